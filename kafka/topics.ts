@@ -1,0 +1,58 @@
+/** The table of topics: each one's name, key and schema. Start reading here.
+ *
+ * A body that comes in over HTTP is parsed by the input schema, a record that comes out of Kafka by the record schema, which
+ * is more forgiving, since any program may write to the topic. Left out: retention, which the broker keeps, and the topics of
+ * later features.
+ * @module */
+import { z } from "zod";
+
+/** Most positions that one request may carry. */
+export const maxPositionsPerRequest = 10_000;
+
+/** A name as it is used for the Kafka key and the message id: one line of printable text. */
+const Name = z.string().min(1).max(200).regex(
+  /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u,
+  "must not hold control characters",
+);
+const Latitude = z.number().gt(-90).lt(90);
+const Longitude = z.number().gt(-180).lt(180);
+
+/** What a client posts: degrees (WGS 84), −90 < lat < 90, −180 < lon < 180. */
+export const PositionInput = z.strictObject({ name: Name, lat: Latitude, lon: Longitude });
+export type PositionInput = z.infer<typeof PositionInput>;
+
+/** The value of a record in a geo topic, keyed by `name`; `timestamp` is ISO 8601 in UTC. */
+export const Position = z.object({
+  name: z.string().min(1),
+  message_id: z.string().optional(),
+  timestamp: z.string().optional(),
+  lat: z.number().gte(-90).lte(90),
+  lon: z.number().gte(-180).lte(180),
+});
+export type Position = z.infer<typeof Position>;
+
+/** A position as this program writes it. */
+export type NewPosition = { [K in keyof Position]-?: NonNullable<Position[K]> };
+
+/** Gives a posted position its id, `<name>_<uuid4>`, and its time.
+ * @param nowMs ms since the epoch */
+export function newPosition(input: PositionInput, nowMs: number): NewPosition {
+  return {
+    name: input.name,
+    message_id: `${input.name}_${crypto.randomUUID()}`,
+    timestamp: new Date(nowMs).toISOString(),
+    lat: input.lat,
+    lon: input.lon,
+  };
+}
+
+/** The record that holds a position: keyed by name, so that one name stays in one partition, in order.
+ * @returns key, JSON value, and timestamp in ms since the epoch */
+export function positionRecord(position: NewPosition): { key: string; value: string; timestamp: number } {
+  return { key: position.name, value: JSON.stringify(position), timestamp: Date.parse(position.timestamp) };
+}
+
+/** Whether Kafka takes `name` as a topic's name. @see {@link https://kafka.apache.org/documentation/#basic_ops_add_topic} */
+export function isTopicName(name: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== "." && name !== "..";
+}
