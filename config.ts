@@ -1,0 +1,435 @@
+/** Every setting of the program: one table drives reading, `--help` and `--print-config`.
+ *
+ * Flag > environment variable > default. A secret may also come from a file (`NAME_FILE`, `--name-file`). Settings are read once,
+ * checked and frozen; nothing else touches `Deno.env`. Left out: settings of features that do not exist yet, and a settings file.
+ * @module */
+import { isTopicName } from "./kafka/topics.ts";
+import { type LogLevel, logLevels } from "./logger.ts";
+import {
+  integer,
+  isHost,
+  isHostAndPort,
+  isOneLine,
+  isOrigin,
+  isReadableFile,
+  list,
+  oneOf,
+  type Setting,
+  text,
+  tileOrigin,
+  toggle,
+} from "./setting_kinds.ts";
+
+/** The settings as the program uses them. Times are in milliseconds, sizes in bytes. */
+export interface Config {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** `host:port` each; empty: the embedded broker. */
+  readonly kafkaBrokers: readonly string[];
+  readonly kafkaClientId: string;
+  readonly kafkaSsl:
+    | { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
+    | null;
+  readonly kafkaSasl: {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  } | null;
+  readonly dataDir: string;
+  readonly brokerHost: string;
+  /** 0: any free port. */
+  readonly brokerPort: number;
+  /** `full`: an acknowledged record is on disk; `normal`: it survives a killed process, not a power cut. */
+  readonly brokerSync: "full" | "normal";
+  /** -1: no limit. */
+  readonly retentionMs: number;
+  /** Of each partition; -1: no limit. */
+  readonly retentionBytes: number;
+  /** Between two SSE comments or WebSocket pings. */
+  readonly heartbeatMs: number;
+  readonly maxConnections: number;
+  readonly maxBodyBytes: number;
+  readonly drainTimeoutMs: number;
+  /** Origins as browsers send them, or `*`. */
+  readonly corsOrigins: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+  readonly geoTopic: string;
+  /** With `{z}`, `{x}`, `{y}`; null: land outlines. */
+  readonly tileUrl: string | null;
+  /** Listening beyond loopback is meant. */
+  readonly insecure: boolean;
+  readonly demo: boolean;
+}
+
+/** A setting that cannot be used: its message is one line for the terminal, the exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+const maxMs = 2 ** 31 - 1; // what a timer of the runtime can wait for
+
+/** The table. A row's key is the environment variable; the flag is the same in kebab case. */
+export const settings = {
+  HOST: text("a host name or address", isHost, {
+    group: "http",
+    help: "Where HTTP listens",
+    fallback: "127.0.0.1",
+  }),
+  PORT: integer(0, 65535, { group: "http", help: "Port of HTTP; 0 takes any free one", fallback: "8000" }),
+  KAFKA_BROKERS: list("a comma list of host:port", isHostAndPort, {
+    group: "kafka",
+    help: "Kafka to use; empty uses the embedded broker",
+  }),
+  KAFKA_CLIENT_ID: text(
+    "1 to 249 printable characters",
+    (found) => /^.{1,249}$/.test(found) && isOneLine(found),
+    {
+      group: "kafka",
+      help: "Name that Kafka sees in its own log and quotas",
+      fallback: "tailrace",
+    },
+  ),
+  KAFKA_SSL: toggle({ group: "kafka", help: "TLS to Kafka" }),
+  KAFKA_SSL_CA_FILE: text("a readable PEM file", isReadableFile, {
+    group: "kafka",
+    help: "Certificates to trust instead of the system's",
+  }),
+  KAFKA_SSL_CERT_FILE: text("a readable PEM file", isReadableFile, {
+    group: "kafka",
+    help: "Certificate to show to Kafka (mTLS)",
+  }),
+  KAFKA_SSL_KEY_FILE: text("a readable PEM file", isReadableFile, {
+    group: "kafka",
+    help: "Key of that certificate",
+  }),
+  KAFKA_SASL_MECHANISM: oneOf(["", "plain", "scram-sha-256", "scram-sha-512"], {
+    fallback: "",
+    group: "kafka",
+    help: "How to log in to Kafka; empty does not",
+  }),
+  KAFKA_SASL_USERNAME: text("printable text", isOneLine, { group: "kafka", help: "Name to log in with" }),
+  KAFKA_SASL_PASSWORD: text("printable text", isOneLine, {
+    group: "kafka",
+    help: "Password to log in with",
+    secret: true,
+  }),
+  DATA_DIR: text("a path", (found) => found !== "" && isOneLine(found), {
+    group: "store",
+    help: "Folder of the embedded broker's log",
+    fallback: "./data",
+  }),
+  BROKER_HOST: text("a host name or address", isHost, {
+    group: "broker",
+    help: "Where the embedded broker listens, and where the other subcommands look for it",
+    fallback: "127.0.0.1",
+  }),
+  BROKER_PORT: integer(0, 65535, {
+    group: "broker",
+    help: "Port of the embedded broker; 0 takes any free one",
+    fallback: "9092",
+  }),
+  BROKER_SYNC: oneOf(["full", "normal"], {
+    group: "store",
+    help: "full: an acknowledged record is on disk; normal: it survives a killed process, not a power cut",
+    fallback: "full",
+  }),
+  RETENTION_MS: integer(1, Number.MAX_SAFE_INTEGER, {
+    group: "store",
+    help: "How long embedded topics keep records, unless set for a topic",
+    unit: "ms",
+    fallback: String(24 * 3600 * 1000),
+    unlimited: true,
+  }),
+  RETENTION_BYTES: integer(1, Number.MAX_SAFE_INTEGER, {
+    group: "store",
+    help: "How much each partition of embedded topics keeps, unless set for a topic",
+    unit: "bytes",
+    fallback: String(2 ** 30),
+    unlimited: true,
+  }),
+  HEARTBEAT_MS: integer(10, maxMs, {
+    group: "http",
+    help: "Between two SSE comments or WebSocket pings",
+    unit: "ms",
+    fallback: "15000",
+  }),
+  MAX_CONNECTIONS: integer(1, 10_000_000, {
+    group: "http",
+    help: "Most viewers at a time",
+    fallback: "10000",
+  }),
+  MAX_BODY_BYTES: integer(1, 2 ** 31 - 1, {
+    group: "http",
+    help: "Longest request body",
+    unit: "bytes",
+    fallback: String(2 ** 20),
+  }),
+  DRAIN_TIMEOUT_MS: integer(0, maxMs, {
+    group: "http",
+    help: "Longest wait for open work at shutdown",
+    unit: "ms",
+    fallback: "10000",
+  }),
+  CORS_ORIGINS: list("a comma list of origins such as https://example.org, or *", isOrigin, {
+    group: "http",
+    help: "Other sites whose pages may use this service",
+  }),
+  LOG_LEVEL: oneOf(logLevels, { group: "log", help: "Least level that is logged", fallback: "info" }),
+  LOG_FORMAT: oneOf(["text", "json"], {
+    group: "log",
+    help: "text for people, json for machines; by default text on a terminal",
+    fallback: () => Deno.stderr.isTerminal() ? "text" : "json",
+  }),
+  GEO_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
+    group: "topic",
+    help: "Topic of positions, for the page /geo, the demo and publish",
+    fallback: "geostream",
+  }),
+  TILE_URL: text("an http(s) URL with {z}, {x} and {y}", (found) => tileOrigin(found) !== null, {
+    group: "pages",
+    help: "Map tiles for the page /geo; empty shows land outlines",
+  }),
+  INSECURE: toggle({
+    group: "run",
+    help: "Listen beyond loopback although there is no authentication",
+  }),
+  DEMO: toggle({ group: "pages", help: "Demo vehicles inside the service" }),
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+type SettingValue<N extends SettingName> = NonNullable<ReturnType<(typeof settings)[N]["parse"]>>;
+/** Every setting by name, in the order of the table. */
+export const settingNames = Object.keys(settings) as SettingName[];
+
+/** Flags by the camel case of the setting's name (`kafkaBrokers`); switches are booleans. */
+export type Flags = Readonly<Record<string, string | boolean | undefined>>;
+
+/** What the settings are for: `serve` and `broker` listen, `client` connects. */
+export type Purpose = "serve" | "broker" | "client";
+
+/** Reads and checks every setting.
+ * @param flags an unknown one is an error
+ * @param env variables that are not settings are ignored, and so are empty ones
+ * @throws {ConfigError} one line: the setting, what was found, what is allowed */
+export function readConfig(
+  flags: Flags,
+  env: ReadonlyMap<string, string>,
+  purpose: Purpose = "serve",
+): Config {
+  const found = findSettings(flags, env);
+  const get = <N extends SettingName>(name: N) => found.get(name)!.value as SettingValue<N>;
+  const orNull = (value: string) => value === "" ? null : value;
+  const config: Config = {
+    host: get("HOST"),
+    port: get("PORT"),
+    kafkaBrokers: get("KAFKA_BROKERS"),
+    kafkaClientId: get("KAFKA_CLIENT_ID"),
+    kafkaSsl: readSsl(get),
+    kafkaSasl: readSasl(get),
+    dataDir: get("DATA_DIR"),
+    brokerHost: get("BROKER_HOST"),
+    brokerPort: get("BROKER_PORT"),
+    brokerSync: get("BROKER_SYNC"),
+    retentionMs: get("RETENTION_MS"),
+    retentionBytes: get("RETENTION_BYTES"),
+    heartbeatMs: get("HEARTBEAT_MS"),
+    maxConnections: get("MAX_CONNECTIONS"),
+    maxBodyBytes: get("MAX_BODY_BYTES"),
+    drainTimeoutMs: get("DRAIN_TIMEOUT_MS"),
+    corsOrigins: get("CORS_ORIGINS"),
+    logLevel: get("LOG_LEVEL"),
+    logFormat: get("LOG_FORMAT"),
+    geoTopic: get("GEO_TOPIC"),
+    tileUrl: orNull(get("TILE_URL")),
+    insecure: get("INSECURE"),
+    demo: get("DEMO"),
+  };
+  checkTogether(config, purpose);
+  for (const value of Object.values(config)) Object.freeze(value);
+  return Object.freeze(config);
+}
+
+/** The settings as lines of an environment file, each with where it came from; secrets are masked. */
+export function printConfig(flags: Flags, env: ReadonlyMap<string, string>): string {
+  const rows = [...findSettings(flags, env)].map(([name, { text, source }]) => {
+    const secret = (settings[name] as Setting).secret;
+    return { line: `${name}=${secret && text !== "" ? "***" : quotedForShell(text)}`, source };
+  });
+  const width = Math.max(...rows.map(({ line }) => line.length));
+  return rows.map(({ line, source }) => `${line.padEnd(width)}  # ${source}\n`).join("");
+}
+
+/** The environment of this process, the only place where it is read. */
+export function environment(): ReadonlyMap<string, string> {
+  return new Map(Object.entries(Deno.env.toObject()));
+}
+
+/** `KAFKA_BROKERS` → `kafkaBrokers`, the key of its flag. */
+export function flagKey(name: string): string {
+  return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** `KAFKA_BROKERS` → `--kafka-brokers`. */
+export function flagOf(name: string): string {
+  return `--${name.toLowerCase().replaceAll("_", "-")}`;
+}
+
+/** Variables that look like a setting with one letter wrong, missing or too much, as `found → setting`.
+ *
+ * Not an error, as the variable may be somebody else's; worth a warning, as `KAFKA_BROKER` would start the embedded broker. */
+export function misspelt(env: ReadonlyMap<string, string>): [found: string, meant: SettingName][] {
+  const pairs: [string, SettingName][] = [];
+  for (const found of env.keys()) {
+    if (found.length < 8 || found in settings || found.endsWith("_FILE")) continue;
+    const meant = settingNames.find((name) => name.length >= 8 && isOneLetterOff(found, name));
+    if (meant) pairs.push([found, meant]);
+  }
+  return pairs;
+}
+
+interface Found {
+  readonly text: string;
+  readonly source: string;
+  readonly value: unknown;
+}
+
+function findSettings(flags: Flags, env: ReadonlyMap<string, string>): Map<SettingName, Found> {
+  const known = new Set<string>();
+  const found = new Map<SettingName, Found>();
+  for (const name of settingNames) {
+    const setting: Setting = settings[name];
+    known.add(flagKey(name));
+    if (setting.secret) known.add(flagKey(`${name}_FILE`));
+    const { text, source } = findText(name, setting, flags, env);
+    const value = setting.parse(text);
+    if (value === undefined) {
+      const shown = setting.secret ? "***" : JSON.stringify(text);
+      throw new ConfigError(`Cannot use ${name}: found ${shown} (${source}), allowed: ${setting.allowed}`);
+    }
+    found.set(name, { text, source, value });
+  }
+  for (const key of Object.keys(flags)) {
+    if (flags[key] !== undefined && !known.has(key)) {
+      const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      throw new ConfigError(`Unknown setting --${flag}: found ${JSON.stringify(flags[key])}, see --help`);
+    }
+  }
+  return found;
+}
+
+function findText(
+  name: SettingName,
+  setting: Setting,
+  flags: Flags,
+  env: ReadonlyMap<string, string>,
+): { text: string; source: string } {
+  const given = flags[flagKey(name)];
+  if (given !== undefined) return { text: String(given), source: `flag ${flagOf(name)}` };
+  if (setting.secret) {
+    const file = flags[flagKey(`${name}_FILE`)];
+    if (file !== undefined) return secretFile(`${name}_FILE`, String(file), `flag ${flagOf(`${name}_FILE`)}`);
+  }
+  const variable = env.get(name);
+  const file = setting.secret ? env.get(`${name}_FILE`) : undefined;
+  if (variable && file) {
+    throw new ConfigError(`Cannot use ${name}: found ${name} and ${name}_FILE, allowed: one of them`);
+  }
+  if (variable) return { text: variable, source: `environment ${name}` };
+  if (file) return secretFile(`${name}_FILE`, file, `environment ${name}_FILE`);
+  const { fallback } = setting;
+  return { text: typeof fallback === "function" ? fallback() : fallback, source: "default" };
+}
+
+function secretFile(name: string, path: string, source: string): { text: string; source: string } {
+  try {
+    return { text: Deno.readTextFileSync(path).replace(/\r?\n$/, ""), source };
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : String(error);
+    throw new ConfigError(
+      `Cannot use ${name}: found ${JSON.stringify(path)} (${source}; ${reason}), allowed: a readable file`,
+    );
+  }
+}
+
+type Get = <N extends SettingName>(name: N) => SettingValue<N>;
+
+function readSsl(get: Get): Config["kafkaSsl"] {
+  const [caFile, certFile, keyFile] = [
+    get("KAFKA_SSL_CA_FILE"),
+    get("KAFKA_SSL_CERT_FILE"),
+    get("KAFKA_SSL_KEY_FILE"),
+  ];
+  if (!get("KAFKA_SSL")) {
+    if (caFile || certFile || keyFile) {
+      throw new ConfigError("Cannot use KAFKA_SSL_…_FILE: found KAFKA_SSL off, allowed: with KAFKA_SSL=true");
+    }
+    return null;
+  }
+  if ((certFile === "") !== (keyFile === "")) {
+    throw new ConfigError(
+      `Cannot use KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE: found one of them, allowed: both or none`,
+    );
+  }
+  return { ...(caFile ? { caFile } : {}), ...(certFile && keyFile ? { certFile, keyFile } : {}) };
+}
+
+function readSasl(get: Get): Config["kafkaSasl"] {
+  const mechanism = get("KAFKA_SASL_MECHANISM");
+  const [username, password] = [get("KAFKA_SASL_USERNAME"), get("KAFKA_SASL_PASSWORD")];
+  if (mechanism === "") {
+    if (username || password) {
+      throw new ConfigError(
+        `Cannot use KAFKA_SASL_MECHANISM: found none beside a user name or password, allowed: ${settings.KAFKA_SASL_MECHANISM.allowed}`,
+      );
+    }
+    return null;
+  }
+  for (const [name, value] of [["KAFKA_SASL_USERNAME", username], ["KAFKA_SASL_PASSWORD", password]]) {
+    if (value === "") throw new ConfigError(`Cannot use ${name}: found none, allowed: one for ${mechanism}`);
+  }
+  return Object.freeze({ mechanism, username, password });
+}
+
+function checkTogether(config: Config, purpose: Purpose): void {
+  const embedded = config.kafkaBrokers.length === 0;
+  if (embedded && (config.kafkaSsl || config.kafkaSasl)) {
+    throw new ConfigError(
+      `Cannot use ${config.kafkaSsl ? "KAFKA_SSL" : "KAFKA_SASL_MECHANISM"}: ` +
+        "found KAFKA_BROKERS empty (the embedded broker has neither TLS nor logins), allowed: with KAFKA_BROKERS",
+    );
+  }
+  const listens: [name: string, host: string][] = [];
+  if (purpose === "serve") listens.push(["HOST", config.host]);
+  if (purpose === "broker" || (purpose === "serve" && embedded)) {
+    listens.push(["BROKER_HOST", config.brokerHost]);
+  }
+  for (const [name, host] of listens) {
+    if (!config.insecure && !isLoopback(host)) {
+      throw new ConfigError(
+        `Cannot use ${name}: found ${JSON.stringify(host)}, allowed: a loopback address, ` +
+          "or --insecure to let anyone on the network in",
+      );
+    }
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+function quotedForShell(value: string): string {
+  return /[\s#"'$\\`]/.test(value) ? `'${value.replaceAll("'", `'\\''`)}'` : value;
+}
+
+/** Whether one insertion, deletion or replacement turns one into the other. */
+function isOneLetterOff(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start++;
+  let end = 0;
+  const most = Math.min(a.length, b.length) - start;
+  while (end < most && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  return Math.max(a.length, b.length) - start - end <= 1;
+}
