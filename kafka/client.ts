@@ -1,0 +1,500 @@
+/** Connections to Kafka: the one module that touches the client library (kafkajs), as sockets, TLS, SASL and message codecs.
+ *
+ * A `KafkaConnection` is a set of sockets of its own to the brokers of one cluster: it finds leaders, and sends one request at
+ * a time to a node. It does not retry: after a failure at the connection it forgets its sockets, and whoever uses it decides
+ * when to try again. Answers keep the error of each partition, so that one bad partition spoils only itself.
+ * Left out: group membership; records of the formats before v2 (Kafka 0.11).
+ * @see {@link https://kafka.apache.org/protocol}
+ * @module */
+import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
+import kafkajs from "kafkajs";
+import Broker from "kafkajs/src/broker/index.js";
+import connectionPoolBuilder from "kafkajs/src/cluster/connectionPoolBuilder.js";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import socketFactory from "kafkajs/src/network/socketFactory.js";
+import loggers from "kafkajs/src/loggers/index.js";
+import murmur2 from "kafkajs/src/producer/partitioners/default/murmur2.js";
+import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
+import { requests } from "kafkajs/src/protocol/requests/index.js";
+import { errorCodes } from "kafkajs/src/protocol/error.js";
+import Long from "kafkajs/src/utils/long.js";
+import type { Config } from "../config.ts";
+import type { Logger } from "../logger.ts";
+import { codecs } from "./codecs.ts";
+import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
+
+/** How to reach a cluster. */
+export interface KafkaOptions {
+  /** `host:port` of brokers to begin with. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly ssl: Config["kafkaSsl"];
+  readonly sasl: Config["kafkaSasl"];
+  readonly log: Logger;
+}
+
+/** What went wrong with Kafka; `code` is Kafka's own error name, or `UNREACHABLE` when there was no answer. */
+export class KafkaError extends Error {
+  constructor(readonly code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "KafkaError";
+  }
+}
+
+/** A partition and the node that leads it; `leader` is null while there is none. */
+export interface PartitionLeader {
+  readonly partition: number;
+  readonly leader: number | null;
+}
+
+/** A topic as the cluster describes it; `error` is Kafka's error name. */
+export interface TopicMetadata {
+  readonly name: string;
+  readonly error: string | null;
+  readonly internal: boolean;
+  /** Ascending by partition. */
+  readonly partitions: readonly PartitionLeader[];
+}
+
+/** What Metadata answers. */
+export interface ClusterMetadata {
+  readonly clusterId: string;
+  readonly controllerId: number;
+  readonly topics: readonly TopicMetadata[];
+}
+
+/** One partition to fetch, from `offset` on. */
+export interface FetchWant {
+  readonly partition: number;
+  readonly offset: number;
+  readonly maxBytes: number;
+}
+
+/** One batch to produce; times in ms since the epoch. */
+export interface ProduceBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstSequence: number;
+  readonly messages: readonly WireMessage[];
+}
+
+/** A record on its way to Kafka; bytes as `Buffer`, since the library writes any other array as text. */
+export interface WireMessage {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string | Buffer>>;
+  readonly timestamp: number;
+}
+
+/** What became of one batch. */
+export interface Produced {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: string | null;
+  readonly baseOffset: number;
+}
+
+/** Offsets that ListOffsets understands besides times in ms. */
+export const latestOffset = -1, earliestOffset = -2;
+
+const connectTimeoutMs = 3_000;
+const requestTimeoutMs = 10_000;
+
+// deno-lint-ignore no-explicit-any
+type Untyped = any;
+
+/** kafkajs re-arms a timer of 1 ms on every connection for ever; it is needed only while requests wait. */
+const scheduleCheck = RequestQueue.prototype.scheduleCheckPendingRequests;
+RequestQueue.prototype.scheduleCheckPendingRequests = function (this: Untyped) {
+  if (this.pending.length > 0) scheduleCheck.call(this);
+};
+Object.assign(kafkajs.CompressionCodecs, codecs);
+
+const errorNames = new Map<number, string>(errorCodes.map((e: Untyped) => [e.code, e.type]));
+
+/** Kafka's name for an error code, null for 0. */
+export function errorName(code: number): string | null {
+  return code === 0 ? null : errorNames.get(code) ?? `ERROR_${code}`;
+}
+
+/** The partition of a key among `count`, as Java's default partitioner has it (murmur2). */
+export function partitionOf(key: Uint8Array, count: number): number {
+  return (murmur2(Buffer.from(key.buffer, key.byteOffset, key.byteLength)) & 0x7fffffff) % count;
+}
+
+/** A way to the cluster; opens nothing until it is asked for something. */
+export class Kafka implements AsyncDisposable {
+  readonly #builder: Untyped;
+  readonly #logger: Untyped;
+  readonly #log: Logger;
+  readonly #bootstrapCount: number;
+  readonly #control: KafkaConnection;
+  #clusterId: string | undefined;
+
+  constructor(options: KafkaOptions) {
+    this.#log = options.log;
+    this.#bootstrapCount = options.brokers.length;
+    this.#logger = loggers.createLogger({ level: 5, logCreator: () => logThrough(options.log) });
+    this.#builder = connectionPoolBuilder({
+      logger: this.#logger,
+      socketFactory: socketFactory(),
+      brokers: options.brokers,
+      ssl: readTls(options.ssl),
+      sasl: options.sasl ?? undefined,
+      clientId: options.clientId,
+      connectionTimeout: connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Timeouts are ours: the library's would poll every connection ten times a second.
+      enforceRequestTimeout: false,
+      maxInFlightRequests: null,
+    });
+    this.#control = this.connect();
+  }
+
+  /** A connection with sockets of its own: a long-polling fetch delays what comes after it on the same socket. */
+  connect(): KafkaConnection {
+    return new KafkaConnection(this.#builder, this.#logger, this.#bootstrapCount);
+  }
+
+  /** The id of the cluster, read once.
+   * @throws {KafkaError} when no broker answers */
+  async clusterId(): Promise<string> {
+    return this.#clusterId ??= (await this.metadata([])).clusterId;
+  }
+
+  /** @param topics names, or null for all of them
+   * @throws {KafkaError} when no broker answers */
+  async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
+    const metadata = await this.#control.metadata(topics);
+    this.#clusterId ??= metadata.clusterId;
+    return metadata;
+  }
+
+  /** Creates a topic, with the cluster's own defaults for what is left out.
+   * @throws {KafkaError} for whatever Kafka refuses, by its name */
+  async createTopic(
+    name: string,
+    options: { partitions?: number; configs?: Readonly<Record<string, string>> } = {},
+  ): Promise<"created" | "exists"> {
+    const error = await this.#control.createTopic(name, options);
+    if (error === "TOPIC_ALREADY_EXISTS") return "exists";
+    if (error) throw new KafkaError(error, `Cannot create topic ${name}: Kafka answered ${error}`);
+    this.#log.info("topic created", { topic: name });
+    return "created";
+  }
+
+  /** Topics by name, Kafka's own left out. */
+  async listTopics(): Promise<TopicMetadata[]> {
+    const { topics } = await this.metadata(null);
+    return topics.filter((topic) => !topic.internal).sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#control[Symbol.asyncDispose]();
+  }
+}
+
+/** Sockets to the nodes of one cluster. After a failure at a socket it starts anew with the next request. */
+export class KafkaConnection implements AsyncDisposable {
+  readonly #builder: Untyped;
+  readonly #logger: Untyped;
+  readonly #bootstrapCount: number;
+  /** Brokers by node id, as the last metadata named them. */
+  #nodes = new Map<number, Untyped>();
+  #seed: Untyped | undefined;
+  #connecting: Promise<Untyped> | undefined;
+
+  constructor(builder: Untyped, logger: Untyped, bootstrapCount: number) {
+    this.#builder = builder;
+    this.#logger = logger;
+    this.#bootstrapCount = bootstrapCount;
+  }
+
+  /** @param topics names, or null for all of them; a topic that does not exist has `error` UNKNOWN_TOPIC_OR_PARTITION
+   * @throws {KafkaError} */
+  async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
+    const args = { topics: topics ?? [], allowAutoTopicCreation: false };
+    const answer = await this.#call(await this.#anyNode(), "Metadata", args);
+    await this.#learnNodes(answer.brokers);
+    const described: TopicMetadata[] = answer.topicMetadata.map(describeTopic);
+    return {
+      clusterId: answer.clusterId,
+      controllerId: answer.controllerId,
+      // The library asks for all topics when it is given none.
+      topics: topics?.length === 0 ? [] : described,
+    };
+  }
+
+  /** The offset of each partition at `at`: `latestOffset`, `earliestOffset`, or the first record at or after a time.
+   * @param at ms since the epoch for a time
+   * @returns offsets by partition; −1 where no record is that young; partitions without a leader are left out
+   * @throws {KafkaError} */
+  async offsets(
+    topic: string,
+    partitions: readonly PartitionLeader[],
+    at: number,
+  ): Promise<Map<number, number>> {
+    const found = new Map<number, number>();
+    await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
+      const wanted = numbers.map((partition) => ({ partition, timestamp: at }));
+      const args = { replicaId: -1, isolationLevel: 1, topics: [{ topic, partitions: wanted }] };
+      const answer = await this.#call(await this.#node(leader), "ListOffsets", args);
+      for (const part of answer.responses[0]?.partitions ?? []) {
+        const error = errorName(part.errorCode);
+        if (error) {
+          throw new KafkaError(
+            error,
+            `Cannot list offsets of ${topic}/${part.partition}: Kafka answered ${error}`,
+          );
+        }
+        found.set(part.partition, Number(part.offset ?? part.offsets?.[0]));
+      }
+    }));
+    return found;
+  }
+
+  /** Reads records from one node; waits up to `maxWaitMs` while there are none.
+   * @throws {KafkaError} */
+  async fetch(
+    leader: number,
+    topic: string,
+    wants: readonly FetchWant[],
+    { maxWaitMs, maxBytes }: { maxWaitMs: number; maxBytes: number },
+  ): Promise<FetchedPartition[]> {
+    const partitions = wants.map((want) => ({
+      partition: want.partition,
+      fetchOffset: String(want.offset),
+      maxBytes: want.maxBytes,
+    }));
+    const args = {
+      maxWaitTime: maxWaitMs,
+      minBytes: 1,
+      maxBytes,
+      isolationLevel: 1,
+      topics: [{ topic, partitions }],
+    };
+    const protocol = (await this.#node(leader)).lookupRequest(apiKeys.Fetch, requests.Fetch)({
+      replicaId: -1,
+      rackId: "",
+      ...args,
+    });
+    protocol.response = {
+      decode: (bytes: Uint8Array) => decodeFetch(bytes, protocol.request.apiVersion, wants),
+      parse: (answer: unknown) => answer,
+    };
+    return await this.#send(await this.#node(leader), protocol, maxWaitMs + requestTimeoutMs);
+  }
+
+  /** Appends batches at one node, which all have to have it as their leader, acknowledged by all in-sync replicas.
+   * @throws {KafkaError} when it is not known whether they were appended */
+  async produce(
+    leader: number,
+    batches: readonly ProduceBatch[],
+    producer: { readonly id: number; readonly epoch: number },
+    timeoutMs: number,
+  ): Promise<Produced[]> {
+    const topics = new Map<string, Untyped[]>();
+    for (const batch of batches) {
+      const parts = topics.get(batch.topic) ?? [];
+      topics.set(batch.topic, parts);
+      parts.push({
+        partition: batch.partition,
+        firstSequence: batch.firstSequence,
+        messages: batch.messages,
+      });
+    }
+    const args = {
+      acks: -1,
+      timeout: timeoutMs,
+      compression: 0,
+      producerId: Long.fromValue(String(producer.id)),
+      producerEpoch: producer.epoch,
+      topicData: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+    };
+    const answer = await this.#call(await this.#node(leader), "Produce", args, timeoutMs);
+    return answer.topics.flatMap((topic: Untyped) =>
+      topic.partitions.map((part: Untyped) => ({
+        topic: topic.topicName,
+        partition: part.partition,
+        error: errorName(part.errorCode),
+        baseOffset: Number(part.baseOffset),
+      }))
+    );
+  }
+
+  /** A producer id that no one else has. @throws {KafkaError} */
+  async initProducerId(): Promise<{ id: number; epoch: number }> {
+    const args = { transactionalId: null, transactionTimeout: 60_000 };
+    const answer = await this.#call(await this.#anyNode(), "InitProducerId", args);
+    const error = errorName(answer.errorCode);
+    if (error) throw new KafkaError(error, `Cannot get a producer id: Kafka answered ${error}`);
+    return { id: Number(answer.producerId), epoch: answer.producerEpoch };
+  }
+
+  /** @returns Kafka's error name, null when the topic was created
+   * @throws {KafkaError} when there is no answer */
+  async createTopic(
+    topic: string,
+    { partitions = -1, configs = {} }: { partitions?: number; configs?: Readonly<Record<string, string>> },
+  ): Promise<string | null> {
+    const { controllerId } = await this.metadata([]);
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    const args = { topics: [{ topic, numPartitions: partitions, configEntries }], timeout: requestTimeoutMs };
+    const answer = await this.#call(await this.#node(controllerId), "CreateTopics", args);
+    return errorName(answer.topicErrors[0].errorCode);
+  }
+
+  /** Cuts the sockets; what waits for an answer fails at once. The next request connects anew. */
+  async reset(): Promise<void> {
+    const nodes = new Set(this.#nodes.values());
+    if (this.#seed) nodes.add(this.#seed);
+    this.#nodes = new Map();
+    this.#seed = undefined;
+    await Promise.all([...nodes].map(cut));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.reset();
+  }
+
+  #newNode(connectionPool: Untyped, nodeId: number | null): Untyped {
+    const node = new Broker({ connectionPool, logger: this.#logger, nodeId, allowAutoTopicCreation: false });
+    // Only the message codecs of the library are used: errors stay in the answer, by partition.
+    return node;
+  }
+
+  async #learnNodes(brokers: readonly Untyped[]): Promise<void> {
+    const known = new Map<number, Untyped>();
+    for (const { nodeId, host, port, rack } of brokers) {
+      const candidates = [this.#nodes.get(nodeId), this.#seed];
+      const same = candidates.find((node) =>
+        node?.connectionPool.host === host && node.connectionPool.port === port
+      );
+      known.set(nodeId, same ?? this.#newNode(await this.#builder.build({ host, port, rack }), nodeId));
+    }
+    const gone = [...this.#nodes.values()].filter((node) => ![...known.values(), this.#seed].includes(node));
+    this.#nodes = known;
+    await Promise.all(gone.map(cut));
+  }
+
+  async #node(id: number): Promise<Untyped> {
+    const node = this.#nodes.get(id);
+    if (!node) {
+      throw new KafkaError("BROKER_NOT_AVAILABLE", `Cannot reach node ${id} as the cluster does not name it`);
+    }
+    await this.#open(node);
+    return node;
+  }
+
+  /** A node that is connected, else the first bootstrap broker that answers. */
+  #anyNode(): Promise<Untyped> {
+    const connected = [...this.#nodes.values(), this.#seed].find((node) => node?.isConnected());
+    if (connected) return Promise.resolve(connected);
+    return this.#connecting ??= this.#bootstrap().finally(() => this.#connecting = undefined);
+  }
+
+  async #bootstrap(): Promise<Untyped> {
+    let failure: unknown;
+    for (let i = 0; i < this.#bootstrapCount; i++) {
+      const node = this.#newNode(await this.#builder.build(), null);
+      try {
+        await this.#open(node);
+        this.#seed = node;
+        return node;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #open(node: Untyped): Promise<void> {
+    if (node.isConnected()) return;
+    await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect").catch(async (error: Error) => {
+      await cut(node);
+      throw asKafkaError(error, "connect");
+    });
+  }
+
+  async #call(node: Untyped, api: string, args: unknown, timeoutMs = requestTimeoutMs): Promise<Untyped> {
+    const protocol = node.lookupRequest(apiKeys[api], requests[api])(args);
+    protocol.response = { decode: protocol.response.decode, parse: (answer: unknown) => answer };
+    return await this.#send(node, protocol, timeoutMs);
+  }
+
+  async #send(node: Untyped, protocol: Untyped, timeoutMs: number): Promise<Untyped> {
+    const what = protocol.request.apiName;
+    try {
+      return await withDeadline(node.connectionPool.send(protocol), timeoutMs, what);
+    } catch (error) {
+      await this.reset();
+      throw asKafkaError(error as Error, what);
+    }
+  }
+}
+
+function describeTopic(topic: Untyped): TopicMetadata {
+  const partitions = topic.partitionMetadata.map((part: Untyped) => ({
+    partition: part.partitionId,
+    leader: part.leader >= 0 ? part.leader : null,
+  }));
+  return {
+    name: topic.topic,
+    error: errorName(topic.topicErrorCode),
+    internal: Boolean(topic.isInternal) || topic.topic === "__consumer_offsets" ||
+      topic.topic === "__transaction_state",
+    partitions: partitions.sort((a: PartitionLeader, b: PartitionLeader) => a.partition - b.partition),
+  };
+}
+
+/** Partitions by the node that leads them; those without a leader are left out. */
+export function byLeader(partitions: readonly PartitionLeader[]): Map<number, number[]> {
+  const grouped = new Map<number, number[]>();
+  for (const { partition, leader } of partitions) {
+    if (leader === null) continue;
+    grouped.set(leader, [...grouped.get(leader) ?? [], partition]);
+  }
+  return grouped;
+}
+
+async function cut(node: Untyped): Promise<void> {
+  const closed = new KafkaError("UNREACHABLE", "Kafka connection closed");
+  for (const connection of node.connectionPool.pool) {
+    connection.rejectRequests(closed);
+    connection.socket?.destroy();
+  }
+  await node.disconnect();
+}
+
+async function withDeadline<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new KafkaError("UNREACHABLE", `Kafka did not answer ${what} in ${ms} ms`)),
+    ms,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function asKafkaError(error: Error & { type?: string }, what: string): KafkaError {
+  if (error instanceof KafkaError) return error;
+  const code = error.type ?? (error.name.startsWith("KafkaJS") ? "UNREACHABLE" : "CLIENT_FAILURE");
+  return new KafkaError(code, `Cannot ${what} at Kafka: ${error.message}`, { cause: error });
+}
+
+function readTls(ssl: KafkaOptions["ssl"]): Untyped {
+  if (!ssl) return undefined;
+  const read = (file: string | undefined) => file === undefined ? undefined : readFileSync(file, "utf8");
+  const ca = read(ssl.caFile), cert = read(ssl.certFile), key = read(ssl.keyFile);
+  return { ...(ca && { ca: [ca] }), ...(cert && { cert }), ...(key && { key }) };
+}
+
+/** The library calls retriable replies errors; whoever sent the request reports what matters, so all of it is debug. */
+function logThrough(log: Logger) {
+  return ({ namespace, log: { message, timestamp: _, logger: __, ...fields } }: Untyped) =>
+    log.debug(`kafkajs ${namespace}: ${message}`, fields);
+}

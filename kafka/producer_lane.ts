@@ -1,0 +1,368 @@
+/** The way of one topic's records into Kafka: one request in flight, idempotent, in order.
+ *
+ * A batch that may have been written is sent again byte for byte with the same sequence, so that Kafka knows it (KIP-98); when
+ * its outcome can no longer be learnt, its senders are told so and the producer id is given up, since its sequences would no
+ * longer match. Left out: several requests in flight; the next one is as large as what gathered meanwhile, which does as well.
+ * @see {@link https://cwiki.apache.org/confluence/display/KAFKA/KIP-98+-+Exactly+Once+Delivery+and+Transactional+Messaging}
+ * @module */
+import { StreamError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { type Kafka, type KafkaConnection, KafkaError, type PartitionLeader, partitionOf } from "./client.ts";
+import type { Produced, WireMessage } from "./client.ts";
+import type { RecordPlace } from "./producer.ts";
+
+/** A record with its sender waiting; `deadline` on the clock of `performance.now()`. */
+export interface WaitingRecord {
+  partition: number | undefined;
+  readonly message: WireMessage;
+  readonly bytes: number;
+  readonly deadline: number;
+  settled: boolean;
+  resolve(place: RecordPlace): void;
+  reject(error: StreamError): void;
+}
+
+/** Records that go into one partition together. */
+interface Batch {
+  readonly partition: number;
+  readonly records: readonly WaitingRecord[];
+  /** In flight, or sent without an answer: it may be in the log. */
+  ambiguous: boolean;
+}
+
+/** Below Kafka's default limit of a batch (max.message.bytes, 1,048,588). */
+const maxBatchBytes = 900_000;
+const maxBatchRecords = 5_000;
+const requestTimeoutMs = 5_000;
+const maxSequence = 2 ** 31;
+
+/** Errors that go by themselves, after looking at the cluster again. */
+const retriable = new Set([
+  "UNREACHABLE",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+  "BROKER_NOT_AVAILABLE",
+  "REPLICA_NOT_AVAILABLE",
+  "REQUEST_TIMED_OUT",
+  "NETWORK_EXCEPTION",
+  "NOT_ENOUGH_REPLICAS",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+  "NOT_CONTROLLER",
+  "KAFKA_STORAGE_ERROR",
+  "FENCED_LEADER_EPOCH",
+  "UNKNOWN_LEADER_EPOCH",
+  "GROUP_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+]);
+/** Of those, the ones after which the batch may be in the log. */
+const ambiguous = new Set([
+  "UNREACHABLE",
+  "REQUEST_TIMED_OUT",
+  "NETWORK_EXCEPTION",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+]);
+/** The broker does not know this producer id any more, or not with these sequences. */
+const lostProducer = new Set([
+  "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  "UNKNOWN_PRODUCER_ID",
+  "INVALID_PRODUCER_EPOCH",
+  "PRODUCER_FENCED",
+]);
+
+/** One topic's queue and the loop that empties it. */
+export class ProducerLane {
+  readonly #topic: string;
+  readonly #kafka: Kafka;
+  readonly #connection: KafkaConnection;
+  readonly #log: Logger;
+  readonly #onTopicCreated: (topic: string) => void;
+  #queue: WaitingRecord[] = [];
+  /** Batches that have been sent and have no outcome yet, by partition: they go first, unchanged. */
+  #pending = new Map<number, Batch[]>();
+  #leaders: readonly PartitionLeader[] | undefined;
+  #producer: { readonly id: number; readonly epoch: number } | undefined;
+  readonly #sequences = new Map<number, number>();
+  #running: Promise<void> | undefined;
+  #backoffMs = 0;
+  #inFlight = false;
+  #producerLost = false;
+
+  constructor(
+    topic: string,
+    kafka: Kafka,
+    connection: KafkaConnection,
+    options: { readonly log: Logger; readonly onTopicCreated: (topic: string) => void },
+  ) {
+    this.#topic = topic;
+    this.#kafka = kafka;
+    this.#connection = connection;
+    this.#log = options.log.child({ topic });
+    this.#onTopicCreated = options.onTopicCreated;
+  }
+
+  /** Whether nothing waits. */
+  get isIdle(): boolean {
+    return this.#running === undefined;
+  }
+
+  /** Adds a record; its `resolve` or `reject` is called before long after its deadline at the latest. */
+  push(record: WaitingRecord): void {
+    this.#queue.push(record);
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What the same turn of the event loop brings leaves together.
+    await Promise.resolve();
+    const timer = setInterval(() => this.#expire(), 250);
+    try {
+      while (this.#queue.length > 0 || this.#pending.size > 0) await this.#round();
+    } finally {
+      clearInterval(timer);
+      this.#running = undefined;
+    }
+  }
+
+  async #round(): Promise<void> {
+    try {
+      this.#leaders ??= await this.#learnLeaders();
+      this.#producer ??= await this.#connection.initProducerId();
+      this.#gather(this.#leaders.length);
+      await this.#send(this.#leaders, this.#producer);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#expire();
+    if (this.#backoffMs > 0) {
+      await new Promise((wake) => setTimeout(wake, this.#backoffMs * (0.5 + Math.random() / 2)));
+    }
+  }
+
+  /** Leaders by partition; the topic is made when it is missing. */
+  async #learnLeaders(): Promise<readonly PartitionLeader[]> {
+    const { topics: [found] } = await this.#connection.metadata([this.#topic]);
+    if (found?.error === "UNKNOWN_TOPIC_OR_PARTITION") {
+      if (await this.#kafka.createTopic(this.#topic) === "created") this.#onTopicCreated(this.#topic);
+      // The metadata of a real cluster follows a moment later.
+      throw new KafkaError("LEADER_NOT_AVAILABLE", `Topic ${this.#topic} was just made`);
+    }
+    if (!found || found.error && !retriable.has(found.error)) {
+      throw new KafkaError(
+        found?.error ?? "UNKNOWN",
+        `Cannot send to ${this.#topic}: Kafka answered ${found?.error}`,
+      );
+    }
+    if (found.error || found.partitions.length === 0) {
+      throw new KafkaError("LEADER_NOT_AVAILABLE", `Topic ${this.#topic} has no leader yet`);
+    }
+    return found.partitions;
+  }
+
+  /** Moves records from the queue into one batch per partition, where none is pending. */
+  #gather(partitionCount: number): void {
+    const drafts = new Map<number, { records: WaitingRecord[]; bytes: number; full: boolean }>();
+    const rest: WaitingRecord[] = [];
+    const spread = Math.floor(Math.random() * partitionCount);
+    for (const record of this.#queue) {
+      if (record.settled) continue;
+      const { key } = record.message;
+      const partition = record.partition ??= key ? partitionOf(key, partitionCount) : spread;
+      if (partition >= partitionCount) {
+        const detail = `Cannot send to partition ${partition} as ${this.#topic} has ${partitionCount}`;
+        settle(record, new StreamError("unknown-partition", 400, detail));
+        continue;
+      }
+      const draft = drafts.get(partition) ?? { records: [], bytes: 0, full: this.#pending.has(partition) };
+      drafts.set(partition, draft);
+      const fits = draft.records.length < maxBatchRecords && draft.bytes + record.bytes <= maxBatchBytes;
+      if (draft.full || draft.records.length > 0 && !fits) {
+        draft.full = true; // what comes later in this partition stays behind it
+        rest.push(record);
+        continue;
+      }
+      draft.records.push(record);
+      draft.bytes += record.bytes;
+    }
+    this.#queue = rest;
+    for (const [partition, { records }] of drafts) {
+      if (records.length > 0) this.#pending.set(partition, [{ partition, records, ambiguous: false }]);
+    }
+  }
+
+  async #send(leaders: readonly PartitionLeader[], producer: { id: number; epoch: number }): Promise<void> {
+    const requests = new Map<number, Batch[]>();
+    for (const [partition, [batch]] of this.#pending) {
+      const leader = leaders[partition]?.leader ?? null;
+      if (batch && leader !== null) requests.set(leader, [...requests.get(leader) ?? [], batch]);
+      else this.#retryLater();
+    }
+    this.#inFlight = true;
+    await Promise.all([...requests].map(async ([leader, batches]) => {
+      try {
+        await this.#deliver(leader, batches, producer);
+      } catch (error) {
+        this.#fail(error);
+      }
+    }));
+    this.#inFlight = false;
+    if (this.#producerLost) this.#giveUpProducer();
+  }
+
+  async #deliver(
+    leader: number,
+    batches: readonly Batch[],
+    producer: { id: number; epoch: number },
+  ): Promise<void> {
+    const doubtful = new Set(batches.filter((batch) => batch.ambiguous));
+    for (const batch of batches) batch.ambiguous = true;
+    const answers = await this.#produce(leader, batches, producer);
+    for (const batch of batches) {
+      const error = answers.find((answer) => answer.partition === batch.partition)?.error;
+      if (error && !ambiguous.has(error)) batch.ambiguous = doubtful.has(batch);
+    }
+    this.#conclude(batches, answers);
+  }
+
+  #produce(
+    leader: number,
+    batches: readonly Batch[],
+    producer: { id: number; epoch: number },
+  ): Promise<Produced[]> {
+    const wire = batches.map(({ partition, records }) => ({
+      topic: this.#topic,
+      partition,
+      firstSequence: this.#sequences.get(partition) ?? 0,
+      messages: records.map((record) => record.message),
+    }));
+    return this.#connection.produce(leader, wire, producer, requestTimeoutMs);
+  }
+
+  #conclude(batches: readonly Batch[], answers: readonly Produced[]): void {
+    for (const batch of batches) {
+      const answer = answers.find((a) => a.partition === batch.partition);
+      const error = answer ? answer.error : "UNREACHABLE";
+      if (error === null || error === "DUPLICATE_SEQUENCE_NUMBER") this.#appended(batch, answer!.baseOffset);
+      else if (retriable.has(error)) {
+        this.#leaders = undefined;
+        this.#retryLater();
+      } else if (lostProducer.has(error)) this.#producerLost = true;
+      else this.#refused(batch, error);
+    }
+  }
+
+  #appended(batch: Batch, baseOffset: number): void {
+    const { partition, records } = batch;
+    this.#backoffMs = 0;
+    this.#sequences.set(partition, ((this.#sequences.get(partition) ?? 0) + records.length) % maxSequence);
+    this.#drop(batch);
+    records.forEach((record, i) => settle(record, { partition, offset: baseOffset + i }));
+  }
+
+  /** One record can spoil a batch (its size, its time): the others go on, one by one. */
+  #refused(batch: Batch, error: string): void {
+    const [record] = batch.records;
+    const rest = this.#pending.get(batch.partition)!.slice(1);
+    const singles = batch.records.length === 1
+      ? []
+      : batch.records.map((one) => ({ partition: batch.partition, records: [one], ambiguous: false }));
+    if (singles.length === 0 && record) settle(record, refusal(this.#topic, error, record.bytes));
+    this.#setPending(batch.partition, [...singles, ...rest]);
+  }
+
+  /** After this no sequence of the old producer id is used again; what may have been written is not written anew. */
+  #giveUpProducer(): void {
+    this.#producerLost = false;
+    this.#producer = undefined;
+    this.#sequences.clear();
+    for (const batch of [...this.#pending.values()].flat()) {
+      if (!batch.ambiguous) continue;
+      this.#drop(batch);
+      for (const record of batch.records) settle(record, unknownOutcome(this.#topic));
+    }
+  }
+
+  #fail(error: unknown): void {
+    const code = error instanceof KafkaError ? error.code : "UNKNOWN";
+    this.#leaders = undefined;
+    if (retriable.has(code)) {
+      this.#log.debug("sending again", { code, error });
+      return this.#retryLater();
+    }
+    this.#log.warn("records refused", { code, error });
+    const refused = [
+      ...this.#queue.splice(0),
+      ...[...this.#pending.values()].flat().flatMap((batch) => batch.records),
+    ];
+    this.#pending.clear();
+    this.#producer = undefined;
+    this.#sequences.clear();
+    for (const record of refused) settle(record, refusal(this.#topic, code, record.bytes));
+  }
+
+  #retryLater(): void {
+    this.#backoffMs = Math.min(1_000, this.#backoffMs * 2 || 20);
+  }
+
+  /** Tells the senders whose time is over; a record that was never sent will not be written. */
+  #expire(): void {
+    const now = performance.now();
+    const late = (record: WaitingRecord) => !record.settled && record.deadline <= now;
+    for (const record of this.#queue.filter(late)) settle(record, unavailable(this.#topic));
+    this.#queue = this.#queue.filter((record) => !record.settled);
+    for (const batch of [...this.#pending.values()].flat()) {
+      const error = batch.ambiguous ? unknownOutcome : unavailable;
+      if (!batch.ambiguous && !batch.records.every((record) => record.settled || late(record))) continue;
+      for (const record of batch.records.filter(late)) settle(record, error(this.#topic));
+      if (!batch.records.every((record) => record.settled)) continue;
+      if (!batch.ambiguous) this.#drop(batch);
+      else if (this.#inFlight) this.#producerLost = true;
+      else this.#giveUpProducer();
+    }
+  }
+
+  #drop(batch: Batch): void {
+    this.#setPending(
+      batch.partition,
+      (this.#pending.get(batch.partition) ?? []).filter((other) => other !== batch),
+    );
+  }
+
+  #setPending(partition: number, batches: Batch[]): void {
+    if (batches.length > 0) this.#pending.set(partition, batches);
+    else this.#pending.delete(partition);
+  }
+}
+
+function settle(record: WaitingRecord, outcome: RecordPlace | StreamError): void {
+  if (record.settled) return;
+  record.settled = true;
+  if (outcome instanceof StreamError) record.reject(outcome);
+  else record.resolve(outcome);
+}
+
+function unavailable(topic: string): StreamError {
+  const detail = `Cannot send to ${topic} as Kafka did not take the record in time; it was not written`;
+  return new StreamError("kafka-unavailable", 503, detail, { headers: { "retry-after": "1" } });
+}
+
+function unknownOutcome(topic: string): StreamError {
+  const detail = `Cannot tell whether ${topic} has the record, as Kafka did not answer in time`;
+  return new StreamError("outcome-unknown", 503, detail, { headers: { "retry-after": "1" } });
+}
+
+function refusal(topic: string, code: string, bytes: number): StreamError {
+  const said = `Cannot send to ${topic}: Kafka answered ${code}`;
+  if (code === "MESSAGE_TOO_LARGE" || code === "RECORD_LIST_TOO_LARGE") {
+    return new StreamError("record-too-large", 413, `${said} for a record of ${bytes} bytes`);
+  }
+  if (code === "INVALID_TOPIC_EXCEPTION") return new StreamError("invalid-topic", 400, said);
+  if (/AUTHORIZATION|SASL/.test(code)) return new StreamError("kafka-forbidden", 403, said);
+  if (/^INVALID|^CORRUPT|^UNSUPPORTED/.test(code)) return new StreamError("invalid-record", 400, said);
+  return new StreamError("kafka-failure", 502, said);
+}
