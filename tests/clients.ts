@@ -6,6 +6,7 @@
  * @see {@link https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream} @module */
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import type { IHeaders, KafkaMessage } from "kafkajs";
+import "../kafka/client.ts"; // closes kafkajs's timer trap for the whole process, and brings the codecs
 import { eventually, within } from "./eventually.ts";
 
 /** One dispatched event of a stream. */
@@ -30,7 +31,7 @@ export class SseClient implements AsyncDisposable {
   ended: "clean" | Error | null = null;
   #abort: AbortController;
   #reading: Promise<void>;
-  #lastId = "";
+  #lastId = ""; // as of the last blank line: an event that was cut in two leaves no id
 
   private constructor(response: Response, abort: AbortController) {
     this.response = response;
@@ -90,7 +91,7 @@ export class SseClient implements AsyncDisposable {
     if (!this.response.body) return;
     try {
       let rest = "";
-      const event = { name: "", data: [] as string[] };
+      const event = { name: "", data: [] as string[], id: "" };
       for await (const text of this.response.body.pipeThrough(new TextDecoderStream())) {
         const lines = (rest + text).split(/\r\n|\n|\r/);
         rest = lines.pop()!; // what comes after the last line end is a line that is not whole yet
@@ -102,8 +103,9 @@ export class SseClient implements AsyncDisposable {
     }
   }
 
-  #line(line: string, event: { name: string; data: string[] }): void {
+  #line(line: string, event: { name: string; data: string[]; id: string }): void {
     if (line === "") {
+      this.#lastId = event.id;
       if (event.data.length > 0) {
         this.events.push({ event: event.name || "message", id: this.#lastId, data: event.data.join("\n") });
       }
@@ -120,7 +122,7 @@ export class SseClient implements AsyncDisposable {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "data") event.data.push(value);
     else if (field === "event") event.name = value;
-    else if (field === "id" && !value.includes("\0")) this.#lastId = value;
+    else if (field === "id" && !value.includes("\0")) event.id = value;
     else if (field === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value);
   }
 }

@@ -1,0 +1,35 @@
+/** The contract suites on Apache Kafka: what holds on the embedded broker holds there, and the other way round. @module */
+import { ApacheKafka } from "../apache_kafka.ts";
+import { plainKafka } from "../clients.ts";
+import { requires } from "../requirements.ts";
+import { Service } from "../service.ts";
+import { geoContract } from "./geo.ts";
+import { kafkaContract } from "./kafka.ts";
+
+const { ignore } = requires("apache-kafka");
+let kafka: ApacheKafka;
+let service: Service;
+
+if (!ignore) {
+  Deno.test.beforeAll(async () => {
+    kafka = await ApacheKafka.open();
+    service = await Service.open({ kafkaBrokers: kafka.bootstrap, settings: { HEARTBEAT_MS: "300" } });
+  });
+  Deno.test.afterAll(async () => {
+    await service?.[Symbol.asyncDispose]();
+    await kafka?.[Symbol.asyncDispose]();
+  });
+}
+
+kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
+geoContract("Apache Kafka", ignore, () => ({ service, groups: listGroups }));
+
+async function listGroups(): Promise<string[]> {
+  const admin = plainKafka(kafka.bootstrap).admin();
+  await admin.connect();
+  try {
+    return (await admin.listGroups()).groups.map(({ groupId }) => groupId).toSorted();
+  } finally {
+    await admin.disconnect();
+  }
+}

@@ -1,0 +1,24 @@
+/** The contract suites on the embedded broker. @module */
+import { Service } from "../service.ts";
+import { geoContract } from "./geo.ts";
+import { kafkaContract } from "./kafka.ts";
+
+let service: Service;
+
+Deno.test.beforeAll(async () => {
+  service = await Service.open({ settings: { HEARTBEAT_MS: "300" } });
+});
+Deno.test.afterAll(async () => {
+  await service?.[Symbol.asyncDispose]();
+});
+
+kafkaContract("the embedded broker", false, () => service.bootstrap);
+geoContract("the embedded broker", false, () => ({
+  service,
+  // It does not answer ListGroups yet: its metric tells how many there are.
+  async groups() {
+    const count = await service.metric("tailrace_broker_groups");
+    if (count === null) throw new Error("Cannot count groups as /metrics has no tailrace_broker_groups");
+    return [`${count} groups`];
+  },
+}));
