@@ -45,7 +45,7 @@ async function snappy(): Promise<Codec> {
 }
 
 function lz4() {
-  return import("@platformatic/wasm-utils/dist/bundled.js");
+  return import("@platformatic/wasm-utils/bundled");
 }
 
 function bounded(bytes: Uint8Array): Uint8Array {
