@@ -4,12 +4,15 @@
  * Left out: answers that a healthy broker never gives (tests/kafka/ scripts those), brokers that die (tests/crash/).
  * @module */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { CompressionTypes } from "kafkajs";
 import { Buffer } from "node:buffer";
 import { StreamError } from "../../errors.ts";
 import { Kafka } from "../../kafka/client.ts";
 import { createProducer } from "../../kafka/producer.ts";
 import { silentLogger } from "../../logger.ts";
-import { createTopic, readTopic } from "../clients.ts";
+import { TopicReader } from "../../kafka/reader.ts";
+import { createTopic, plainKafka, produce, readTopic } from "../clients.ts";
+import { eventually } from "../eventually.ts";
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -27,6 +30,9 @@ export function kafkaContract(on: string, ignore: boolean, bootstrap: () => stri
   test("Producer.send() keeps keys, headers, empty and null values as they are", keepsBytes);
   test("Producer.send() refuses what Kafka refuses and goes on with the rest", refuses);
   test("Kafka.listTopics() names topics with their partitions, Kafka's own left out", listsTopics);
+  test("TopicReader follows from the end on, whatever codec a record was written with", followsCodecs);
+  test("TopicReader waits for a topic and reads it from its first record on", followsNewTopic);
+  test("TopicReader begins anew when a topic was deleted and made again", followsAnotherLog);
 }
 
 /** A topic name that no other test uses. */
@@ -126,4 +132,98 @@ async function listsTopics(bootstrap: string): Promise<void> {
   const topics = await kafka.listTopics();
   assertEquals(topics.find(({ name }) => name === topic)?.partitions.length, 5);
   assertEquals(topics.filter(({ name }) => name.startsWith("__")), []);
+}
+
+/** A reader, and what it told so far: records as `partition:value`, everything else by the event's name. */
+class Told implements AsyncDisposable {
+  readonly records: string[] = [];
+  readonly events: string[] = [];
+  readonly #kafka: Kafka;
+  readonly #reader: TopicReader;
+
+  constructor(bootstrap: string, topic: string) {
+    const { records, events } = this;
+    this.#kafka = connect(bootstrap);
+    this.#reader = new TopicReader(this.#kafka, topic, {
+      started: (positions) => events.push(`started ${positions.join(" ")}`),
+      missing: () => events.push("missing"),
+      records: (fetched) => {
+        const decoder = new TextDecoder();
+        for (const { partition, value } of fetched.records) {
+          records.push(`${partition}:${value && decoder.decode(value)}`);
+        }
+      },
+      skipped: (partition, from, to) => events.push(`skipped ${partition} ${from} ${to}`),
+      restarted: () => events.push("restarted"),
+      status: (up) => events.push(up ? "up" : "down"),
+    }, silentLogger);
+  }
+
+  async event(name: string): Promise<void> {
+    await eventually(`${name} of the reader`, () => this.events.includes(name), 15_000, () => this.events);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader[Symbol.asyncDispose]();
+    await this.#kafka[Symbol.asyncDispose]();
+  }
+}
+
+async function followsCodecs(bootstrap: string): Promise<void> {
+  const topic = newTopic("codecs");
+  await createTopic(bootstrap, topic, 2);
+  await produce(bootstrap, topic, [{ value: "before", partition: 0 }]);
+  await using told = new Told(bootstrap, topic);
+  await told.event("started 1 0");
+
+  const producer = plainKafka(bootstrap).producer();
+  await producer.connect();
+  const wanted: string[] = [];
+  try {
+    for (const [name, compression] of Object.entries(CompressionTypes)) {
+      const messages = Array.from({ length: 50 }, (_, n) => ({ partition: 1, value: `${name} ${n}` }));
+      await producer.send({ topic, compression: Number(compression), messages });
+      wanted.push(...messages.map(({ value }) => `1:${value}`));
+    }
+  } finally {
+    await producer.disconnect();
+  }
+  assertEquals(wanted.length, 250);
+  await eventually("every record", () => told.records.length >= 250, 10_000, () => told.records.length);
+  assertEquals(told.records, wanted);
+  assertEquals(told.events, ["up", "started 1 0"]);
+}
+
+async function followsNewTopic(bootstrap: string): Promise<void> {
+  const topic = newTopic("awaited");
+  await using told = new Told(bootstrap, topic);
+  await told.event("missing");
+  await createTopic(bootstrap, topic, 1);
+  await produce(bootstrap, topic, [{ value: "first" }, { value: "second" }]);
+  await eventually("both records", () => told.records.length >= 2, 10_000, () => told.events);
+  assertEquals(told.records, ["0:first", "0:second"]);
+  assertEquals(told.events.toSorted(), ["missing", "started 0", "up"]);
+}
+
+async function followsAnotherLog(bootstrap: string): Promise<void> {
+  const topic = newTopic("remade");
+  await createTopic(bootstrap, topic, 1);
+  await produce(bootstrap, topic, [{ value: "1" }, { value: "2" }, { value: "3" }]);
+  await using told = new Told(bootstrap, topic);
+  await told.event("started 3");
+  const admin = plainKafka(bootstrap).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.disconnect();
+  }
+  await told.event("restarted");
+  await eventually("the topic to be made again", async () => {
+    await createTopic(bootstrap, topic, 1); // Kafka takes a moment to forget the old one
+    return true;
+  });
+  await produce(bootstrap, topic, [{ value: "anew" }]);
+  await eventually("the record of the new log", () => told.records.length > 0, 15_000, () => told.events);
+  assertEquals(told.records, ["0:anew"]);
 }
