@@ -4,6 +4,7 @@
  * records that are no positions sent past it by a Kafka client. Left out: what a broken connection or a dying process
  * does (tests/crash/), the bodies of single problems (tests/routes/). @module */
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
+import { newPosition, positionRecord } from "../../kafka/topics.ts";
 import { concurrently, postJson, produce, SseClient, WsClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { Random } from "../random.ts";
@@ -45,6 +46,10 @@ export function geoContract(on: string, ignore: boolean, ground: () => Ground): 
   test("records that are no positions end nobody's stream", survivesJunk);
   test("viewers of a topic that is not there get the post that makes it", waitsForTopic);
   test("WS /consumer speaks the wire of the seed", consumerWire);
+  test(
+    "a viewer from the start of 20,000 records has them all, in order, and the live ones after them",
+    fromTheStart,
+  );
   test("tracks hold each name's fixes, and their cursor goes on live", tracks);
   test("bbox lets only positions inside through", bbox);
   test("a silent stream has heartbeats", heartbeat);
@@ -277,6 +282,31 @@ async function consumerWire(ground: Ground): Promise<void> {
     assertEquals([record.topic, record.lon, typeof record.timestamp], [topic, -20, "string"]);
     assert(record.message_id.startsWith(`${record.name}_`), record.message_id);
   }
+}
+
+async function fromTheStart(ground: Ground): Promise<void> {
+  const topic = newTopic("long");
+  const url = `${ground.service.url}/geo/${topic}`;
+  const posted: Posted[] = [await post(ground, topic, "mover-0", 0.0001)]; // makes the topic
+  const messages: { key: string; value: string }[] = [];
+  for (let n = 1; n < 20_000; n++) {
+    const position = newPosition({ name: `mover-${n % 100}`, lat: (n + 1) / 10_000, lon: 10 }, Date.now());
+    messages.push(positionRecord(position));
+    posted.push({ name: position.name, lat: position.lat, messageId: position.message_id });
+  }
+  await produce(ground.service.bootstrap, topic, messages);
+
+  await using sse = await SseClient.open(`${url}/events?cursor=earliest`);
+  await using ws = await WsClient.open(`${url}/socket?cursor=earliest`);
+  await sse.first("ready");
+  posted.push(await post(ground, topic, "mover-0", 3));
+  const last = posted.at(-1)!.messageId;
+  const inSse = () => sse.events.at(-1)?.data.includes(last);
+  await eventually("the live record over SSE", inSse, 20_000, () => sse.events.length);
+  await eventually("the live record over WebSocket", () => ws.texts.at(-1)?.includes(last), 20_000);
+  checkSeen(sse.all("position"), posted, "the SSE viewer");
+  checkSeen(ws.all("position"), posted, "the WebSocket viewer");
+  assertEquals([sse.all("gap"), ws.all("gap")], [[], []], "nothing was passed over");
 }
 
 async function tracks(ground: Ground): Promise<void> {
