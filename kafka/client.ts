@@ -195,15 +195,23 @@ export class Kafka implements AsyncDisposable {
   }
 }
 
-/** Sockets to the nodes of one cluster. After a failure at a socket it starts anew with the next request. */
+/** Where a node of the cluster listens. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+}
+
+/** Sockets to the nodes of one cluster. After a failure at a node its sockets are cut; the next request opens new ones. */
 export class KafkaConnection implements AsyncDisposable {
   readonly #builder: Untyped;
   readonly #logger: Untyped;
   readonly #bootstrapCount: number;
-  /** Brokers by node id, as the last metadata named them. */
-  #nodes = new Map<number, Untyped>();
-  #seed: Untyped | undefined;
-  #connecting: Promise<Untyped> | undefined;
+  /** As the last metadata named them, by node id. */
+  #addresses = new Map<number, Address>();
+  /** Nodes with sockets, by node id; the one that was found through the bootstrap list is `seed` until it has an id. */
+  readonly #nodes = new Map<number | "seed", Promise<Untyped>>();
+  #closed = false;
 
   constructor(builder: Untyped, logger: Untyped, bootstrapCount: number) {
     this.#builder = builder;
@@ -215,8 +223,9 @@ export class KafkaConnection implements AsyncDisposable {
    * @throws {KafkaError} */
   async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
     const args = { topics: topics ?? [], allowAutoTopicCreation: false };
-    const answer = await this.#call(await this.#anyNode(), "Metadata", args);
-    await this.#learnNodes(answer.brokers);
+    const node = await this.#anyNode();
+    const answer = await this.#call(node, "Metadata", args);
+    await this.#learn(node, answer.brokers);
     const described: TopicMetadata[] = answer.topicMetadata.map(describeTopic);
     return {
       clusterId: answer.clusterId,
@@ -347,61 +356,50 @@ export class KafkaConnection implements AsyncDisposable {
 
   /** Cuts the sockets; what waits for an answer fails at once. The next request connects anew. */
   async reset(): Promise<void> {
-    const nodes = new Set(this.#nodes.values());
-    if (this.#seed) nodes.add(this.#seed);
-    this.#nodes = new Map();
-    this.#seed = undefined;
-    await Promise.all([...nodes].map(cut));
+    const nodes = [...this.#nodes.values()];
+    this.#nodes.clear();
+    await Promise.allSettled(nodes.map(async (node) => cut(await node)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     return this.reset();
   }
 
-  #newNode(connectionPool: Untyped, nodeId: number | null): Untyped {
-    const node = new Broker({ connectionPool, logger: this.#logger, nodeId, allowAutoTopicCreation: false });
-    // Only the message codecs of the library are used: errors stay in the answer, by partition.
-    return node;
-  }
-
-  async #learnNodes(brokers: readonly Untyped[]): Promise<void> {
-    const known = new Map<number, Untyped>();
-    for (const { nodeId, host, port, rack } of brokers) {
-      const candidates = [this.#nodes.get(nodeId), this.#seed];
-      const same = candidates.find((node) =>
-        node?.connectionPool.host === host && node.connectionPool.port === port
-      );
-      known.set(nodeId, same ?? this.#newNode(await this.#builder.build({ host, port, rack }), nodeId));
+  /** A node that is open, else the first of the bootstrap list that answers. */
+  async #anyNode(): Promise<Untyped> {
+    for (const node of this.#nodes.values()) {
+      const open = await node.catch(() => undefined);
+      if (open) return open;
     }
-    const gone = [...this.#nodes.values()].filter((node) => ![...known.values(), this.#seed].includes(node));
-    this.#nodes = known;
-    await Promise.all(gone.map(cut));
+    return await this.#keep("seed", () => this.#bootstrap());
   }
 
-  async #node(id: number): Promise<Untyped> {
-    const node = this.#nodes.get(id);
-    if (!node) {
-      throw new KafkaError("BROKER_NOT_AVAILABLE", `Cannot reach node ${id} as the cluster does not name it`);
-    }
-    await this.#open(node);
-    return node;
+  #node(id: number): Promise<Untyped> {
+    const address = this.#addresses.get(id);
+    if (address) return this.#keep(id, () => this.#open(address));
+    return Promise.reject(
+      new KafkaError("BROKER_NOT_AVAILABLE", `Cannot reach node ${id} as the cluster does not name it`),
+    );
   }
 
-  /** A node that is connected, else the first bootstrap broker that answers. */
-  #anyNode(): Promise<Untyped> {
-    const connected = [...this.#nodes.values(), this.#seed].find((node) => node?.isConnected());
-    if (connected) return Promise.resolve(connected);
-    return this.#connecting ??= this.#bootstrap().finally(() => this.#connecting = undefined);
+  /** Opens once, however many ask; forgets what failed. */
+  #keep(id: number | "seed", open: () => Promise<Untyped>): Promise<Untyped> {
+    const known = this.#nodes.get(id);
+    if (known) return known;
+    const opening = open();
+    this.#nodes.set(id, opening);
+    opening.catch(() => {
+      if (this.#nodes.get(id) === opening) this.#nodes.delete(id);
+    });
+    return opening;
   }
 
   async #bootstrap(): Promise<Untyped> {
     let failure: unknown;
     for (let i = 0; i < this.#bootstrapCount; i++) {
-      const node = this.#newNode(await this.#builder.build(), null);
       try {
-        await this.#open(node);
-        this.#seed = node;
-        return node;
+        return await this.#open();
       } catch (error) {
         failure = error;
       }
@@ -409,12 +407,42 @@ export class KafkaConnection implements AsyncDisposable {
     throw failure;
   }
 
-  async #open(node: Untyped): Promise<void> {
-    if (node.isConnected()) return;
-    await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect").catch(async (error: Error) => {
+  /** @param address default: the next of the bootstrap list */
+  async #open(address?: Address): Promise<Untyped> {
+    if (this.#closed) {
+      throw new KafkaError("UNREACHABLE", "Cannot connect to Kafka as this connection was closed");
+    }
+    const connectionPool = await this.#builder.build(address);
+    const node = new Broker({ connectionPool, logger: this.#logger, allowAutoTopicCreation: false });
+    try {
+      await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect");
+      return node;
+    } catch (error) {
       await cut(node);
-      throw asKafkaError(error, "connect");
-    });
+      throw asKafkaError(error as Error, "connect");
+    }
+  }
+
+  /** Takes over where the nodes are; the node that was asked keeps its sockets under its id. */
+  async #learn(asked: Untyped, brokers: readonly Untyped[]): Promise<void> {
+    const was = this.#addresses;
+    this.#addresses = new Map(brokers.map(({ nodeId, host, port, rack }) => [nodeId, { host, port, rack }]));
+    const seed = await this.#nodes.get("seed")?.catch(() => undefined);
+    for (const [id, { host, port }] of this.#addresses) {
+      const before = was.get(id);
+      if (before && (before.host !== host || before.port !== port)) this.#forget(id);
+      if (seed !== asked || seed.connectionPool.host !== host || seed.connectionPool.port !== port) continue;
+      this.#nodes.delete("seed");
+      if (this.#nodes.has(id)) await cut(seed);
+      else this.#nodes.set(id, Promise.resolve(seed));
+    }
+    for (const id of this.#nodes.keys()) if (id !== "seed" && !this.#addresses.has(id)) this.#forget(id);
+  }
+
+  #forget(id: number | "seed"): void {
+    const node = this.#nodes.get(id);
+    this.#nodes.delete(id);
+    node?.then(cut, () => {});
   }
 
   async #call(node: Untyped, api: string, args: unknown, timeoutMs = requestTimeoutMs): Promise<Untyped> {
@@ -428,7 +456,10 @@ export class KafkaConnection implements AsyncDisposable {
     try {
       return await withDeadline(node.connectionPool.send(protocol), timeoutMs, what);
     } catch (error) {
-      await this.reset();
+      for (const [id, known] of this.#nodes) {
+        if (await known.catch(() => undefined) === node) this.#nodes.delete(id);
+      }
+      await cut(node);
       throw asKafkaError(error as Error, what);
     }
   }

@@ -1,0 +1,75 @@
+/** Cursors: a viewer's place in a topic, as the text that goes out as SSE `id` and comes back as `Last-Event-ID`.
+ *
+ * `v1.<cluster>.<partition>:<offset>,…`: 8 hex digits of a hash of the cluster's id, then for every partition the last offset
+ * that was delivered or passed over, −1 for none. Inside the program the same place is `Positions`: the next offset of each
+ * partition. Left out: ids that cover several topics.
+ * @module */
+
+/** The next offset to read, by partition. */
+export type Positions = readonly number[];
+
+/** Where a viewer asks to begin; times in ms since the epoch. */
+export type StartAt =
+  | { readonly kind: "latest" }
+  | { readonly kind: "earliest" }
+  | { readonly kind: "time"; readonly ms: number }
+  | { readonly kind: "id"; readonly text: string; readonly cluster: string; readonly positions: Positions };
+
+/** Longest cursor that is looked at; above 1,000 partitions with long offsets. */
+const maxCursorLength = 24 * 1024;
+const maxPartitions = 10_000;
+
+/** 8 hex digits that stand for a cluster in ids (FNV-1a, 32 bits). */
+export function clusterHash(clusterId: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(clusterId)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+/** The id of a place. With no partition known yet it says that nothing of partition 0 was delivered. */
+export function formatCursor(cluster: string, positions: Positions): string {
+  const parts = positions.length === 0
+    ? ["0:-1"]
+    : positions.map((next, partition) => `${partition}:${next - 1}`);
+  return `v1.${cluster}.${parts.join(",")}`;
+}
+
+/** Reads `latest`, `earliest`, `t.<ms>` or an id.
+ * @throws {SyntaxError} that says what was found and what is wanted */
+export function parseCursor(text: string): StartAt {
+  if (text === "latest" || text === "earliest") return { kind: text };
+  if (text.length > maxCursorLength) {
+    throw new SyntaxError(
+      `Cannot read cursor: it has ${text.length} characters, at most ${maxCursorLength} are read`,
+    );
+  }
+  const time = /^t\.(\d{1,15})$/.exec(text);
+  if (time) return { kind: "time", ms: Number(time[1]) };
+  const id = /^v1\.([0-9a-f]{8})\.((?:\d+:(?:-1|\d+))(?:,\d+:(?:-1|\d+))*)$/.exec(text);
+  if (!id) {
+    const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+    throw new SyntaxError(
+      `Cannot read cursor ${JSON.stringify(shown)}: latest, earliest, t.<ms> or an id is wanted`,
+    );
+  }
+  return { kind: "id", text, cluster: id[1]!, positions: readPositions(id[2]!) };
+}
+
+/** Partitions have to ascend; one that is missing below a named one has had nothing delivered. */
+function readPositions(list: string): Positions {
+  const positions: number[] = [];
+  for (const part of list.split(",")) {
+    const [partition, offset] = part.split(":").map(Number) as [number, number];
+    if (partition < positions.length || partition >= maxPartitions || !Number.isSafeInteger(offset + 1)) {
+      throw new SyntaxError(`Cannot read cursor: ${part} is out of order or out of range`);
+    }
+    while (positions.length < partition) positions.push(0);
+    positions.push(offset + 1);
+  }
+  return positions;
+}
+
+/** Whether every partition of `a` is at or after the same one of `b`; partitions that `a` does not know are at 0. */
+export function reaches(a: Positions, b: Positions): boolean {
+  return b.every((next, partition) => (a[partition] ?? 0) >= next);
+}

@@ -1,0 +1,179 @@
+/** The past of topics, read page by page for viewers that are behind and for questions about a span of time.
+ *
+ * Pages are shared: whoever asks near the same place gets the same page, reads that run already are joined, and only a few run
+ * at once, however many viewers come back together. Left out: following the end of a topic (reader.ts).
+ * @module */
+import {
+  earliestOffset,
+  errorName,
+  type Kafka,
+  type KafkaConnection,
+  KafkaError,
+  latestOffset,
+  type PartitionLeader,
+} from "./client.ts";
+import type { KafkaRecord } from "./fetch_response.ts";
+import type { Positions } from "./cursor.ts";
+
+/** Some records of one partition, ascending; it covers the offsets `from` … `next` − 1. */
+export interface Page {
+  readonly from: number;
+  readonly next: number;
+  readonly records: readonly KafkaRecord[];
+  /** Where the partition ended when the page was read. */
+  readonly end: number;
+}
+
+/** The offset asked for is no longer, or not yet, in the log. */
+export class OutsideLog extends Error {
+  override readonly name = "OutsideLog";
+  /** @param first the log's first offset, @param end the offset after its last */
+  constructor(readonly first: number, readonly end: number) {
+    super(`Offset is outside the log, which has ${first} to ${end}`);
+  }
+}
+
+/** What one page is asked to hold; a batch that is larger comes whole. */
+const pageBytes = 64 * 1024;
+const maxReadsAtOnce = 4;
+const maxCachedBytes = 16 * 1024 * 1024;
+const metadataAgeMs = 10_000;
+/** What a record costs in memory besides its key and value, about. */
+const recordOverheadBytes = 200;
+
+interface CachedPage extends Page {
+  readonly place: string;
+  readonly bytes: number;
+}
+
+/** Reads the past of any topic over one connection. */
+export class History implements AsyncDisposable {
+  readonly #connection: KafkaConnection;
+  readonly #leaders = new Map<
+    string,
+    { readonly partitions: readonly PartitionLeader[]; readonly at: number }
+  >();
+  /** Oldest use first. */
+  #pages: CachedPage[] = [];
+  #cachedBytes = 0;
+  readonly #reading = new Map<string, Promise<Page>>();
+  #slots = maxReadsAtOnce;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(kafka: Kafka) {
+    this.#connection = kafka.connect();
+  }
+
+  /** The page that holds `offset`, or the one that begins after it where the log has a hole; empty at the end.
+   * @throws {OutsideLog} when retention removed it or the log ends before it
+   * @throws {KafkaError} */
+  async read(topic: string, partition: number, offset: number): Promise<Page> {
+    const place = `${topic}/${partition}`;
+    const cached = this.#pages.findLastIndex((page) =>
+      page.place === place && page.from <= offset && offset < page.next
+    );
+    if (cached >= 0) {
+      const [page] = this.#pages.splice(cached, 1);
+      this.#pages.push(page!);
+      return page!;
+    }
+    const key = `${place}/${offset}`;
+    const running = this.#reading.get(key);
+    if (running) return await running;
+    const reading = this.#limited(() => this.#fetch(topic, partition, offset));
+    this.#reading.set(key, reading);
+    try {
+      const page = await reading;
+      if (page.next > page.from) this.#keep(place, page);
+      return page;
+    } finally {
+      this.#reading.delete(key);
+    }
+  }
+
+  /** The offset of each partition at `at`; where no record is that young, the end.
+   * @param at `latestOffset`, `earliestOffset` or ms since the epoch
+   * @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION among others */
+  async positions(topic: string, at: number): Promise<Positions> {
+    const partitions = await this.#partitions(topic);
+    try {
+      const found = await this.#connection.offsets(topic, partitions, at);
+      const none = partitions.some(({ partition }) => (found.get(partition) ?? -1) < 0);
+      const ends = none ? await this.#connection.offsets(topic, partitions, latestOffset) : found;
+      return partitions.map(({ partition }) => {
+        const offset = found.get(partition) ?? -1;
+        return offset >= 0 ? offset : ends.get(partition) ?? 0;
+      });
+    } catch (error) {
+      this.#leaders.delete(topic);
+      throw error;
+    }
+  }
+
+  /** Forgets a topic, after it was made anew. */
+  forget(topic: string): void {
+    this.#leaders.delete(topic);
+    this.#pages = this.#pages.filter((page) => !page.place.startsWith(`${topic}/`));
+    this.#cachedBytes = this.#pages.reduce((sum, page) => sum + page.bytes, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]();
+  }
+
+  async #partitions(topic: string): Promise<readonly PartitionLeader[]> {
+    const known = this.#leaders.get(topic);
+    if (known && performance.now() - known.at < metadataAgeMs) return known.partitions;
+    const { topics: [found] } = await this.#connection.metadata([topic]);
+    if (!found || found.error) {
+      throw new KafkaError(found?.error ?? "UNKNOWN", `Cannot read ${topic}: ${found?.error}`);
+    }
+    this.#leaders.set(topic, { partitions: found.partitions, at: performance.now() });
+    return found.partitions;
+  }
+
+  async #fetch(topic: string, partition: number, offset: number): Promise<Page> {
+    const place = (await this.#partitions(topic)).find((one) => one.partition === partition);
+    if (!place || place.leader === null) {
+      this.#leaders.delete(topic);
+      throw new KafkaError("LEADER_NOT_AVAILABLE", `Cannot read ${topic}/${partition} as it has no leader`);
+    }
+    const wants = [{ partition, offset, maxBytes: pageBytes }];
+    const [fetched] = await this.#connection.fetch(place.leader, topic, wants, {
+      maxWaitMs: 0,
+      maxBytes: pageBytes,
+    });
+    const error = errorName(fetched?.errorCode ?? 0);
+    if (error === "OFFSET_OUT_OF_RANGE") {
+      const first = (await this.#connection.offsets(topic, [place], earliestOffset)).get(partition) ?? 0;
+      const end = (await this.#connection.offsets(topic, [place], latestOffset)).get(partition) ?? 0;
+      throw new OutsideLog(first, end);
+    }
+    if (!fetched || error) {
+      this.#leaders.delete(topic);
+      throw new KafkaError(error ?? "UNKNOWN", `Cannot read ${topic}/${partition}: Kafka answered ${error}`);
+    }
+    return { from: offset, next: fetched.next, records: fetched.records, end: fetched.end };
+  }
+
+  #keep(place: string, page: Page): void {
+    const size = (record: KafkaRecord) =>
+      (record.key?.length ?? 0) + (record.value?.length ?? 0) + recordOverheadBytes;
+    const bytes = page.records.reduce((sum, record) => sum + size(record), 0);
+    this.#pages.push({ ...page, place, bytes });
+    this.#cachedBytes += bytes;
+    while (this.#cachedBytes > maxCachedBytes) this.#cachedBytes -= this.#pages.shift()!.bytes;
+  }
+
+  async #limited<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#slots > 0) this.#slots--;
+    else await new Promise<void>((go) => this.#waiting.push(go));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#slots++;
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/** The hub: every viewer of every topic. A viewer is a cursor; each topic has one reader, whatever the number of viewers.
+ *
+ * Opening a stream leaves nothing behind in the cluster: no consumer group is joined. A topic that nobody views any more is
+ * read for a while longer, so that a viewer who comes back finds it warm. Left out: how a topic's viewers are fed
+ * (topic_hub.ts), how events reach a client (routes/sse.ts, routes/websocket.ts).
+ * @module */
+import type { Logger } from "../logger.ts";
+import type { Metrics } from "../metrics.ts";
+import { Turns } from "./catch_up.ts";
+import type { Kafka } from "./client.ts";
+import { History } from "./history.ts";
+import { TopicHub } from "./topic_hub.ts";
+import type { FollowOptions, Viewer } from "./viewer.ts";
+
+/** What a hub works with; sizes in bytes, times in ms. */
+export interface HubOptions {
+  readonly kafka: Kafka;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Of the newest records of each topic, kept in memory. */
+  readonly ringBytes?: number;
+  /** How long a topic without viewers is read on. */
+  readonly lingerMs?: number;
+}
+
+/** Viewers that are fed from Kafka's past at once. */
+const maxCatchingUp = 8;
+
+/** All viewers. */
+export class Hub implements AsyncDisposable {
+  readonly #options: HubOptions;
+  /** The past of every topic. */
+  readonly history: History;
+  readonly #topics = new Map<string, TopicHub>();
+  readonly #lingering = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #turns = new Turns(maxCatchingUp);
+  #viewers = 0;
+  #draining = false;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.history = new History(options.kafka);
+  }
+
+  /** Viewers over all topics. */
+  get size(): number {
+    return this.#viewers;
+  }
+
+  /** Whether streams are being ended. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** Feeds a sink from a topic, which need not exist yet, until the viewer is closed. */
+  follow<T extends object>(topic: string, options: FollowOptions<T>): Viewer {
+    const hub = this.#topic(topic);
+    const { metrics } = this.#options;
+    const { transport } = options.sink;
+    clearTimeout(this.#lingering.get(topic));
+    this.#viewers++;
+    metrics.viewers(transport, 1);
+    return hub.add(options, () => {
+      this.#viewers--;
+      metrics.viewers(transport, -1);
+      if (hub.viewers.size === 0) this.#linger(topic, hub);
+    });
+  }
+
+  /** A topic was made: who waits for it is served at once. */
+  topicCreated(topic: string): void {
+    this.#topics.get(topic)?.wake();
+  }
+
+  /** Tells every viewer `bye` and ends its stream. */
+  drain(): void {
+    this.#draining = true;
+    for (const hub of this.#topics.values()) {
+      for (const viewer of [...hub.viewers]) {
+        viewer.tell("bye", { reason: "draining" });
+        viewer.options.sink.end();
+        viewer.close();
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.drain();
+    for (const timer of this.#lingering.values()) clearTimeout(timer);
+    this.#lingering.clear();
+    const hubs = [...this.#topics.values()];
+    this.#topics.clear();
+    await Promise.all(hubs.map((hub) => hub[Symbol.asyncDispose]()));
+    await this.history[Symbol.asyncDispose]();
+  }
+
+  #topic(topic: string): TopicHub {
+    const known = this.#topics.get(topic);
+    if (known) return known;
+    const { kafka, metrics, log, ringBytes = 8 * 1024 * 1024 } = this.#options;
+    const hub = new TopicHub(topic, {
+      kafka,
+      history: this.history,
+      turns: this.#turns,
+      metrics,
+      log,
+      ringBytes,
+    });
+    this.#topics.set(topic, hub);
+    return hub;
+  }
+
+  #linger(topic: string, hub: TopicHub): void {
+    clearTimeout(this.#lingering.get(topic));
+    if (this.#draining) return;
+    const timer = setTimeout(() => {
+      this.#lingering.delete(topic);
+      if (hub.viewers.size > 0 || this.#topics.get(topic) !== hub) return;
+      this.#topics.delete(topic);
+      hub[Symbol.asyncDispose]().catch((error) =>
+        this.#options.log.warn("topic not left cleanly", { topic, error })
+      );
+    }, this.#options.lingerMs ?? 30_000);
+    this.#lingering.set(topic, timer);
+  }
+}

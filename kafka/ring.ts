@@ -1,0 +1,210 @@
+/** The newest records of a topic in memory, bounded in bytes, in the order in which they were read.
+ *
+ * A place in the ring is a sequence number of its own; `base` is the oldest that is kept, `head` the next to come. Since all
+ * viewers pass the entries in this one order, the id after an entry is the same for all of them. A viewer that needs an entry
+ * which is gone reads Kafka instead. Left out: whoever reads and writes it (hub.ts).
+ * @module */
+import { type Feed, SharedRecord, type Wire } from "./feed.ts";
+import { formatCursor, type Positions } from "./cursor.ts";
+import type { FetchedPartition } from "./fetch_response.ts";
+
+/** Records that retention removed before they were read: viewers are told in their place. */
+export interface Gap {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly skipped: number;
+  readonly reason: "retention" | "policy";
+}
+
+/** One step of the ring: a record or a gap; `after` is the next offset of its partition, `id` the place after it. */
+export interface Entry {
+  readonly partition: number;
+  readonly offset: number;
+  readonly after: number;
+  readonly id: string | null;
+  readonly bytes: number;
+  readonly shared: SharedRecord | null;
+  readonly gap: Gap | null;
+}
+
+/** Events that leave in one write. */
+export interface Chunk {
+  readonly text: string;
+  /** UTF-8 of the text, made once. */
+  bytes(): Uint8Array;
+  /** The place in the ring after the last entry that was looked at. */
+  readonly to: number;
+  /** The id after that entry; undefined when it has none. */
+  readonly id: string | undefined;
+  readonly records: number;
+}
+
+/** Characters that one write holds, about; a record that is larger leaves alone. */
+export const chunkCharacters = 32 * 1024;
+/** Above so many partitions an id is long: only some entries carry one. */
+const maxPartitionsForEveryId = 16;
+const entriesBetweenIds = 64;
+/** What an entry costs besides its record's bytes, about; its texts come on top, about once more. */
+const entryOverheadBytes = 400;
+const encoder = new TextEncoder();
+
+/** Makes a chunk of one text. */
+export function chunkOf(text: string, to = 0, id?: string, records = 0): Chunk {
+  let bytes: Uint8Array | undefined;
+  return { text, to, id, records, bytes: () => bytes ??= encoder.encode(text) };
+}
+
+/** The newest entries of one topic. */
+export class Ring {
+  readonly #topic: string;
+  readonly #cluster: string;
+  readonly #maxBytes: number;
+  readonly #onPassedOver: () => void;
+  /** Entries from `base` on begin at `#first`; what is before it is gone. */
+  #entries: (Entry | undefined)[] = [];
+  #first = 0;
+  #bytes = 0;
+  #positions: number[] = [];
+  #basePositions: number[] = [];
+  #idParts: string[] = [];
+  readonly #chunks = new Map<string, Chunk>();
+  base = 0;
+  head = 0;
+
+  constructor(
+    options: { topic: string; cluster: string; maxBytes: number; onPassedOver: () => void },
+  ) {
+    this.#topic = options.topic;
+    this.#cluster = options.cluster;
+    this.#maxBytes = options.maxBytes;
+    this.#onPassedOver = options.onPassedOver;
+  }
+
+  /** The next offset of each partition after the newest entry. */
+  get positions(): Positions {
+    return this.#positions;
+  }
+
+  /** The next offset of each partition before the oldest entry. */
+  get basePositions(): Positions {
+    return this.#basePositions;
+  }
+
+  /** Begins, or takes in partitions that were added. */
+  extend(positions: Positions): void {
+    for (let partition = this.#positions.length; partition < positions.length; partition++) {
+      const next = positions[partition]!;
+      this.#positions[partition] = this.#basePositions[partition] = next;
+      this.#idParts[partition] = `${partition}:${next - 1}`;
+    }
+  }
+
+  /** Adds what was read of one partition; the oldest entries make room. */
+  append(fetched: FetchedPartition): void {
+    const { partition, records, next } = fetched;
+    records.forEach((record, i) => {
+      const last = i === records.length - 1;
+      const after = last ? next : record.offset + 1;
+      const id = this.#idAfter(partition, after, last || i % entriesBetweenIds === entriesBetweenIds - 1);
+      const shared = new SharedRecord(this.#topic, record, id, this.#onPassedOver);
+      const bytes = 2 * ((record.key?.length ?? 0) + (record.value?.length ?? 0)) + entryOverheadBytes;
+      this.#push({ partition, offset: record.offset, after, id, bytes, shared, gap: null });
+    });
+    if (records.length === 0) this.#idAfter(partition, next, false);
+    this.#evict();
+  }
+
+  /** Adds a hole in the log. */
+  appendGap(gap: Gap): void {
+    const { partition, from, to } = gap;
+    const id = this.#idAfter(partition, to, true);
+    this.#push({ partition, offset: from, after: to, id, bytes: entryOverheadBytes, shared: null, gap });
+    this.#evict();
+  }
+
+  at(place: number): Entry {
+    return this.#entries[this.#first + place - this.base]!;
+  }
+
+  /** Where a viewer enters that has everything before `positions`, which reach `basePositions`: the first entry that it needs,
+   * and the place from which on it needs every entry. */
+  entrance(positions: Positions): { place: number; mergeUntil: number } {
+    let place = this.head, mergeUntil = this.base;
+    for (let i = this.head - 1; i >= this.base; i--) {
+      const { partition, after } = this.at(i);
+      if (after > (positions[partition] ?? 0)) place = i;
+      else if (mergeUntil === this.base) mergeUntil = i + 1;
+    }
+    return { place, mergeUntil: Math.max(place, mergeUntil) };
+  }
+
+  /** The events from `place` on that leave in one write, shared by all viewers there.
+   * @param pick which records are shown; without it the chunk is kept for the next viewer */
+  chunk<T extends object>(
+    feed: Feed<T>,
+    wire: Wire,
+    place: number,
+    pick?: (data: T, entry: Entry) => boolean,
+  ): Chunk {
+    const key = pick ? "" : `${feed.slot}/${wire.slot}/${place}`;
+    const known = pick ? undefined : this.#chunks.get(key);
+    if (known) return known;
+    const texts: string[] = [];
+    let length = 0, records = 0, to = place, id: string | undefined;
+    while (to < this.head && (length < chunkCharacters || id === undefined)) {
+      const entry = this.at(to++);
+      id = entry.id ?? undefined;
+      const text = entry.gap
+        ? wire.event("gap", JSON.stringify(entry.gap), entry.id)
+        : pick && !picked(entry, feed, pick)
+        ? null
+        : entry.shared!.text(feed, wire);
+      if (text === null) continue;
+      texts.push(text);
+      length += text.length;
+      if (entry.shared) records++;
+    }
+    const chunk = chunkOf(texts.join(wire.separator), to, id, records);
+    if (!pick) this.#chunks.set(key, chunk);
+    return chunk;
+  }
+
+  #idAfter(partition: number, after: number, wanted: boolean): string | null {
+    this.#positions[partition] = after;
+    this.#idParts[partition] = `${partition}:${after - 1}`;
+    if (this.#positions.length > maxPartitionsForEveryId && !wanted) return null;
+    return this.#positions.length > maxPartitionsForEveryId
+      ? formatCursor(this.#cluster, this.#positions)
+      : `v1.${this.#cluster}.${this.#idParts.join(",")}`;
+  }
+
+  #push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#bytes += entry.bytes;
+    this.head++;
+    this.#chunks.clear();
+  }
+
+  #evict(): void {
+    while (this.#bytes > this.#maxBytes && this.base < this.head) {
+      const { partition, after, bytes } = this.at(this.base);
+      this.#entries[this.#first++] = undefined;
+      this.#bytes -= bytes;
+      this.#basePositions[partition] = after;
+      this.base++;
+    }
+    if (this.#first < 1024 || this.#first < this.#entries.length / 2) return;
+    this.#entries = this.#entries.slice(this.#first);
+    this.#first = 0;
+  }
+}
+
+function picked<T extends object>(
+  entry: Entry,
+  feed: Feed<T>,
+  pick: (data: T, entry: Entry) => boolean,
+): boolean {
+  const shown = entry.shared!.shown(feed);
+  return shown !== null && pick(shown.data, entry);
+}
