@@ -1,0 +1,27 @@
+/** `tailrace broker`: the embedded broker alone, for other programs and services to use. @module */
+import type { Config } from "../config.ts";
+import { startEmbeddedBroker } from "../kafka/embedded.ts";
+import { CommandError, type CommandRun } from "./run.ts";
+
+/** Runs the embedded broker until `run.signal` aborts.
+ * @throws {CommandError} when it cannot start, or fails */
+export async function broker(config: Config, run: CommandRun): Promise<void> {
+  const starting = startEmbeddedBroker({
+    host: config.brokerHost,
+    port: config.brokerPort,
+    dataDir: config.dataDir,
+    sync: config.brokerSync,
+    retentionMs: config.retentionMs,
+    retentionBytes: config.retentionBytes,
+    log: run.log,
+  });
+  await using embedded = await starting.catch((error: Error) => {
+    throw new CommandError(error.message, { cause: error });
+  });
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<null>();
+  if (run.signal.aborted) stop(null);
+  run.signal.addEventListener("abort", () => stop(null), { once: true });
+  run.out(`Kafka at ${embedded.host}:${embedded.port}, data in ${config.dataDir}\n`);
+  const failure = await Promise.race([stopped, embedded.failed]);
+  if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
+}

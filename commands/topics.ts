@@ -1,0 +1,57 @@
+/** `tailrace topics create|list`. Left out: deleting and changing topics, which kafka-topics and others do on the same port. @module */
+import type { Config } from "../config.ts";
+import { KafkaError } from "../kafka/client.ts";
+import { isTopicName } from "../kafka/topics.ts";
+import { CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
+
+/** What `topics create` may be told about the new topics. */
+export interface CreateOptions {
+  readonly partitions?: number;
+  /** Kafka's own topic settings, such as `retention.ms`. */
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
+/** Makes topics that are missing and leaves those that are there as they are; without names, the one of positions.
+ * @throws {CommandError} when Kafka refuses one of them; the others are made nevertheless */
+export async function createTopics(
+  config: Config,
+  names: readonly string[],
+  options: CreateOptions,
+  run: CommandRun,
+): Promise<void> {
+  const wanted = names.length > 0 ? names : [config.geoTopic];
+  const bad = wanted.find((name) => !isTopicName(name));
+  if (bad !== undefined) {
+    throw new UsageError(
+      `Cannot create topic: found ${JSON.stringify(bad)}, allowed: 1 to 249 of a-z A-Z 0-9 . _ -`,
+    );
+  }
+  await using kafka = await connectKafka(config, run);
+  const refused: string[] = [];
+  for (const name of wanted) {
+    try {
+      run.out(`${name} ${await kafka.createTopic(name, options)}\n`);
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      refused.push(error.message);
+    }
+  }
+  if (refused.length > 0) throw new CommandError(refused.join("; "));
+}
+
+/** Prints topics and their partitions, as a table or, with `json`, as one JSON array. */
+export async function listTopics(
+  config: Config,
+  options: { json?: boolean },
+  run: CommandRun,
+): Promise<void> {
+  await using kafka = await connectKafka(config, run);
+  const topics = (await kafka.listTopics()).map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.length,
+  }));
+  if (options.json) return run.out(`${JSON.stringify(topics)}\n`);
+  const width = Math.max("TOPIC".length, ...topics.map(({ name }) => name.length));
+  run.out(`${"TOPIC".padEnd(width)}  PARTITIONS\n`);
+  for (const { name, partitions } of topics) run.out(`${name.padEnd(width)}  ${partitions}\n`);
+}

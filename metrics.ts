@@ -1,0 +1,282 @@
+/** What the service counts and times, in Prometheus form.
+ *
+ * Each `Metrics` has a registry of its own, so that tests do not share one. Names begin with `tailrace_` and end in their base unit;
+ * labels have few values: topics past the first hundred are counted as `other`. Left out: the numbers of each viewer, and
+ * push to a gateway.
+ * @see {@link https://prometheus.io/docs/practices/naming/}
+ * @module */
+import process from "node:process";
+import { Counter, Gauge, Histogram, type Metric, Registry } from "prom-client";
+import type { BrokerMetrics } from "./kafka/broker/mod.ts";
+
+export type Transport = "sse" | "websocket";
+export type PostOutcome = "acknowledged" | "invalid" | "failed";
+export type ResumeOutcome = "fresh" | "exact" | "gap" | "reset";
+
+/** The few numbers of the start page. */
+export interface MetricsSnapshot {
+  readonly uptimeSeconds: number;
+  readonly kafkaUp: boolean;
+  /** Positions acknowledged by Kafka since the start. */
+  readonly posts: number;
+  /** Records sent to viewers since the start. */
+  readonly deliveries: number;
+  readonly viewers: Readonly<Record<Transport, number>>;
+}
+
+/** Where the parts of the service report. Durations are in seconds. None of these throws. */
+export interface Metrics {
+  readonly registry: Registry;
+  /** @param route the route's pattern (`/producer/:topic`), never the path that was asked for */
+  httpRequest(method: string, route: string, status: number, seconds: number): void;
+  /** `n` positions that came in. */
+  posts(topic: string, outcome: PostOutcome, n: number): void;
+  /** From a request's body read to Kafka's acknowledgement. */
+  postSeconds(seconds: number): void;
+  /** `n` records written to a socket. */
+  deliveries(transport: Transport, n: number): void;
+  /** From a record's timestamp to its write to a socket. */
+  deliverySeconds(seconds: number): void;
+  viewers(transport: Transport, delta: 1 | -1): void;
+  resumes(outcome: ResumeOutcome): void;
+  /** A viewer was told that it missed `skipped` records. */
+  gaps(reason: "retention" | "policy", skipped: number): void;
+  /** A record that is no record of its topic's schema was passed over. */
+  undecodable(topic: string): void;
+  kafkaUp(up: boolean): void;
+  /** Adds the embedded broker's metrics, read at each scrape. */
+  broker(snapshot: () => Promise<BrokerMetrics>): void;
+  /** The exposition; what the broker does not answer is left out. */
+  text(): Promise<string>;
+  snapshot(): Promise<MetricsSnapshot>;
+}
+
+const maxTopics = 100;
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const deliveryBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 3600];
+
+/** Makes an empty set of metrics.
+ * @param version of the program, for `tailrace_build_info` */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry();
+  const m = serviceMetrics(registry);
+  addProcessMetrics(registry, version);
+  const topicLabel = boundedLabel(maxTopics);
+  let readBroker: (() => Promise<void>) | undefined;
+  const startedMs = Date.now();
+  return {
+    registry,
+    httpRequest(method, route, status, seconds) {
+      const labels = { method: methods.has(method) ? method : "other", route };
+      m.requests.inc({ ...labels, status });
+      m.requestSeconds.observe(labels, seconds);
+    },
+    posts: (topic, outcome, n) => m.posts.inc({ topic: topicLabel(topic), outcome }, n),
+    postSeconds: (seconds) => m.postSeconds.observe(seconds),
+    deliveries: (transport, n) => m.deliveries.inc({ transport }, n),
+    deliverySeconds: (seconds) => m.deliverySeconds.observe(Math.max(0, seconds)),
+    viewers: (transport, delta) => m.viewers.inc({ transport }, delta),
+    resumes: (outcome) => m.resumes.inc({ outcome }),
+    gaps(reason, skipped) {
+      m.gaps.inc({ reason });
+      m.skipped.inc({ reason }, skipped);
+    },
+    undecodable: (topic) => m.undecodable.inc({ topic: topicLabel(topic) }),
+    kafkaUp: (up) => m.kafkaUp.set(up ? 1 : 0),
+    broker(snapshot) {
+      const show = brokerMetrics(registry);
+      readBroker = async () => show(await snapshot());
+    },
+    async text() {
+      // A broker that is gone must not take the other metrics with it: its last numbers stay.
+      await readBroker?.().catch(() => {});
+      return await registry.metrics();
+    },
+    async snapshot() {
+      return {
+        uptimeSeconds: (Date.now() - startedMs) / 1000,
+        kafkaUp: await sum(m.kafkaUp) === 1,
+        posts: await sum(m.posts, { outcome: "acknowledged" }),
+        deliveries: await sum(m.deliveries),
+        viewers: {
+          sse: await sum(m.viewers, { transport: "sse" }),
+          websocket: await sum(m.viewers, { transport: "websocket" }),
+        },
+      };
+    },
+  };
+}
+
+function serviceMetrics(registry: Registry) {
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter({ name: `tailrace_${name}`, help, labelNames, registers: [registry] });
+  const histogram = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
+    new Histogram({ name: `tailrace_${name}`, help, labelNames, buckets, registers: [registry] });
+  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Gauge({ name: `tailrace_${name}`, help, labelNames, registers: [registry] });
+  const metrics = {
+    requests: counter("http_requests_total", "HTTP requests answered", "method", "route", "status"),
+    requestSeconds: histogram(
+      "http_request_duration_seconds",
+      "Time from a request to the start of its answer",
+      requestBuckets,
+      "method",
+      "route",
+    ),
+    posts: counter("posts_total", "Positions posted, by what became of them", "topic", "outcome"),
+    postSeconds: histogram(
+      "post_duration_seconds",
+      "Time from a post to Kafka's acknowledgement",
+      requestBuckets,
+    ),
+    deliveries: counter("deliveries_total", "Records written to viewers", "transport"),
+    deliverySeconds: histogram(
+      "delivery_delay_seconds",
+      "Time from a record's timestamp to its write to a viewer",
+      deliveryBuckets,
+    ),
+    viewers: gauge("viewers", "Open streams", "transport"),
+    resumes: counter("resumes_total", "Streams begun, by how they found their place", "outcome"),
+    gaps: counter("gaps_total", "Times that a viewer was told of missing records", "reason"),
+    skipped: counter("skipped_records_total", "Records that viewers were told they missed", "reason"),
+    undecodable: counter("undecodable_records_total", "Records passed over as they fit no schema", "topic"),
+    kafkaUp: gauge("kafka_up", "1 while Kafka answers"),
+  };
+  // A series that is there from the start can be alerted on before it is first counted.
+  for (const transport of ["sse", "websocket"]) {
+    metrics.viewers.set({ transport }, 0);
+    metrics.deliveries.inc({ transport }, 0);
+  }
+  for (const outcome of ["fresh", "exact", "gap", "reset"]) metrics.resumes.inc({ outcome }, 0);
+  for (const reason of ["retention", "policy"]) {
+    metrics.gaps.inc({ reason }, 0);
+    metrics.skipped.inc({ reason }, 0);
+  }
+  return metrics;
+}
+
+/** The conventional names, so that existing dashboards work. */
+function addProcessMetrics(registry: Registry, version: string): void {
+  const registers = [registry];
+  new Gauge({
+    name: "tailrace_build_info",
+    help: "1; the labels say what runs",
+    labelNames: ["version", "deno"],
+    registers,
+  }).set({ version, deno: Deno.version.deno }, 1);
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory size in bytes",
+    registers,
+    collect() {
+      this.set(Deno.memoryUsage().rss);
+    },
+  });
+  new Counter({
+    name: "process_cpu_seconds_total",
+    help: "Total user and system CPU time spent in seconds",
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  new Gauge({
+    name: "process_start_time_seconds",
+    help: "Start time of the process since the epoch in seconds",
+    registers,
+  }).set((performance.timeOrigin) / 1000);
+}
+
+/** Adds the embedded broker's metrics; the returned function shows a new snapshot of them. */
+function brokerMetrics(registry: Registry): (snapshot: BrokerMetrics) => void {
+  const registers = [registry];
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `tailrace_broker_${name}`, help, registers });
+  const counter = (name: string, help: string) =>
+    new Counter({ name: `tailrace_broker_${name}`, help, registers });
+  const requests = new Counter({
+    name: "tailrace_broker_requests_total",
+    help: "Kafka requests answered by the embedded broker",
+    labelNames: ["api", "error"],
+    registers,
+  });
+  const refused = counter("refused_connections_total", "Connections refused or ended for what they sent");
+  const received = counter("received_bytes_total", "Bytes received from Kafka clients");
+  const sent = counter("sent_bytes_total", "Bytes sent to Kafka clients");
+  const connections = gauge("connections", "Open connections of Kafka clients");
+  const logBytes = gauge("log_bytes", "Size of the stored records");
+  const topics = gauge("topics", "Topics");
+  const groups = gauge("groups", "Consumer groups");
+  const commits = new SnapshotHistogram(
+    "tailrace_broker_commit_duration_seconds",
+    "Time of a commit to disk",
+  );
+  registry.registerMetric(commits as unknown as Metric<string>);
+  return (snapshot) => {
+    const totals: [Counter, number][] = [
+      [refused, snapshot.refusedConnections],
+      [received, snapshot.bytesIn],
+      [sent, snapshot.bytesOut],
+    ];
+    for (const [metric, total] of totals) {
+      metric.reset();
+      metric.inc(total);
+    }
+    requests.reset();
+    for (const { api, error, count } of snapshot.requests) requests.inc({ api, error }, count);
+    connections.set(snapshot.connections);
+    logBytes.set(snapshot.logBytes);
+    topics.set(snapshot.topics);
+    groups.set(snapshot.groups);
+    commits.latest = snapshot.commitSeconds;
+  };
+}
+
+/** A histogram that was counted elsewhere; it has what a `Registry` asks of a metric. */
+class SnapshotHistogram {
+  latest: BrokerMetrics["commitSeconds"] = { buckets: [], sum: 0, count: 0 };
+  constructor(readonly name: string, readonly help: string) {}
+
+  get() {
+    const { buckets, sum, count } = this.latest;
+    const value = (suffix: string, value: number, labels = {}) => (
+      { metricName: `${this.name}_${suffix}`, value, labels }
+    );
+    return {
+      name: this.name,
+      help: this.help,
+      type: "histogram",
+      aggregator: "sum",
+      values: [
+        ...buckets.map(([le, below]) => value("bucket", below, { le })),
+        value("bucket", count, { le: "+Inf" }),
+        value("sum", sum),
+        value("count", count),
+      ],
+    };
+  }
+}
+
+/** Lets the first `max` values through and calls the rest `other`, as each value is a series that is kept for ever. */
+function boundedLabel(max: number): (value: string) => string {
+  const seen = new Set<string>();
+  return (value) => {
+    if (seen.has(value)) return value;
+    if (seen.size >= max) return "other";
+    seen.add(value);
+    return value;
+  };
+}
+
+async function sum(metric: Counter | Gauge, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+  const { values } = await metric.get();
+  const wanted = Object.entries(labels);
+  return values
+    .filter((value) =>
+      wanted.every(([name, label]) => (value.labels as Record<string, unknown>)[name] === label)
+    )
+    .reduce((total, { value }) => total + value, 0);
+}

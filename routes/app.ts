@@ -1,0 +1,21 @@
+/** All routes in one application: a feature is one line here.
+ *
+ * Opens nothing, so that a test can call `createApp(deps).request(…)`. Left out: the frame around the routes (shell.ts), and the
+ * socket (commands/serve.ts).
+ * @module */
+import type { Hono } from "hono";
+import type { AppEnv } from "./middleware.ts";
+import { type OperationsDeps, operationsRoutes } from "./operations.ts";
+import { type PagesDeps, pagesRoutes } from "./pages.ts";
+import { shell, type ShellDeps } from "./shell.ts";
+
+/** What all routes together need. */
+export type AppDeps = ShellDeps & OperationsDeps & PagesDeps;
+
+/** Makes the application; `fetch` of what it returns answers requests. */
+export function createApp(deps: AppDeps): Hono<AppEnv> {
+  return shell(deps, [
+    operationsRoutes(deps),
+    pagesRoutes(deps),
+  ]);
+}

@@ -1,0 +1,67 @@
+/** The frame around the routes: middleware, and the answers for what no route takes.
+ *
+ * Left out: the routes themselves, which routes/app.ts names.
+ * @module */
+import { Hono } from "hono";
+import type { Config } from "../config.ts";
+import { problemResponse, StreamError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { Metrics } from "../metrics.ts";
+import { type AppEnv, cors, limitBody, observe, refuseForeignPages, secure } from "./middleware.ts";
+
+/** What the frame needs. */
+export interface ShellDeps {
+  readonly config: Pick<Config, "corsOrigins" | "maxBodyBytes" | "tileUrl">;
+  readonly log: Logger;
+  readonly metrics: Pick<Metrics, "httpRequest">;
+}
+
+/** Puts routes into the frame. Errors, unknown paths (404) and known paths asked with another method (405 with `Allow`, read
+ * from the routes) are answered as `application/problem+json`. */
+export function shell(deps: ShellDeps, routes: readonly Hono[]): Hono<AppEnv> {
+  const { config, log } = deps;
+  const app = new Hono<AppEnv>();
+  const allowed = (path: string) => allowedMethods(app, path);
+  app.use(observe(deps));
+  app.use(secure(config));
+  app.use(cors(config.corsOrigins, allowed));
+  app.use(refuseForeignPages(config.corsOrigins));
+  app.use(limitBody(config.maxBodyBytes, log));
+  for (const part of routes) app.route("/", part);
+  app.notFound((c) => {
+    const { path, method } = c.req;
+    const methods = allowed(path);
+    const isKnown = methods.length > 0 && !methods.includes(method);
+    const error = isKnown
+      ? new StreamError(
+        "method-not-allowed",
+        405,
+        `Cannot ${method} ${path}: it takes ${methods.join(", ")}`,
+        {
+          headers: { allow: methods.join(", ") },
+        },
+      )
+      : new StreamError("not-found", 404, `Nothing is at ${path}`);
+    return problemResponse(error, { requestId: c.get("requestId"), instance: path, log });
+  });
+  app.onError((error, c) => {
+    const context = { requestId: c.get("requestId"), instance: c.req.path, log };
+    // The sender went away in the middle of its body: nobody reads this, and nothing is wrong here.
+    const isGone = !(error instanceof StreamError) && c.req.raw.signal.aborted;
+    return problemResponse(
+      isGone ? new StreamError("incomplete-body", 400, "The body broke off") : error,
+      context,
+    );
+  });
+  return app;
+}
+
+/** The methods that routes take at `path`; HEAD and OPTIONS are answered for each path there is. */
+function allowedMethods(app: Hono<AppEnv>, path: string): string[] {
+  const named = new Set(app.routes.map((route) => route.method).filter((method) => method !== "ALL"));
+  const found = [...named].filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method !== "ALL")
+  );
+  if (found.length === 0) return [];
+  return [...new Set([...found, ...(found.includes("GET") ? ["HEAD"] : []), "OPTIONS"])].sort();
+}
