@@ -1,0 +1,200 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  type Config,
+  ConfigError,
+  flagKey,
+  type Flags,
+  misspelt,
+  printConfig,
+  type Purpose,
+  readConfig,
+  settingNames,
+  settings,
+} from "../config.ts";
+import { type Setting, tileOrigin } from "../setting_kinds.ts";
+
+const read = (flags: Flags = {}, env: Record<string, string> = {}, purpose?: Purpose): Config =>
+  readConfig(flags, new Map(Object.entries(env)), purpose);
+
+function refusal(flags: Flags, env: Record<string, string> = {}, purpose?: Purpose): string {
+  const { message } = assertThrows(() => read(flags, env, purpose), ConfigError);
+  assert(!message.includes("\n"), `one line: ${message}`);
+  return message;
+}
+
+Deno.test("readConfig() gives the documented defaults", () => {
+  const { logFormat, ...config } = read();
+  assertMatch(logFormat, /^(text|json)$/);
+  assertEquals(config, {
+    host: "127.0.0.1",
+    port: 8000,
+    kafkaBrokers: [],
+    kafkaClientId: "tailrace",
+    kafkaSsl: null,
+    kafkaSasl: null,
+    dataDir: "./data",
+    brokerHost: "127.0.0.1",
+    brokerPort: 9092,
+    brokerSync: "full",
+    retentionMs: 86_400_000,
+    retentionBytes: 1_073_741_824,
+    heartbeatMs: 15_000,
+    maxConnections: 10_000,
+    maxBodyBytes: 1_048_576,
+    drainTimeoutMs: 10_000,
+    corsOrigins: [],
+    logLevel: "info",
+    geoTopic: "geostream",
+    tileUrl: null,
+    insecure: false,
+    demo: false,
+  });
+});
+
+Deno.test("readConfig() takes a flag before a variable before the default", () => {
+  assertEquals(read({ port: "1" }, { PORT: "2" }).port, 1);
+  assertEquals(read({}, { PORT: "2" }).port, 2);
+  assertEquals(read({}, { PORT: "" }).port, 8000, "an empty variable is none");
+  assertEquals(
+    read({ kafkaBrokers: "" }, { KAFKA_BROKERS: "a:1" }).kafkaBrokers,
+    [],
+    "an empty flag is given",
+  );
+  assertEquals(read({ demo: false }, { DEMO: "yes" }).demo, false);
+});
+
+Deno.test("readConfig() gives what cannot be changed", () => {
+  const config = read({}, { KAFKA_BROKERS: "a:1,b:2", KAFKA_SSL: "on" });
+  assert(Object.isFrozen(config) && Object.isFrozen(config.kafkaBrokers) && Object.isFrozen(config.kafkaSsl));
+});
+
+Deno.test("readConfig() names the setting, the value found and what is allowed", () => {
+  const cases: [name: string, value: string, allowed: string][] = [
+    ["PORT", "http", "an integer in 0..65535"],
+    ["PORT", "65536", "an integer in 0..65535"],
+    ["PORT", "-1", "an integer in 0..65535"],
+    ["PORT", "80.5", "an integer in 0..65535"],
+    ["HOST", "a b", "a host name or address"],
+    ["KAFKA_BROKERS", "localhost", "a comma list of host:port"],
+    ["KAFKA_BROKERS", "a:1,b:99999", "a comma list of host:port"],
+    ["KAFKA_SSL", "maybe", "true | false"],
+    ["KAFKA_SSL_CA_FILE", "/no/such/file", "a readable PEM file"],
+    ["KAFKA_SASL_MECHANISM", "gssapi", "plain | scram-sha-256 | scram-sha-512"],
+    ["BROKER_SYNC", "off", "full | normal"],
+    ["RETENTION_MS", "-2", "-1 for no limit"],
+    ["MAX_BODY_BYTES", "0", "an integer in 1.."],
+    ["CORS_ORIGINS", "https://a.example/path", "a comma list of origins"],
+    ["LOG_LEVEL", "loud", "debug | info | warn | error"],
+    ["GEO_TOPIC", "two words", "1 to 249 of a-z A-Z 0-9 . _ -"],
+    ["GEO_TOPIC", "..", "1 to 249"],
+    ["TILE_URL", "https://tiles.example/", "{z}, {x} and {y}"],
+    ["TILE_URL", "ftp://tiles.example/{z}/{x}/{y}", "an http(s) URL"],
+  ];
+  for (const [name, value, allowed] of cases) {
+    const message = refusal({}, { [name]: value });
+    assertStringIncludes(message, `Cannot use ${name}: found ${JSON.stringify(value)} (environment ${name})`);
+    assertStringIncludes(message, allowed);
+    assertStringIncludes(
+      refusal({ [flagKey(name)]: value }),
+      `(flag --${name.toLowerCase().replaceAll("_", "-")})`,
+    );
+  }
+});
+
+Deno.test("readConfig() refuses an unknown flag", () => {
+  assertStringIncludes(refusal({ kafkaBroker: "a:1" }), 'Unknown setting --kafka-broker: found "a:1"');
+});
+
+Deno.test("readConfig() reads lists, addresses with colons and -1 for no limit", () => {
+  const config = read({}, {
+    KAFKA_BROKERS: "k1:9092, [::1]:9093,",
+    RETENTION_MS: "-1",
+    CORS_ORIGINS: "https://a.example,http://localhost:3000",
+    LOG_LEVEL: "WARN",
+  });
+  assertEquals(config.kafkaBrokers, ["k1:9092", "[::1]:9093"]);
+  assertEquals(config.retentionMs, -1);
+  assertEquals(config.corsOrigins, ["https://a.example", "http://localhost:3000"]);
+  assertEquals(config.logLevel, "warn");
+});
+
+Deno.test("readConfig() reads a secret from a file, and never shows one", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, "hush\n");
+    const env = {
+      KAFKA_BROKERS: "a:1",
+      KAFKA_SASL_MECHANISM: "plain",
+      KAFKA_SASL_USERNAME: "ada",
+      KAFKA_SASL_PASSWORD_FILE: file,
+    };
+    assertEquals(read({}, env).kafkaSasl, { mechanism: "plain", username: "ada", password: "hush" });
+    assert(!printConfig({}, new Map(Object.entries(env))).includes("hush"));
+    assertStringIncludes(refusal({}, { ...env, KAFKA_SASL_PASSWORD: "x" }), "allowed: one of them");
+    const flags = { kafkaSaslPasswordFile: "/no/such/file" };
+    assertStringIncludes(refusal(flags, env), "Cannot use KAFKA_SASL_PASSWORD_FILE");
+    const broken = refusal({ kafkaSaslPassword: "hu\u0000sh" }, { ...env, KAFKA_SASL_PASSWORD_FILE: "" });
+    assert(!broken.includes("sh"), broken);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("readConfig() refuses settings that do not go together", () => {
+  const kafka = { KAFKA_BROKERS: "a:1" };
+  assertStringIncludes(refusal({}, { KAFKA_SSL: "true" }), "KAFKA_BROKERS empty");
+  assertStringIncludes(refusal({}, { ...kafka, KAFKA_SASL_USERNAME: "u" }), "KAFKA_SASL_MECHANISM");
+  assertStringIncludes(refusal({}, { ...kafka, KAFKA_SASL_MECHANISM: "plain" }), "KAFKA_SASL_USERNAME");
+  const file = new URL(import.meta.url).pathname;
+  assertStringIncludes(refusal({}, { ...kafka, KAFKA_SSL_CA_FILE: file }), "found KAFKA_SSL off");
+  assertStringIncludes(
+    refusal({}, { ...kafka, KAFKA_SSL: "1", KAFKA_SSL_CERT_FILE: file }),
+    "allowed: both or none",
+  );
+  assertEquals(read({}, { ...kafka, KAFKA_SSL: "1", KAFKA_SSL_CA_FILE: file }).kafkaSsl, { caFile: file });
+});
+
+Deno.test("readConfig() wants --insecure to listen beyond loopback, only from what listens", () => {
+  const everywhere = { HOST: "0.0.0.0", BROKER_HOST: "192.168.1.5" };
+  assertStringIncludes(refusal({}, { HOST: "0.0.0.0" }), "Cannot use HOST");
+  assertStringIncludes(refusal({}, { BROKER_HOST: "::" }), "Cannot use BROKER_HOST");
+  assertStringIncludes(refusal({}, everywhere, "broker"), "Cannot use BROKER_HOST");
+  assertEquals(read({ insecure: true }, everywhere).host, "0.0.0.0");
+  assertEquals(read({}, everywhere, "client").brokerHost, "192.168.1.5");
+  assertEquals(read({}, { BROKER_HOST: "0.0.0.0", KAFKA_BROKERS: "a:1" }).brokerHost, "0.0.0.0");
+  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) assertEquals(read({ host }).host, host);
+  assertStringIncludes(refusal({ host: "127.0.0.1.example.org" }), "Cannot use HOST");
+});
+
+Deno.test("printConfig() shows every setting with where it came from, and can be read back", () => {
+  const env = new Map([["KAFKA_BROKERS", "a:1"], ["KAFKA_CLIENT_ID", "it's me"]]);
+  const printed = printConfig({ port: "0", demo: true }, env);
+  const lines = printed.trimEnd().split("\n");
+  assertEquals(lines.length, settingNames.length);
+  assertMatch(printed, /^PORT=0 +# flag --port$/m);
+  assertMatch(printed, /^KAFKA_BROKERS=a:1 +# environment KAFKA_BROKERS$/m);
+  assertMatch(printed, /^HOST=127\.0\.0\.1 +# default$/m);
+  assertStringIncludes(printed, "KAFKA_CLIENT_ID='it'\\''s me'");
+});
+
+Deno.test("settings have help, and a default that they allow themselves", () => {
+  for (const name of settingNames) {
+    const { help, fallback, parse }: Setting = settings[name];
+    assertMatch(help, /^[A-Za-z0-9].*[^.]$/, name);
+    assert(parse(typeof fallback === "function" ? fallback() : fallback) !== undefined, name);
+  }
+});
+
+Deno.test("misspelt() finds variables that are one letter off a setting", () => {
+  const env = new Map(
+    Object.entries({ KAFKA_BROKER: "", KAFKA_BROKERS: "", LOG_LEVLE: "", HOSTS: "", PATH: "" }),
+  );
+  assertEquals(misspelt(env), [["KAFKA_BROKER", "KAFKA_BROKERS"]]);
+});
+
+Deno.test("tileOrigin() gives the origin that a policy has to allow", () => {
+  assertEquals(tileOrigin("https://tile.example.org/{z}/{x}/{y}.png"), "https://tile.example.org");
+  assertEquals(tileOrigin("http://{s}.tile.example:8080/{z}/{x}/{y}"), "http://*.tile.example:8080");
+  assertEquals(tileOrigin("https://tile.example; script-src */{z}/{x}/{y}"), null);
+  assertEquals(tileOrigin("https://tile.example/{z}/{x}"), null);
+});
