@@ -249,6 +249,7 @@ export class TopicHub implements AsyncDisposable {
   }
 
   #status(up: boolean): void {
+    if (this.#up === up) return;
     this.#up = up;
     for (const viewer of this.viewers) viewer.tell("status", { kafka: up ? "up" : "down" });
   }
