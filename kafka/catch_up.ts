@@ -6,7 +6,7 @@ import { KafkaError } from "./client.ts";
 import { formatCursor, type Positions } from "./cursor.ts";
 import { SharedRecord } from "./feed.ts";
 import { type History, OutsideLog, type Page } from "./history.ts";
-import { chunkCharacters, chunkOf } from "./ring.ts";
+import { chunkOf, isFull } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Lets a few at a time through, in order. */
@@ -93,7 +93,7 @@ function writeRecords(viewer: Viewer, places: Place[], log: { topic: string; clu
   while (places.length > 0 && sink.ready() && !viewer.isClosed) {
     const texts: string[] = [];
     let length = 0;
-    while (length < chunkCharacters) {
+    while (!isFull(sink.wire, texts.length, length)) {
       const place = earliest(viewer, places);
       if (!place) break;
       const record = place.page.records[place.index++]!;
@@ -106,7 +106,7 @@ function writeRecords(viewer: Viewer, places: Place[], log: { topic: string; clu
       length += text.length;
     }
     written += texts.length;
-    if (texts.length > 0) sink.write(chunkOf(texts.join(sink.wire.separator)));
+    if (texts.length > 0) sink.write(chunkOf(texts.join(sink.wire.separator ?? "")));
   }
   return written;
 }

@@ -167,7 +167,7 @@ export class Kafka implements AsyncDisposable {
    * @throws {KafkaError} when no broker answers */
   async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
     const metadata = await this.#control.metadata(topics);
-    this.#clusterId ??= metadata.clusterId;
+    this.#clusterId = metadata.clusterId;
     return metadata;
   }
 

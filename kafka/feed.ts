@@ -19,8 +19,8 @@ export interface Wire {
   /** One event; null when this wire does not carry such events.
    * @param json an object, on one line; @param id the place after it, null where none is carried */
   event(name: string, json: string, id: string | null): string | null;
-  /** Between two events of one write. */
-  readonly separator: string;
+  /** Between two events of one write; null: one event a write. */
+  readonly separator: string | null;
 }
 
 /** A record as one feed shows it. */
@@ -42,7 +42,7 @@ export function defineFeed<T extends object>(
 }
 
 /** Makes a wire; once, at module level. */
-export function defineWire(separator: string, event: Wire["event"]): Wire {
+export function defineWire(separator: string | null, event: Wire["event"]): Wire {
   if (wires === maxWires) throw new RangeError(`Cannot define a wire as there are ${maxWires} already`);
   return { slot: wires++, separator, event };
 }

@@ -48,6 +48,7 @@ interface CachedPage extends Page {
 
 /** Reads the past of any topic over one connection. */
 export class History implements AsyncDisposable {
+  readonly #kafka: Kafka;
   readonly #connection: KafkaConnection;
   readonly #leaders = new Map<
     string,
@@ -61,7 +62,13 @@ export class History implements AsyncDisposable {
   readonly #waiting: (() => void)[] = [];
 
   constructor(kafka: Kafka) {
+    this.#kafka = kafka;
     this.#connection = kafka.connect();
+  }
+
+  /** The id of the cluster. @throws {KafkaError} */
+  clusterId(): Promise<string> {
+    return this.#kafka.clusterId();
   }
 
   /** The page that holds `offset`, or the one that begins after it where the log has a hole; empty at the end.

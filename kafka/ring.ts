@@ -49,6 +49,11 @@ const entriesBetweenIds = 64;
 const entryOverheadBytes = 400;
 const encoder = new TextEncoder();
 
+/** Whether a write that holds `texts` takes no more. */
+export function isFull(wire: Wire, texts: number, characters: number): boolean {
+  return characters >= chunkCharacters || wire.separator === null && texts > 0;
+}
+
 /** Makes a chunk of one text. */
 export function chunkOf(text: string, to = 0, id?: string, records = 0): Chunk {
   let bytes: Uint8Array | undefined;
@@ -152,7 +157,9 @@ export class Ring {
     if (known) return known;
     const texts: string[] = [];
     let length = 0, records = 0, to = place, id: string | undefined;
-    while (to < this.head && (length < chunkCharacters || id === undefined)) {
+    while (
+      to < this.head && (!isFull(wire, texts.length, length) || id === undefined && wire.separator !== null)
+    ) {
       const entry = this.at(to++);
       id = entry.id ?? undefined;
       const text = entry.gap
@@ -165,7 +172,7 @@ export class Ring {
       length += text.length;
       if (entry.shared) records++;
     }
-    const chunk = chunkOf(texts.join(wire.separator), to, id, records);
+    const chunk = chunkOf(texts.join(wire.separator ?? ""), to, id, records);
     if (!pick) this.#chunks.set(key, chunk);
     return chunk;
   }

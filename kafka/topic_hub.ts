@@ -13,7 +13,7 @@ import { catchUpStep, type Turns } from "./catch_up.ts";
 import type { History } from "./history.ts";
 import { pause } from "./pause.ts";
 import { TopicReader } from "./reader.ts";
-import { chunkCharacters, chunkOf, type Entry, Ring } from "./ring.ts";
+import { chunkOf, type Entry, isFull, Ring } from "./ring.ts";
 import { resolveStart } from "./start.ts";
 import { type FollowOptions, Viewer } from "./viewer.ts";
 
@@ -191,7 +191,8 @@ export class TopicHub implements AsyncDisposable {
   #merge(viewer: Viewer, ring: Ring): void {
     const texts: string[] = [];
     let length = 0;
-    while (viewer.place < viewer.mergeUntil && length < chunkCharacters) {
+    const { sink } = viewer.options;
+    while (viewer.place < viewer.mergeUntil && !isFull(sink.wire, texts.length, length)) {
       const entry = ring.at(viewer.place++);
       if (entry.after <= (viewer.positions[entry.partition] ?? 0)) continue;
       viewer.positions[entry.partition] = entry.after;
@@ -200,9 +201,8 @@ export class TopicHub implements AsyncDisposable {
       texts.push(text);
       length += text.length;
     }
-    const { sink } = viewer.options;
     if (texts.length === 0) return;
-    sink.write(chunkOf(texts.join(sink.wire.separator)));
+    sink.write(chunkOf(texts.join(sink.wire.separator ?? "")));
     this.#deps.metrics.deliveries(sink.transport, texts.length);
   }
 
