@@ -176,9 +176,10 @@ export function limitBody(maxBytes: number, log: Logger): Handler {
         },
       }),
     );
-    // `duplex` is required for a body that is a stream, but missing in the DOM types.
-    const init = { body: counted, duplex: "half" } as RequestInit;
-    c.req.raw = new Request(raw, init);
+    // `duplex` is required for a body that is a stream, but missing in the DOM types. Made from its parts, as a request made from
+    // a request takes its signal, and Deno warns of that.
+    const init = { method, headers: raw.headers, body: counted, duplex: "half" } as RequestInit;
+    c.req.raw = new Request(raw.url, init);
     await next();
     // Whatever a handler made of a body that broke off (invalid JSON, most likely), this is why.
     if (bytes > maxBytes && c.res.status !== 413) {

@@ -46,12 +46,9 @@ export function shell(deps: ShellDeps, routes: readonly Hono[]): Hono<AppEnv> {
   });
   app.onError((error, c) => {
     const context = { requestId: c.get("requestId"), instance: c.req.path, log };
-    // The sender went away in the middle of its body: nobody reads this, and nothing is wrong here.
-    const isGone = !(error instanceof StreamError) && c.req.raw.signal.aborted;
-    return problemResponse(
-      isGone ? new StreamError("incomplete-body", 400, "The body broke off") : error,
-      context,
-    );
+    if (!isBrokenBody(error)) return problemResponse(error, context);
+    log.debug("request broke off", { requestId: context.requestId, path: c.req.path, error });
+    return problemResponse(new StreamError("incomplete-body", 400, "The body broke off"), context);
   });
   return app;
 }
@@ -64,4 +61,10 @@ function allowedMethods(app: Hono<AppEnv>, path: string): string[] {
   );
   if (found.length === 0) return [];
   return [...new Set([...found, ...(found.includes("GET") ? ["HEAD"] : []), "OPTIONS"])].sort();
+}
+
+/** Whether the sender went away in the middle of its body, which is nothing that went wrong here. `request.signal` would say so
+ * too, but whoever touches it makes Deno print a warning. */
+function isBrokenBody(error: Error): boolean {
+  return error instanceof Deno.errors.BadResource && error.message.includes("body");
 }

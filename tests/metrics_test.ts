@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createMetrics, type Metrics } from "../metrics.ts";
+
+/** The value of a series by its whole name, as scraped. */
+async function scraped(metrics: Metrics, series: string): Promise<number | undefined> {
+  const line = (await metrics.text()).split("\n").find((line) => line.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+}
+
+Deno.test("Metrics count what the parts of the service report", async () => {
+  const metrics = createMetrics("0.0.0");
+  metrics.httpRequest("POST", "/producer/:topic", 200, 0.02);
+  metrics.posts("geo", "acknowledged", 3);
+  metrics.postSeconds(0.004);
+  metrics.deliveries("sse", 5);
+  metrics.deliverySeconds(-0.5);
+  metrics.viewers("websocket", 1);
+  metrics.viewers("websocket", 1);
+  metrics.viewers("websocket", -1);
+  metrics.resumes("exact");
+  metrics.gaps("retention", 12);
+  metrics.undecodable("geo");
+  metrics.kafkaUp(true);
+  const expected: [series: string, value: number][] = [
+    ['tailrace_http_requests_total{method="POST",route="/producer/:topic",status="200"}', 1],
+    ['tailrace_http_request_duration_seconds_count{method="POST",route="/producer/:topic"}', 1],
+    ['tailrace_posts_total{topic="geo",outcome="acknowledged"}', 3],
+    ['tailrace_post_duration_seconds_bucket{le="0.005"}', 1],
+    ['tailrace_post_duration_seconds_bucket{le="0.0025"}', 0],
+    ['tailrace_deliveries_total{transport="sse"}', 5],
+    ['tailrace_deliveries_total{transport="websocket"}', 0],
+    ["tailrace_delivery_delay_seconds_sum", 0],
+    ['tailrace_viewers{transport="websocket"}', 1],
+    ['tailrace_resumes_total{outcome="exact"}', 1],
+    ['tailrace_gaps_total{reason="retention"}', 1],
+    ['tailrace_skipped_records_total{reason="retention"}', 12],
+    ['tailrace_undecodable_records_total{topic="geo"}', 1],
+    ["tailrace_kafka_up", 1],
+  ];
+  for (const [series, value] of expected) assertEquals(await scraped(metrics, series), value, series);
+});
+
+Deno.test("Metrics have the conventional names of the process", async () => {
+  const metrics = createMetrics("0.0.0");
+  for (
+    const name of ["process_resident_memory_bytes", "process_cpu_seconds_total", "process_start_time_seconds"]
+  ) {
+    assert((await scraped(metrics, name) ?? 0) > 0, name);
+  }
+});
+
+Deno.test("Metrics follow the naming conventions, each with help", async () => {
+  const metrics = createMetrics("0.0.0");
+  metrics.broker(() => Promise.reject(new Error("gone")));
+  const text = await metrics.text();
+  for (const [, name, type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+    assertMatch(name!, /^(tailrace|process)_[a-z_]+$/);
+    assertEquals(name!.endsWith("_total"), type === "counter", name);
+    assertMatch(text, new RegExp(`^# HELP ${name} [A-Z0-9].*`, "m"));
+  }
+});
+
+Deno.test("Metrics count topics past the first hundred, and odd methods, as other", async () => {
+  const metrics = createMetrics("0.0.0");
+  for (let i = 0; i < 150; i++) metrics.posts(`t${i}`, "acknowledged", 1);
+  metrics.posts("t3", "acknowledged", 1);
+  metrics.httpRequest("BREW", "/pot", 405, 0);
+  assertEquals(await scraped(metrics, 'tailrace_posts_total{topic="other",outcome="acknowledged"}'), 50);
+  assertEquals(await scraped(metrics, 'tailrace_posts_total{topic="t3",outcome="acknowledged"}'), 2);
+  assertEquals(
+    await scraped(metrics, 'tailrace_http_requests_total{method="other",route="/pot",status="405"}'),
+    1,
+  );
+});
+
+Deno.test("Metrics.broker() shows the embedded broker's numbers at each scrape, and the last ones when it is gone", async () => {
+  const metrics = createMetrics("0.0.0");
+  let scrape = 0;
+  metrics.broker(() => {
+    scrape++;
+    if (scrape === 3) return Promise.reject(new Error("gone"));
+    return Promise.resolve({
+      requests: [{ api: "Produce", error: "NONE", count: 10 * scrape }],
+      connections: 2,
+      refusedConnections: 1,
+      bytesIn: 1000 * scrape,
+      bytesOut: 2000,
+      commitSeconds: { buckets: [[0.001, 4], [0.01, 6]], sum: 0.05, count: 7 },
+      logBytes: 4096,
+      topics: 3,
+      groups: 1,
+    });
+  });
+  const requests = 'tailrace_broker_requests_total{api="Produce",error="NONE"}';
+  assertEquals(await scraped(metrics, requests), 10);
+  const text = await metrics.text();
+  const commit = "tailrace_broker_commit_duration_seconds";
+  const lines = [
+    `${requests} 20`,
+    "tailrace_broker_received_bytes_total 2000",
+    `# TYPE ${commit} histogram`,
+    `${commit}_bucket{le="0.001"} 4`,
+    `${commit}_bucket{le="+Inf"} 7`,
+    `${commit}_count 7`,
+    "tailrace_broker_connections 2",
+  ];
+  for (const line of lines) assert(text.split("\n").includes(line), line);
+  assertEquals(await scraped(metrics, requests), 20);
+});
+
+Deno.test("Metrics.snapshot() sums up for the start page", async () => {
+  const metrics = createMetrics("0.0.0");
+  metrics.posts("a", "acknowledged", 2);
+  metrics.posts("b", "acknowledged", 3);
+  metrics.posts("b", "failed", 9);
+  metrics.deliveries("sse", 4);
+  metrics.deliveries("websocket", 5);
+  metrics.viewers("sse", 1);
+  const { uptimeSeconds, ...rest } = await metrics.snapshot();
+  assert(uptimeSeconds >= 0);
+  assertEquals(rest, { kafkaUp: false, posts: 5, deliveries: 9, viewers: { sse: 1, websocket: 0 } });
+});
