@@ -155,15 +155,10 @@ interface Addresses {
   readonly brokerPort: number;
 }
 
-/** Ports in the JSON line with `url` (the service's HTTP address) or, for the broker, `broker` (host:port). */
+/** Ports in what the command says once it listens, or null while it has not said it all. */
 function addresses(log: string, command: string, embedded: boolean): Addresses | null {
-  let port: number | null = command === "broker" ? 0 : null;
-  let brokerPort: number | null = embedded ? null : 0;
-  for (const line of log.split("\n").slice(0, -1)) {
-    if (!line.startsWith("{")) continue;
-    const { url, broker } = JSON.parse(line);
-    if (typeof url === "string") port = Number(new URL(url).port);
-    if (typeof broker === "string" && embedded) brokerPort = Number(broker.split(":").at(-1));
-  }
-  return port === null || brokerPort === null ? null : { port, brokerPort };
+  const http = log.match(/http:\/\/127\.0\.0\.1:(\d+)/)?.[1];
+  const broker = log.match(/Kafka at 127\.0\.0\.1:(\d+)/)?.[1];
+  if (command === "serve" && http === undefined || embedded && broker === undefined) return null;
+  return { port: Number(http ?? 0), brokerPort: Number(broker ?? 0) };
 }

@@ -8,8 +8,13 @@ import { CompressionTypes } from "kafkajs";
 import { Buffer } from "node:buffer";
 import { StreamError } from "../../errors.ts";
 import { Kafka } from "../../kafka/client.ts";
+import { defineFeed, defineWire } from "../../kafka/feed.ts";
+import { Hub } from "../../kafka/hub.ts";
 import { createProducer } from "../../kafka/producer.ts";
+import type { Chunk } from "../../kafka/ring.ts";
+import type { Sink, Viewer } from "../../kafka/viewer.ts";
 import { silentLogger } from "../../logger.ts";
+import { createMetrics } from "../../metrics.ts";
 import { TopicReader } from "../../kafka/reader.ts";
 import { createTopic, plainKafka, produce, readTopic } from "../clients.ts";
 import { eventually } from "../eventually.ts";
@@ -33,6 +38,7 @@ export function kafkaContract(on: string, ignore: boolean, bootstrap: () => stri
   test("TopicReader follows from the end on, whatever codec a record was written with", followsCodecs);
   test("TopicReader waits for a topic and reads it from its first record on", followsNewTopic);
   test("TopicReader begins anew when a topic was deleted and made again", followsAnotherLog);
+  test("Hub.follow() gives viewers that are slower than its ring, or later, each record once", servesTheSlow);
 }
 
 /** A topic name that no other test uses. */
@@ -145,8 +151,7 @@ class Told implements AsyncDisposable {
     const { records, events } = this;
     this.#kafka = connect(bootstrap);
     this.#reader = new TopicReader(this.#kafka, topic, {
-      started: (positions) => events.push(`started ${positions.join(" ")}`),
-      missing: () => events.push("missing"),
+      started: (positions) => events.push(`started ${positions.join(" ")}`.trimEnd()),
       records: (fetched) => {
         const decoder = new TextDecoder();
         for (const { partition, value } of fetched.records) {
@@ -197,12 +202,12 @@ async function followsCodecs(bootstrap: string): Promise<void> {
 async function followsNewTopic(bootstrap: string): Promise<void> {
   const topic = newTopic("awaited");
   await using told = new Told(bootstrap, topic);
-  await told.event("missing");
+  await told.event("started"); // no partition yet
   await createTopic(bootstrap, topic, 1);
   await produce(bootstrap, topic, [{ value: "first" }, { value: "second" }]);
   await eventually("both records", () => told.records.length >= 2, 10_000, () => told.events);
   assertEquals(told.records, ["0:first", "0:second"]);
-  assertEquals(told.events.toSorted(), ["missing", "started 0", "up"]);
+  assertEquals(told.events.toSorted(), ["started", "started 0", "up"]);
 }
 
 async function followsAnotherLog(bootstrap: string): Promise<void> {
@@ -226,4 +231,90 @@ async function followsAnotherLog(bootstrap: string): Promise<void> {
   await produce(bootstrap, topic, [{ value: "anew" }]);
   await eventually("the record of the new log", () => told.records.length > 0, 15_000, () => told.events);
   assertEquals(told.records, ["0:anew"]);
+}
+
+const recordFeed = defineFeed("record", ({ partition, offset }) => ({ partition, offset }));
+const lineWire = defineWire("\n", (name, json, id) => name === "record" ? `${id} ${json}` : null);
+
+/** A way out that takes `room` writes at a time and then waits to be given more; it has all the room by default. */
+class TestSink implements Sink {
+  readonly wire = lineWire;
+  readonly transport = "sse";
+  readonly lines: string[] = [];
+  room = Infinity;
+
+  ready(): boolean {
+    return this.room > 0;
+  }
+
+  write(chunk: Chunk): void {
+    this.room--;
+    this.lines.push(...chunk.text.split("\n"));
+  }
+
+  end(): void {}
+
+  /** Fails unless each record of the log is there once, in the order of its partition, under ids that never go back. */
+  check(viewer: string, count: number): void {
+    const records = this.lines.map((line) => JSON.parse(line.slice(line.indexOf(" "))));
+    const next = new Map<number, number>();
+    for (const { partition, offset } of records) {
+      assertEquals(offset, next.get(partition) ?? 0, `${viewer}: partition ${partition}`);
+      next.set(partition, offset + 1);
+    }
+    assertEquals(records.length, count, viewer);
+    const last = this.lines.at(-1)!.split(" ")[0]!;
+    const ends = [...next].toSorted(([a], [b]) => a - b).map(([partition, end]) => `${partition}:${end - 1}`);
+    assertEquals(
+      last.slice("v1.00000000.".length),
+      ends.join(","),
+      `${viewer}: the id after the last record`,
+    );
+  }
+}
+
+async function servesTheSlow(bootstrap: string): Promise<void> {
+  const topic = newTopic("slow");
+  await createTopic(bootstrap, topic, 3);
+  await using kafka = connect(bootstrap);
+  await using producer = createProducer(kafka, { log: silentLogger });
+  const metrics = createMetrics("test");
+  await using hub = new Hub({ kafka, metrics, log: silentLogger, ringBytes: 100_000 }); // some 150 records
+  const viewers: Viewer[] = [];
+  const follow = async (sink: Sink) => {
+    const opened = Promise.withResolvers<unknown>();
+    viewers.push(hub.follow(topic, {
+      feed: recordFeed,
+      sink,
+      start: { kind: "earliest" },
+      onReady: opened.resolve,
+    }));
+    await opened.promise;
+  };
+  const [fast, slow, stalled, late] = [new TestSink(), new TestSink(), new TestSink(), new TestSink()];
+  slow.room = 1;
+  stalled.room = 0;
+  for (const sink of [fast, slow, stalled]) await follow(sink);
+
+  for (let sent = 0; sent < 4000; sent += 100) {
+    const records = Array.from({ length: 100 }, (_, n) => ({ key: `${n % 20}`, value: "x".repeat(200) }));
+    await producer.sendAll(topic, records);
+    if (sent % 300 === 0) {
+      slow.room = 1;
+      viewers[1]!.wake();
+    }
+    if (sent === 2000) await follow(late);
+  }
+  await eventually("every record at the fast viewer", () => fast.lines.length >= 4000, 10_000);
+  assert(slow.lines.length < 4000 && stalled.lines.length === 0, "the others are behind");
+  for (const [n, sink] of [slow, stalled].entries()) {
+    sink.room = Infinity;
+    viewers[n + 1]!.wake();
+  }
+  for (const [name, sink] of Object.entries({ fast, slow, stalled, late })) {
+    await eventually(`every record at the ${name} viewer`, () => sink.lines.length >= 4000, 10_000);
+    sink.check(name, 4000);
+  }
+  for (const viewer of viewers) viewer.close();
+  assertEquals(hub.size, 0);
 }
