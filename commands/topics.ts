@@ -1,6 +1,6 @@
 /** `tailrace topics create|list`. Left out: deleting and changing topics, which kafka-topics and others do on the same port. @module */
 import type { Config } from "../config.ts";
-import { KafkaError } from "../kafka/client.ts";
+import { KafkaError } from "../kafka/connection.ts";
 import { isTopicName } from "../kafka/topics.ts";
 import { CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
 

@@ -2,7 +2,7 @@
  *
  * Nothing is kept between two steps but the viewer's positions. Left out: when to step (topic_hub.ts).
  * @module */
-import { KafkaError } from "./client.ts";
+import { KafkaError } from "./connection.ts";
 import { formatCursor, type Positions } from "./cursor.ts";
 import { SharedRecord } from "./feed.ts";
 import { type History, OutsideLog, type Page } from "./history.ts";

@@ -3,15 +3,15 @@
  * Pages are shared: whoever asks near the same place gets the same page, reads that run already are joined, and only a few run
  * at once, however many viewers come back together. Left out: following the end of a topic (reader.ts).
  * @module */
+import type { Kafka } from "./client.ts";
 import {
   earliestOffset,
   errorName,
-  type Kafka,
   type KafkaConnection,
   KafkaError,
   latestOffset,
   type PartitionLeader,
-} from "./client.ts";
+} from "./connection.ts";
 import type { KafkaRecord } from "./fetch_response.ts";
 import type { Positions } from "./cursor.ts";
 

@@ -7,7 +7,8 @@
 import { Buffer } from "node:buffer";
 import { StreamError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { Kafka, KafkaConnection } from "./client.ts";
+import type { Kafka } from "./client.ts";
+import type { KafkaConnection } from "./connection.ts";
 import { ProducerLane, type WaitingRecord } from "./producer_lane.ts";
 import { isTopicName } from "./topics.ts";
 

@@ -7,8 +7,9 @@
  * @module */
 import { StreamError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { type Kafka, type KafkaConnection, KafkaError, type PartitionLeader, partitionOf } from "./client.ts";
-import type { Produced, WireMessage } from "./client.ts";
+import type { Kafka } from "./client.ts";
+import { type KafkaConnection, KafkaError, type PartitionLeader, partitionOf } from "./connection.ts";
+import type { Produced, WireMessage } from "./connection.ts";
 import type { RecordPlace } from "./producer.ts";
 
 /** A record with its sender waiting; `deadline` on the clock of `performance.now()`. */

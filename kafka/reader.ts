@@ -6,16 +6,16 @@
  * only topic ids would tell.
  * @module */
 import type { Logger } from "../logger.ts";
+import type { Kafka } from "./client.ts";
 import {
   byLeader,
   earliestOffset,
   errorName,
-  type Kafka,
   type KafkaConnection,
   KafkaError,
   latestOffset,
   type PartitionLeader,
-} from "./client.ts";
+} from "./connection.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 
 /** What a reader tells its owner, in order. */

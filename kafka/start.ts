@@ -3,7 +3,7 @@
  * Left out: what a route reads from a request (routes/streams.ts).
  * @module */
 import { clusterHash, formatCursor, type Positions, reaches, type StartAt } from "./cursor.ts";
-import { earliestOffset, latestOffset } from "./client.ts";
+import { earliestOffset, latestOffset } from "./connection.ts";
 import type { History } from "./history.ts";
 import type { Gap } from "./ring.ts";
 import type { FollowOptions, Ready } from "./viewer.ts";

@@ -7,7 +7,8 @@
 import { setImmediate } from "node:timers";
 import type { Logger } from "../logger.ts";
 import type { Metrics } from "../metrics.ts";
-import { type Kafka, KafkaError } from "./client.ts";
+import type { Kafka } from "./client.ts";
+import { KafkaError } from "./connection.ts";
 import { clusterHash, formatCursor, parseCursor, reaches } from "./cursor.ts";
 import { catchUpStep, type Turns } from "./catch_up.ts";
 import type { History } from "./history.ts";

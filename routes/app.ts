@@ -4,18 +4,20 @@
  * socket (commands/serve.ts).
  * @module */
 import type { Hono } from "hono";
+import { type GeoDeps, geoRoutes } from "./geo.ts";
 import type { AppEnv } from "./middleware.ts";
 import { type OperationsDeps, operationsRoutes } from "./operations.ts";
 import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
 
 /** What all routes together need. */
-export type AppDeps = ShellDeps & OperationsDeps & PagesDeps;
+export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & PagesDeps;
 
 /** Makes the application; `fetch` of what it returns answers requests. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   return shell(deps, [
     operationsRoutes(deps),
+    geoRoutes(deps),
     pagesRoutes(deps),
   ]);
 }

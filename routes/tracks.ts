@@ -5,7 +5,7 @@
  * @module */
 import { StreamError } from "../errors.ts";
 import { clusterHash, formatCursor, parseCursor, type Positions } from "../kafka/cursor.ts";
-import { earliestOffset, KafkaError, latestOffset } from "../kafka/client.ts";
+import { earliestOffset, KafkaError, latestOffset } from "../kafka/connection.ts";
 import { type Feed, SharedRecord } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import { type History, OutsideLog } from "../kafka/history.ts";

@@ -1,0 +1,155 @@
+/** `tailrace serve`: the whole service. Opens the parts from left to right, as the data flows, and closes them from right to left.
+ *
+ * Shutdown (SIGTERM, SIGINT): no new requests, `bye` to streams, requests end, the producer is flushed, the embedded broker closes
+ * its files; all of it within DRAIN_TIMEOUT_MS. Left out: what the parts do.
+ * @module */
+import type { Config } from "../config.ts";
+import about from "../deno.json" with { type: "json" };
+import { Kafka } from "../kafka/client.ts";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../kafka/embedded.ts";
+import { Hub } from "../kafka/hub.ts";
+import { createProducer, type Producer } from "../kafka/producer.ts";
+import { createMetrics, type Metrics } from "../metrics.ts";
+import { createApp } from "../routes/app.ts";
+import { Heartbeats } from "../routes/streams.ts";
+import { startDemo } from "./demo.ts";
+import { CommandError, type CommandRun } from "./run.ts";
+
+/** How often the cluster is asked whether it is there, ms. */
+const kafkaCheckMs = 5_000;
+
+/** Runs the service until `run.signal` aborts.
+ * @throws {CommandError} when a port is taken, the data folder is in use, or the embedded broker fails */
+export async function serve(config: Config, run: CommandRun): Promise<void> {
+  const metrics = createMetrics(about.version);
+  await using broker = await openBroker(config, run);
+  const brokers = broker ? [`${broker.host}:${broker.port}`] : config.kafkaBrokers;
+  if (broker) metrics.broker(() => broker.metrics());
+  await using kafka = new Kafka({
+    brokers,
+    clientId: config.kafkaClientId,
+    ssl: broker ? null : config.kafkaSsl,
+    sasl: broker ? null : config.kafkaSasl,
+    log: run.log,
+  });
+  await using hub = new Hub({ kafka, metrics, log: run.log });
+  const onTopicCreated = (topic: string) => hub.topicCreated(topic);
+  await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
+  using heartbeats = new Heartbeats(config.heartbeatMs);
+  using watch = watchKafka(kafka, metrics);
+  const draining = new AbortController();
+  const app = createApp({
+    config,
+    log: run.log,
+    metrics,
+    hub,
+    producer,
+    heartbeats,
+    checks: {
+      kafka: async () => void await kafka.metadata([]),
+      ...(broker && { sqlite: async () => void await broker.metrics() }),
+      // deno-lint-ignore require-await
+      draining: async () => {
+        if (draining.signal.aborted) throw new Error("the service is shutting down");
+      },
+    },
+    service: { version: about.version, kafka: { mode: broker ? "embedded" : "external", brokers } },
+  });
+  await watch.first;
+  const server = listen(config, (request, info) => app.fetch(request, { info }));
+  announce(config, run, { port: server.addr.port, broker, brokers });
+  const demo = startDemoIf(config, run, { producer, signal: draining.signal });
+  const failure = await ended(run.signal, broker);
+  draining.abort();
+  const inTime = await within(config.drainTimeoutMs, async () => {
+    hub.drain();
+    await Promise.all([server.shutdown(), demo]);
+    await producer.flush();
+  });
+  if (!inTime) {
+    run.log.warn("not drained in time", { timeoutMs: config.drainTimeoutMs });
+    server.abort();
+  }
+  run.log.info("stopped", { drained: inTime });
+  if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
+}
+
+async function openBroker(config: Config, { log }: CommandRun): Promise<EmbeddedBroker | undefined> {
+  if (config.kafkaBrokers.length > 0) return undefined;
+  try {
+    return await startEmbeddedBroker({
+      host: config.brokerHost,
+      port: config.brokerPort,
+      dataDir: config.dataDir,
+      sync: config.brokerSync,
+      retentionMs: config.retentionMs,
+      retentionBytes: config.retentionBytes,
+      log,
+    });
+  } catch (error) {
+    throw new CommandError((error as Error).message, { cause: error });
+  }
+}
+
+/** Opens the HTTP port. `abort` cuts what `shutdown` would wait for.
+ * @throws {CommandError} when the port is taken */
+function listen(
+  { host, port }: Config,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+): { addr: Deno.NetAddr; shutdown(): Promise<void>; abort(): void } {
+  const cut = new AbortController();
+  try {
+    const server = Deno.serve({ hostname: host, port, signal: cut.signal, onListen() {} }, handler);
+    return { addr: server.addr, shutdown: () => server.shutdown(), abort: () => cut.abort() };
+  } catch (error) {
+    const reason = error instanceof Deno.errors.AddrInUse
+      ? "another program listens there"
+      : (error as Error).message;
+    throw new CommandError(`Cannot listen on ${host}:${port}: ${reason}`, { cause: error });
+  }
+}
+
+function announce(
+  config: Config,
+  { out, log }: CommandRun,
+  { port, broker, brokers }: { port: number; broker: EmbeddedBroker | undefined; brokers: readonly string[] },
+): void {
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  const kind = broker ? `embedded, data in ${config.dataDir}` : "external";
+  out(`Tailrace ${about.version} at http://${host}:${port}/\nKafka at ${brokers.join(",")} (${kind})\n`);
+  log.info("listening", { url: `http://${host}:${port}/`, kafka: brokers, embedded: broker !== undefined });
+}
+
+async function startDemoIf(
+  config: Config,
+  { log }: CommandRun,
+  { producer, signal }: { producer: Producer; signal: AbortSignal },
+): Promise<void> {
+  if (config.demo) await startDemo({ producer, topic: config.geoTopic, log, signal });
+}
+
+/** Resolves when the service is told to stop, or with the error of a broker that stopped by itself. */
+async function ended(signal: AbortSignal, broker: EmbeddedBroker | undefined): Promise<Error | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  if (signal.aborted) resolve(undefined);
+  signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  return await Promise.race([promise, ...(broker ? [broker.failed] : [])]);
+}
+
+/** @returns whether `work` ended in time */
+async function within(ms: number, work: () => Promise<void>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), ms);
+  try {
+    return await Promise.race([work().then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Keeps the metric of Kafka's presence true; `first` resolves after the first answer or failure. */
+function watchKafka(kafka: Kafka, metrics: Metrics): Disposable & { first: Promise<void> } {
+  const check = () => kafka.metadata([]).then(() => metrics.kafkaUp(true), () => metrics.kafkaUp(false));
+  const timer = setInterval(check, kafkaCheckMs);
+  return { first: check(), [Symbol.dispose]: () => clearInterval(timer) };
+}

@@ -1,0 +1,420 @@
+/** Sockets to the nodes of one cluster, and the requests that go over them.
+ *
+ * Finds leaders, and sends one request at a time to a node. It does not retry: after a failure at a node it cuts its sockets, and
+ * whoever uses it decides when to try again. Answers keep the error of each partition, so that one bad partition spoils only
+ * itself. Left out: group membership; records of the formats before v2 (Kafka 0.11).
+ * @see {@link https://kafka.apache.org/protocol}
+ * @module */
+import { Buffer } from "node:buffer";
+import Broker from "kafkajs/src/broker/index.js";
+import murmur2 from "kafkajs/src/producer/partitioners/default/murmur2.js";
+import { errorCodes } from "kafkajs/src/protocol/error.js";
+import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
+import { requests } from "kafkajs/src/protocol/requests/index.js";
+import Long from "kafkajs/src/utils/long.js";
+import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
+
+/** What went wrong with Kafka; `code` is Kafka's own error name, or `UNREACHABLE` when there was no answer. */
+export class KafkaError extends Error {
+  constructor(readonly code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "KafkaError";
+  }
+}
+
+/** A partition and the node that leads it; `leader` is null while there is none. */
+export interface PartitionLeader {
+  readonly partition: number;
+  readonly leader: number | null;
+}
+
+/** A topic as the cluster describes it; `error` is Kafka's error name. */
+export interface TopicMetadata {
+  readonly name: string;
+  readonly error: string | null;
+  readonly internal: boolean;
+  /** Ascending by partition. */
+  readonly partitions: readonly PartitionLeader[];
+}
+
+/** What Metadata answers. */
+export interface ClusterMetadata {
+  readonly clusterId: string;
+  readonly controllerId: number;
+  readonly topics: readonly TopicMetadata[];
+}
+
+/** One partition to fetch, from `offset` on. */
+export interface FetchWant {
+  readonly partition: number;
+  readonly offset: number;
+  readonly maxBytes: number;
+}
+
+/** One batch to produce; times in ms since the epoch. */
+export interface ProduceBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstSequence: number;
+  readonly messages: readonly WireMessage[];
+}
+
+/** A record on its way to Kafka; bytes as `Buffer`, since the library writes any other array as text. */
+export interface WireMessage {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string | Buffer>>;
+  readonly timestamp: number;
+}
+
+/** What became of one batch. */
+export interface Produced {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: string | null;
+  readonly baseOffset: number;
+}
+
+/** Offsets that ListOffsets understands besides times in ms. */
+export const latestOffset = -1, earliestOffset = -2;
+
+/** Bounds of a connection attempt's first part, and of a request, ms. */
+export const connectTimeoutMs = 3_000;
+export const requestTimeoutMs = 10_000;
+
+// deno-lint-ignore no-explicit-any
+type Untyped = any;
+
+const errorNames = new Map<number, string>(errorCodes.map((e: Untyped) => [e.code, e.type]));
+
+/** Kafka's name for an error code, null for 0. */
+export function errorName(code: number): string | null {
+  return code === 0 ? null : errorNames.get(code) ?? `ERROR_${code}`;
+}
+
+/** The partition of a key among `count`, as Java's default partitioner has it (murmur2). */
+export function partitionOf(key: Uint8Array, count: number): number {
+  return (murmur2(Buffer.from(key.buffer, key.byteOffset, key.byteLength)) & 0x7fffffff) % count;
+}
+
+/** Where a node of the cluster listens. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+}
+
+/** Sockets to the nodes of one cluster. After a failure at a node its sockets are cut; the next request opens new ones. */
+export class KafkaConnection implements AsyncDisposable {
+  readonly #builder: Untyped;
+  readonly #logger: Untyped;
+  readonly #bootstrapCount: number;
+  /** As the last metadata named them, by node id. */
+  #addresses = new Map<number, Address>();
+  /** Nodes with sockets, by node id; the one that was found through the bootstrap list is `seed` until it has an id. */
+  readonly #nodes = new Map<number | "seed", Promise<Untyped>>();
+  #closed = false;
+
+  constructor(builder: Untyped, logger: Untyped, bootstrapCount: number) {
+    this.#builder = builder;
+    this.#logger = logger;
+    this.#bootstrapCount = bootstrapCount;
+  }
+
+  /** @param topics names, or null for all of them; a topic that does not exist has `error` UNKNOWN_TOPIC_OR_PARTITION
+   * @throws {KafkaError} */
+  async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
+    const args = { topics: topics ?? [], allowAutoTopicCreation: false };
+    const node = await this.#anyNode();
+    const answer = await this.#call(node, "Metadata", args);
+    await this.#learn(node, answer.brokers);
+    const described: TopicMetadata[] = answer.topicMetadata.map(describeTopic);
+    return {
+      clusterId: answer.clusterId,
+      controllerId: answer.controllerId,
+      // The library asks for all topics when it is given none.
+      topics: topics?.length === 0 ? [] : described,
+    };
+  }
+
+  /** The offset of each partition at `at`: `latestOffset`, `earliestOffset`, or the first record at or after a time.
+   * @param at ms since the epoch for a time
+   * @returns offsets by partition; −1 where no record is that young; partitions without a leader are left out
+   * @throws {KafkaError} */
+  async offsets(
+    topic: string,
+    partitions: readonly PartitionLeader[],
+    at: number,
+  ): Promise<Map<number, number>> {
+    const found = new Map<number, number>();
+    await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
+      const wanted = numbers.map((partition) => ({ partition, timestamp: at }));
+      const args = { replicaId: -1, isolationLevel: 1, topics: [{ topic, partitions: wanted }] };
+      const answer = await this.#call(await this.#node(leader), "ListOffsets", args);
+      for (const part of answer.responses[0]?.partitions ?? []) {
+        const error = errorName(part.errorCode);
+        if (error) {
+          throw new KafkaError(
+            error,
+            `Cannot list offsets of ${topic}/${part.partition}: Kafka answered ${error}`,
+          );
+        }
+        found.set(part.partition, Number(part.offset ?? part.offsets?.[0]));
+      }
+    }));
+    return found;
+  }
+
+  /** Reads records from one node; waits up to `maxWaitMs` while there are none.
+   * @throws {KafkaError} */
+  async fetch(
+    leader: number,
+    topic: string,
+    wants: readonly FetchWant[],
+    { maxWaitMs, maxBytes }: { maxWaitMs: number; maxBytes: number },
+  ): Promise<FetchedPartition[]> {
+    const partitions = wants.map((want) => ({
+      partition: want.partition,
+      fetchOffset: String(want.offset),
+      maxBytes: want.maxBytes,
+    }));
+    const args = {
+      maxWaitTime: maxWaitMs,
+      minBytes: 1,
+      maxBytes,
+      isolationLevel: 1,
+      topics: [{ topic, partitions }],
+    };
+    const protocol = (await this.#node(leader)).lookupRequest(apiKeys.Fetch, requests.Fetch)({
+      replicaId: -1,
+      rackId: "",
+      ...args,
+    });
+    protocol.response = {
+      decode: (bytes: Uint8Array) => decodeFetch(bytes, protocol.request.apiVersion, wants),
+      parse: (answer: unknown) => answer,
+    };
+    return await this.#send(await this.#node(leader), protocol, maxWaitMs + requestTimeoutMs);
+  }
+
+  /** Appends batches at one node, which all have to have it as their leader, acknowledged by all in-sync replicas.
+   * @throws {KafkaError} when it is not known whether they were appended */
+  async produce(
+    leader: number,
+    batches: readonly ProduceBatch[],
+    producer: { readonly id: number; readonly epoch: number },
+    timeoutMs: number,
+  ): Promise<Produced[]> {
+    const topics = new Map<string, Untyped[]>();
+    for (const batch of batches) {
+      const parts = topics.get(batch.topic) ?? [];
+      topics.set(batch.topic, parts);
+      parts.push({
+        partition: batch.partition,
+        firstSequence: batch.firstSequence,
+        messages: batch.messages,
+      });
+    }
+    const args = {
+      acks: -1,
+      timeout: timeoutMs,
+      compression: 0,
+      producerId: Long.fromValue(String(producer.id)),
+      producerEpoch: producer.epoch,
+      topicData: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+    };
+    const answer = await this.#call(await this.#node(leader), "Produce", args, timeoutMs);
+    return answer.topics.flatMap((topic: Untyped) =>
+      topic.partitions.map((part: Untyped) => ({
+        topic: topic.topicName,
+        partition: part.partition,
+        error: errorName(part.errorCode),
+        baseOffset: Number(part.baseOffset),
+      }))
+    );
+  }
+
+  /** A producer id that no one else has. @throws {KafkaError} */
+  async initProducerId(): Promise<{ id: number; epoch: number }> {
+    const args = { transactionalId: null, transactionTimeout: 60_000 };
+    const answer = await this.#call(await this.#anyNode(), "InitProducerId", args);
+    const error = errorName(answer.errorCode);
+    if (error) throw new KafkaError(error, `Cannot get a producer id: Kafka answered ${error}`);
+    return { id: Number(answer.producerId), epoch: answer.producerEpoch };
+  }
+
+  /** @returns Kafka's error name, null when the topic was created
+   * @throws {KafkaError} when there is no answer */
+  async createTopic(
+    topic: string,
+    { partitions = -1, configs = {} }: { partitions?: number; configs?: Readonly<Record<string, string>> },
+  ): Promise<string | null> {
+    const { controllerId } = await this.metadata([]);
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    const args = { topics: [{ topic, numPartitions: partitions, configEntries }], timeout: requestTimeoutMs };
+    const answer = await this.#call(await this.#node(controllerId), "CreateTopics", args);
+    return errorName(answer.topicErrors[0].errorCode);
+  }
+
+  /** Cuts the sockets; what waits for an answer fails at once. The next request connects anew. */
+  async reset(): Promise<void> {
+    const nodes = [...this.#nodes.values()];
+    this.#nodes.clear();
+    await Promise.allSettled(nodes.map(async (node) => cut(await node)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    return this.reset();
+  }
+
+  /** A node that is open, else the first of the bootstrap list that answers. */
+  async #anyNode(): Promise<Untyped> {
+    for (const node of this.#nodes.values()) {
+      const open = await node.catch(() => undefined);
+      if (open) return open;
+    }
+    return await this.#keep("seed", () => this.#bootstrap());
+  }
+
+  #node(id: number): Promise<Untyped> {
+    const address = this.#addresses.get(id);
+    if (address) return this.#keep(id, () => this.#open(address));
+    return Promise.reject(
+      new KafkaError("BROKER_NOT_AVAILABLE", `Cannot reach node ${id} as the cluster does not name it`),
+    );
+  }
+
+  /** Opens once, however many ask; forgets what failed. */
+  #keep(id: number | "seed", open: () => Promise<Untyped>): Promise<Untyped> {
+    const known = this.#nodes.get(id);
+    if (known) return known;
+    const opening = open();
+    this.#nodes.set(id, opening);
+    opening.catch(() => {
+      if (this.#nodes.get(id) === opening) this.#nodes.delete(id);
+    });
+    return opening;
+  }
+
+  async #bootstrap(): Promise<Untyped> {
+    let failure: unknown;
+    for (let i = 0; i < this.#bootstrapCount; i++) {
+      try {
+        return await this.#open();
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** @param address default: the next of the bootstrap list */
+  async #open(address?: Address): Promise<Untyped> {
+    if (this.#closed) {
+      throw new KafkaError("UNREACHABLE", "Cannot connect to Kafka as this connection was closed");
+    }
+    const connectionPool = await this.#builder.build(address);
+    const node = new Broker({ connectionPool, logger: this.#logger, allowAutoTopicCreation: false });
+    try {
+      await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect");
+      return node;
+    } catch (error) {
+      await cut(node);
+      throw asKafkaError(error as Error, "connect");
+    }
+  }
+
+  /** Takes over where the nodes are; the node that was asked keeps its sockets under its id. */
+  async #learn(asked: Untyped, brokers: readonly Untyped[]): Promise<void> {
+    const was = this.#addresses;
+    this.#addresses = new Map(brokers.map(({ nodeId, host, port, rack }) => [nodeId, { host, port, rack }]));
+    const seed = await this.#nodes.get("seed")?.catch(() => undefined);
+    for (const [id, { host, port }] of this.#addresses) {
+      const before = was.get(id);
+      if (before && (before.host !== host || before.port !== port)) this.#forget(id);
+      if (seed !== asked || seed.connectionPool.host !== host || seed.connectionPool.port !== port) continue;
+      this.#nodes.delete("seed");
+      if (this.#nodes.has(id)) await cut(seed);
+      else this.#nodes.set(id, Promise.resolve(seed));
+    }
+    for (const id of this.#nodes.keys()) if (id !== "seed" && !this.#addresses.has(id)) this.#forget(id);
+  }
+
+  #forget(id: number | "seed"): void {
+    const node = this.#nodes.get(id);
+    this.#nodes.delete(id);
+    node?.then(cut, () => {});
+  }
+
+  async #call(node: Untyped, api: string, args: unknown, timeoutMs = requestTimeoutMs): Promise<Untyped> {
+    const protocol = node.lookupRequest(apiKeys[api], requests[api])(args);
+    protocol.response = { decode: protocol.response.decode, parse: (answer: unknown) => answer };
+    return await this.#send(node, protocol, timeoutMs);
+  }
+
+  async #send(node: Untyped, protocol: Untyped, timeoutMs: number): Promise<Untyped> {
+    const what = protocol.request.apiName;
+    try {
+      return await withDeadline(node.connectionPool.send(protocol), timeoutMs, what);
+    } catch (error) {
+      for (const [id, known] of this.#nodes) {
+        if (await known.catch(() => undefined) === node) this.#nodes.delete(id);
+      }
+      await cut(node);
+      throw asKafkaError(error as Error, what);
+    }
+  }
+}
+
+function describeTopic(topic: Untyped): TopicMetadata {
+  const partitions = topic.partitionMetadata.map((part: Untyped) => ({
+    partition: part.partitionId,
+    leader: part.leader >= 0 ? part.leader : null,
+  }));
+  return {
+    name: topic.topic,
+    error: errorName(topic.topicErrorCode),
+    internal: Boolean(topic.isInternal) || topic.topic === "__consumer_offsets" ||
+      topic.topic === "__transaction_state",
+    partitions: partitions.sort((a: PartitionLeader, b: PartitionLeader) => a.partition - b.partition),
+  };
+}
+
+/** Partitions by the node that leads them; those without a leader are left out. */
+export function byLeader(partitions: readonly PartitionLeader[]): Map<number, number[]> {
+  const grouped = new Map<number, number[]>();
+  for (const { partition, leader } of partitions) {
+    if (leader === null) continue;
+    grouped.set(leader, [...grouped.get(leader) ?? [], partition]);
+  }
+  return grouped;
+}
+
+async function cut(node: Untyped): Promise<void> {
+  const closed = new KafkaError("UNREACHABLE", "Kafka connection closed");
+  for (const connection of node.connectionPool.pool) {
+    connection.rejectRequests(closed);
+    connection.socket?.destroy();
+  }
+  await node.disconnect();
+}
+
+async function withDeadline<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new KafkaError("UNREACHABLE", `Kafka did not answer ${what} in ${ms} ms`)),
+    ms,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function asKafkaError(error: Error & { type?: string }, what: string): KafkaError {
+  if (error instanceof KafkaError) return error;
+  const code = error.type ?? (error.name.startsWith("KafkaJS") ? "UNREACHABLE" : "CLIENT_FAILURE");
+  return new KafkaError(code, `Cannot ${what} at Kafka: ${error.message}`, { cause: error });
+}
