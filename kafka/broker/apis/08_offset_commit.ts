@@ -1,0 +1,123 @@
+/** OffsetCommit (key 8), versions 2–8, flexible from 8.
+ *     request  => group_id:STRING generation_id:INT32 member_id:STRING group_instance_id:NULLABLE_STRING
+ *                 (v7+)
+ *                 retention_time_ms:INT64 (to v4)
+ *                 [name:STRING [partition_index:INT32 committed_offset:INT64 committed_leader_epoch:INT32
+ *                 (v6+) committed_metadata:NULLABLE_STRING]]
+ *     response => throttle_time_ms:INT32 (v3+) [name:STRING [partition_index:INT32 error_code:INT16]]
+ * Answered once the offsets are on disk. As in Kafka an unknown partition is told before the group is asked,
+ * and retention_time_ms is ignored. @see {@link https://kafka.apache.org/protocol#The_Messages_OffsetCommit}
+ * @module */
+
+import type { MemberClaim } from "../group_messages.ts";
+import type { NewOffset } from "../offsets.ts";
+import { StorageError } from "../store.ts";
+import { errors } from "../wire/error_codes.ts";
+import { WireError, type WireReader } from "../wire/reader.ts";
+import type { WireWriter } from "../wire/writer.ts";
+import type { Api, BrokerState } from "./mod.ts";
+
+/** Characters of a note beside an offset: offset.metadata.max.bytes of Kafka. */
+const MAX_METADATA = 4096;
+/** Partitions one request may name; the broker has fewer. */
+const MAX_ITEMS = 20_000;
+
+interface Item {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+  error: number;
+}
+
+interface TopicItems {
+  readonly name: string;
+  readonly items: readonly Item[];
+}
+
+export const offsetCommit: Api = {
+  key: 8,
+  name: "OffsetCommit",
+  versions: [2, 8],
+  flexibleFrom: 8,
+  async handle({ version, body, broker }, out) {
+    const { groupId, claim, topics } = read(version, body);
+    await commit(broker, groupId, claim, topics.flatMap(({ items }) => items));
+    write(version, out, topics);
+  },
+  fail({ version, body }, out, errorCode) {
+    const { topics } = read(version, body);
+    for (const { items } of topics) for (const item of items) item.error = errorCode;
+    write(version, out, topics);
+  },
+};
+
+function read(
+  version: number,
+  body: WireReader,
+): { groupId: string; claim: MemberClaim; topics: TopicItems[] } {
+  const groupId = body.string();
+  const generation = body.int32();
+  const memberId = body.string();
+  const instanceId = version >= 7 ? body.nullableString() : null;
+  if (version <= 4) body.clampedInt64(); // retention_time_ms
+  let count = 0;
+  const topics = body.structs(() => {
+    const name = body.string();
+    const items = body.structs((): Item => ({
+      topic: name,
+      partition: body.int32(),
+      offset: body.int64(),
+      leaderEpoch: version >= 6 ? body.int32() : -1,
+      metadata: body.nullableString() ?? "",
+      error: errors.NONE,
+    }));
+    count += items.length;
+    if (count > MAX_ITEMS) throw new WireError(`Cannot commit more than ${MAX_ITEMS} offsets at once`);
+    return { name, items };
+  });
+  body.tags();
+  return { groupId, claim: { generation, memberId, instanceId }, topics };
+}
+
+/** Commits what can be committed and leaves each item with its error. */
+async function commit(broker: BrokerState, groupId: string, claim: MemberClaim, all: Item[]): Promise<void> {
+  const known: { item: Item; offset: NewOffset }[] = [];
+  for (const item of all) {
+    const topic = broker.log.partition(item.topic, item.partition)?.topic;
+    if (topic === undefined) item.error = errors.UNKNOWN_TOPIC_OR_PARTITION;
+    else known.push({ item, offset: { ...item, topic } });
+  }
+  if (known.length === 0) return;
+  const refusal = errors[broker.groups.checkCommit(groupId, claim)];
+  for (const { item } of known) {
+    if (refusal !== errors.NONE) item.error = refusal;
+    else if (item.metadata.length > MAX_METADATA) item.error = errors.OFFSET_METADATA_TOO_LARGE;
+  }
+  const good = known.filter(({ item }) => item.error === errors.NONE);
+  if (good.length === 0) return;
+  try {
+    const taken = await broker.offsets.commit(groupId, good.map(({ offset }) => offset));
+    good.forEach(({ item }, at) => {
+      if (!taken[at]) item.error = errors.UNKNOWN_TOPIC_OR_PARTITION;
+    });
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    // What Kafka answers when its offsets topic cannot be written: clients look for the coordinator and try
+    // again.
+    for (const { item } of good) item.error = errors.NOT_COORDINATOR;
+  }
+}
+
+function write(version: number, out: WireWriter, topics: readonly TopicItems[]): void {
+  if (version >= 3) out.int32(0); // throttle_time_ms
+  out.structs(topics, ({ name, items }) => {
+    out.string(name);
+    out.structs(items, ({ partition, error }) => {
+      out.int32(partition);
+      out.errorCode(error);
+    });
+  });
+  out.tags();
+}
