@@ -25,7 +25,7 @@ export interface StoreOptions {
 
 interface Write {
   readonly apply: () => unknown;
-  readonly undo: (() => void) | undefined;
+  readonly undo: (() => unknown) | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -106,7 +106,7 @@ export class Store implements AsyncDisposable {
    * did not reach the disk, later writes first
    * @returns what `apply` returned, once that is on disk
    * @throws {StorageError} if the commit failed */
-  write<T>(apply: () => T, undo?: () => void): Promise<T> {
+  write<T>(apply: () => T, undo?: () => unknown): Promise<T> {
     if (this.#closed) return Promise.reject(new StorageError("Cannot write as the store is closed"));
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ apply, undo, resolve: resolve as (value: unknown) => void, reject });

@@ -6,11 +6,26 @@ import type { Groups } from "../group.ts";
 import type { Log } from "../log.ts";
 import type { Offsets } from "../offsets.ts";
 import type { ProducerIds } from "../producers.ts";
-import type { Store } from "../store.ts";
+import { StorageError, type Store } from "../store.ts";
+import { type ErrorCode, errors } from "../wire/error_codes.ts";
 import type { BrokerLogger } from "../logger.ts";
-import type { WireReader } from "../wire/reader.ts";
+import { WireError, type WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
+import { produce } from "./00_produce.ts";
+import { fetchRecords } from "./01_fetch.ts";
+import { listOffsets } from "./02_list_offsets.ts";
+import { metadata } from "./03_metadata.ts";
+import { offsetCommit } from "./08_offset_commit.ts";
+import { offsetFetch } from "./09_offset_fetch.ts";
+import { findCoordinator } from "./10_find_coordinator.ts";
+import { joinGroup } from "./11_join_group.ts";
+import { heartbeat } from "./12_heartbeat.ts";
+import { leaveGroup } from "./13_leave_group.ts";
+import { syncGroup } from "./14_sync_group.ts";
 import { apiVersions } from "./18_api_versions.ts";
+import { createTopics } from "./19_create_topics.ts";
+import { deleteTopics } from "./20_delete_topics.ts";
+import { initProducerId } from "./22_init_producer_id.ts";
 
 /** What an API works on: one broker, shared by all of its connections. */
 export interface BrokerState {
@@ -25,6 +40,8 @@ export interface BrokerState {
   readonly groups: Groups;
   readonly offsets: Offsets;
   readonly logger: BrokerLogger;
+  /** Partitions of a topic that is made without saying how many. */
+  readonly defaultPartitions: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -48,6 +65,8 @@ export interface Api {
   readonly name: string;
   /** What ApiVersions advertises. */
   readonly versions: readonly [min: number, max: number];
+  /** First version that is answered, where older ones are advertised only so that clients take the range for whole. */
+  readonly servedFrom?: number;
   /** First version in the flexible encoding; Infinity for none. */
   readonly flexibleFrom: number;
   /** May run while earlier requests of its connection that also have this flag are not answered yet. All others run
@@ -66,7 +85,21 @@ export type Answer = void | "none";
 
 /** Every API served, by key. One line each. */
 export const apis: readonly Api[] = [
+  produce,
+  fetchRecords,
+  listOffsets,
+  metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
   apiVersions(() => apis),
+  createTopics,
+  deleteTopics,
+  initProducerId,
 ];
 
 const byKey: ReadonlyMap<number, Api> = new Map(apis.map((api) => [api.key, api]));
@@ -78,5 +111,24 @@ export function apiOf(key: number): Api | undefined {
 
 /** Whether an API is served in a version. */
 export function serves(api: Api, version: number): boolean {
-  return version >= api.versions[0] && version <= api.versions[1];
+  return version >= (api.servedFrom ?? api.versions[0]) && version <= api.versions[1];
+}
+
+/** The error code that tells a client about something thrown. */
+export function errorCodeOf(error: unknown): ErrorCode {
+  return error instanceof StorageError ? errors.KAFKA_STORAGE_ERROR : errors.UNKNOWN_SERVER_ERROR;
+}
+
+/** The same for one item of a request whose other items go on: anything unexpected is logged here.
+ * @throws {WireError} the error itself, as a malformed request has no answer */
+export function itemError(error: unknown, api: string, broker: BrokerState): ErrorCode {
+  if (error instanceof WireError) throw error;
+  const code = errorCodeOf(error);
+  if (code === errors.UNKNOWN_SERVER_ERROR) broker.logger.error("cannot answer a request", { api, error });
+  return code;
+}
+
+/** Thrown by an API to end the connection without an answer, for a reason worth a log line. */
+export class CloseConnection extends Error {
+  override readonly name = "CloseConnection";
 }

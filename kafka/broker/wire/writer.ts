@@ -41,11 +41,13 @@ export class WireWriter {
   }
 
   int8(value: number): void {
-    this.#view.setInt8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setInt8(at, value);
   }
 
   int16(value: number): void {
-    this.#view.setInt16(this.#grow(2), value);
+    const at = this.#grow(2);
+    this.#view.setInt16(at, value);
   }
 
   /** An int16 that is an error code: also remembered for the request counters. */
@@ -55,11 +57,13 @@ export class WireWriter {
   }
 
   int32(value: number): void {
-    this.#view.setInt32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setInt32(at, value);
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
   }
 
   int64(value: number): void {
@@ -81,10 +85,10 @@ export class WireWriter {
   uvarint(value: number): void {
     let left = value;
     while (left >= 0x80) {
-      this.#buffer[this.#grow(1)] = (left & 0x7f) | 0x80;
+      this.#byte((left & 0x7f) | 0x80);
       left = Math.floor(left / 128);
     }
-    this.#buffer[this.#grow(1)] = left;
+    this.#byte(left);
   }
 
   /** Zigzag varint of 32 bits. */
@@ -153,7 +157,7 @@ export class WireWriter {
 
   /** The end of a struct: an empty set of tagged fields; nothing when not flexible. */
   tags(): void {
-    if (this.flexible) this.#buffer[this.#grow(1)] = 0;
+    if (this.flexible) this.#byte(0);
   }
 
   /** Bytes as they are, without a length. */
@@ -193,8 +197,14 @@ export class WireWriter {
       this.#chunks.push(value);
       this.#chunkBytes += value.byteLength;
     } else {
-      this.#buffer.set(value, this.#grow(value.byteLength));
+      const at = this.#grow(value.byteLength);
+      this.#buffer.set(value, at);
     }
+  }
+
+  #byte(value: number): void {
+    const at = this.#grow(1);
+    this.#buffer[at] = value;
   }
 
   /** Makes a chunk of what was gathered; the buffer behind it goes on being filled. */
@@ -205,7 +215,7 @@ export class WireWriter {
     this.#from = this.#at;
   }
 
-  /** Makes room and returns where it begins. */
+  /** Makes room and returns where it begins; replaces buffer and view, so ask them for nothing before. */
   #grow(length: number): number {
     const at = this.#at;
     const end = at + length;

@@ -1,0 +1,252 @@
+/** Produce (key 0), versions 3–11, flexible from 9.
+ *     request  => transactional_id:NULLABLE_STRING acks:INT16 timeout_ms:INT32
+ *                 [name:STRING [index:INT32 records:RECORDS]]
+ *     response => [name:STRING [index:INT32 error_code:INT16 base_offset:INT64 log_append_time_ms:INT64
+ *                 log_start_offset:INT64 (v5+) record_errors (v8+, empty) error_message:NULLABLE_STRING (v8+)]]
+ *                 throttle_time_ms:INT32
+ * Versions 0–2 are advertised and refused, as Apache Kafka 4 does: older librdkafka takes a range that begins at 0 for
+ * knowledge of its codecs (KAFKA-18659). acks=1 and acks=all mean the same: on disk, as BROKER_SYNC says.
+ * Left out: transactions (a transactional id is refused), and looking into compressed records, of which only the
+ * header is checked.
+ * @see {@link https://kafka.apache.org/protocol#The_Messages_Produce} @module */
+
+import type { AppendResult, NewBatch } from "../log.ts";
+import type { Partition } from "../partition.ts";
+import { errorName, errors } from "../wire/error_codes.ts";
+import {
+  BATCH_HEADER_BYTES,
+  codecs,
+  hasValidCrc,
+  readBatchHeader,
+  walkRecords,
+} from "../wire/record_batch.ts";
+import type { WireReader } from "../wire/reader.ts";
+import type { WireWriter } from "../wire/writer.ts";
+import { type Answer, type Api, type BrokerState, CloseConnection, itemError } from "./mod.ts";
+
+interface PartitionProduce {
+  readonly index: number;
+  readonly records: Uint8Array | null;
+  result: AppendResult;
+  message: string | null;
+  partition: Partition | undefined;
+}
+
+interface TopicProduce {
+  readonly name: string;
+  readonly partitions: PartitionProduce[];
+}
+
+interface ProduceRequest {
+  readonly version: number;
+  readonly transactionalId: string | null;
+  readonly acks: number;
+  readonly topics: TopicProduce[];
+}
+
+/** Why a batch is refused. */
+interface Refusal {
+  readonly error: number;
+  readonly message: string;
+}
+
+export const produce: Api = {
+  key: 0,
+  name: "Produce",
+  versions: [0, 11],
+  servedFrom: 3,
+  flexibleFrom: 9,
+  pipelined: true,
+  async handle({ version, body, broker }, out): Promise<Answer> {
+    const request = readRequest(version, body);
+    const batches = new Map<PartitionProduce, NewBatch>();
+    for (const topic of request.topics) {
+      for (const wanted of topic.partitions) {
+        const checked = check(request, topic.name, wanted, broker);
+        if ("error" in checked) refuse(wanted, checked);
+        else batches.set(wanted, checked);
+      }
+    }
+    if (batches.size > 0) await append(batches, broker);
+    if (request.acks === 0) {
+      closeOnError(request);
+      return "none";
+    }
+    writeAnswer(request, out);
+  },
+};
+
+function readRequest(version: number, body: WireReader): ProduceRequest {
+  const transactionalId = body.nullableString();
+  const acks = body.int16();
+  body.int32(); // timeout_ms: there are no replicas to wait for
+  const topics = body.structs(() => ({
+    name: body.string(),
+    partitions: body.structs((): PartitionProduce => ({
+      index: body.int32(),
+      records: body.nullableBytes(),
+      result: { error: errors.NONE, baseOffset: -1, appendTimeMs: -1 },
+      message: null,
+      partition: undefined,
+    })),
+  }));
+  body.tags();
+  return { version, transactionalId, acks, topics };
+}
+
+/** The checks of one partition, in Kafka's order. */
+function check(
+  request: ProduceRequest,
+  topic: string,
+  wanted: PartitionProduce,
+  broker: BrokerState,
+): NewBatch | Refusal {
+  if (request.acks < -1 || request.acks > 1) {
+    return refusal(errors.INVALID_REQUIRED_ACKS, `acks must be -1, 0 or 1, not ${request.acks}`);
+  }
+  if (request.transactionalId !== null) {
+    return refusal(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions");
+  }
+  const partition = broker.log.partition(topic, wanted.index);
+  if (partition === undefined) {
+    return refusal(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition");
+  }
+  wanted.partition = partition;
+  const bytes = wanted.records;
+  if (bytes === null || bytes.byteLength === 0) return refusal(errors.INVALID_RECORD, "There is no batch");
+  return checkBatch(request.version, partition, bytes, broker.now());
+}
+
+function checkBatch(
+  version: number,
+  partition: Partition,
+  bytes: Uint8Array,
+  nowMs: number,
+): NewBatch | Refusal {
+  const { maxMessageBytes, timestampAheadMs, appendTime } = partition.topic.settings;
+  if (bytes.byteLength < BATCH_HEADER_BYTES) {
+    return refusal(errors.CORRUPT_MESSAGE, "The batch has no whole header");
+  }
+  const header = readBatchHeader(bytes);
+  if (header.size > maxMessageBytes) {
+    return refusal(
+      errors.MESSAGE_TOO_LARGE,
+      `The batch has ${header.size} bytes, the topic takes ${maxMessageBytes}`,
+    );
+  }
+  if (header.magic !== 2) {
+    return refusal(errors.INVALID_RECORD, `The format of the batch is ${header.magic}, not 2`);
+  }
+  if (header.size < BATCH_HEADER_BYTES || header.size > bytes.byteLength) {
+    return refusal(
+      errors.CORRUPT_MESSAGE,
+      `The batch says it has ${header.size} bytes, ${bytes.byteLength} came`,
+    );
+  }
+  if (header.size < bytes.byteLength) return refusal(errors.INVALID_RECORD, "There is more than one batch");
+  if (!hasValidCrc(bytes)) return refusal(errors.CORRUPT_MESSAGE, "The checksum of the batch is wrong");
+  if (header.baseOffset !== 0) return refusal(errors.INVALID_RECORD, "The base offset of the batch is not 0");
+  if (header.recordCount <= 0 || header.recordCount !== header.lastOffsetDelta + 1) {
+    return refusal(errors.INVALID_RECORD, "The number of records does not match the last offset");
+  }
+  if (header.isControl) return refusal(errors.INVALID_RECORD, "Clients must not send control batches");
+  if (header.isTransactional) {
+    return refusal(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions");
+  }
+  if (header.producerId >= 0 && (header.producerEpoch < 0 || header.baseSequence < 0)) {
+    return refusal(errors.INVALID_RECORD, "An idempotent batch needs an epoch and a sequence");
+  }
+  if (header.codec > codecs.zstd) {
+    return refusal(errors.UNSUPPORTED_COMPRESSION_TYPE, `There is no codec ${header.codec}`);
+  }
+  if (header.codec === codecs.zstd && version < 7) {
+    return refusal(errors.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7");
+  }
+  const maxTimestamp = header.codec === codecs.none ? newestTimestamp(bytes, header) : header.maxTimestamp;
+  if (maxTimestamp === undefined) {
+    return refusal(errors.INVALID_RECORD, "The records of the batch are broken");
+  }
+  if (!appendTime && !(maxTimestamp <= nowMs + timestampAheadMs && Number.isSafeInteger(maxTimestamp))) {
+    return refusal(
+      errors.INVALID_TIMESTAMP,
+      `The time ${maxTimestamp} is too far ahead of the broker's ${nowMs}`,
+    );
+  }
+  return { partition, bytes, header, maxTimestamp };
+}
+
+/** Walks the records; undefined if they are broken. */
+function newestTimestamp(
+  bytes: Uint8Array,
+  header: { recordCount: number; baseTimestamp: number },
+): number | undefined {
+  let newest = -1;
+  let expected = 0;
+  const whole = walkRecords(
+    bytes.subarray(BATCH_HEADER_BYTES),
+    header.recordCount,
+    (offsetDelta, timestampDelta) => {
+      if (offsetDelta !== expected) return true;
+      expected += 1;
+      const timestamp = header.baseTimestamp + timestampDelta;
+      if (timestamp > newest) newest = timestamp;
+      return false;
+    },
+  );
+  return whole && expected === header.recordCount ? newest : undefined;
+}
+
+async function append(batches: ReadonlyMap<PartitionProduce, NewBatch>, broker: BrokerState): Promise<void> {
+  const wanted = [...batches.keys()];
+  try {
+    const results = await broker.log.append([...batches.values()]);
+    for (const [i, partition] of wanted.entries()) {
+      const result = results[i];
+      if (result === undefined) continue;
+      partition.result = result;
+      if (result.error !== errors.NONE) partition.message = errorName(result.error);
+    }
+  } catch (error) {
+    const code = itemError(error, "Produce", broker);
+    for (const partition of wanted) refuse(partition, refusal(code, errorName(code)));
+  }
+}
+
+/** There is no answer that could tell a client with acks=0: it notices the closed connection. */
+function closeOnError(request: ProduceRequest): void {
+  for (const { partitions } of request.topics) {
+    const failed = partitions.find(({ result }) => result.error !== errors.NONE);
+    if (failed === undefined) continue;
+    throw new CloseConnection(
+      `Cannot append with acks=0: ${errorName(failed.result.error)} ${failed.message}`,
+    );
+  }
+}
+
+function writeAnswer({ version, topics }: ProduceRequest, out: WireWriter): void {
+  out.structs(topics, ({ name, partitions }) => {
+    out.string(name);
+    out.structs(partitions, ({ index, result, message, partition }) => {
+      out.int32(index);
+      out.errorCode(result.error);
+      out.int64(result.baseOffset);
+      out.int64(result.appendTimeMs);
+      if (version >= 5) out.int64(partition?.start ?? -1);
+      if (version >= 8) {
+        out.structs([], () => {}); // record_errors: a batch is taken or refused as a whole
+        out.nullableString(message);
+      }
+    });
+  });
+  out.int32(0); // throttle_time_ms
+  out.tags();
+}
+
+function refuse(wanted: PartitionProduce, { error, message }: Refusal): void {
+  wanted.result = { error: error as AppendResult["error"], baseOffset: -1, appendTimeMs: -1 };
+  wanted.message = message;
+}
+
+function refusal(error: number, message: string): Refusal {
+  return { error, message };
+}

@@ -1,0 +1,197 @@
+/** The embedded broker: a Kafka broker of one node, over one SQLite file, in the calling thread.
+ *
+ *     server.ts → connection.ts → apis/ → log.ts, group.ts, offsets.ts → store.ts
+ *
+ * Imports nothing outside this folder. `worker.ts` runs it in a thread of its own, ../embedded.ts is the other end
+ * of that. Speaks plain TCP without authentication: listening beyond loopback is the caller's decision.
+ * @module */
+
+import type { BrokerState } from "./apis/mod.ts";
+import { Groups } from "./group.ts";
+import type { HistogramSnapshot } from "./histogram.ts";
+import { Log } from "./log.ts";
+import { type BrokerLogger, silentBrokerLogger } from "./logger.ts";
+import { Offsets } from "./offsets.ts";
+import { ProducerIds } from "./producers.ts";
+import { Retention } from "./retention.ts";
+import { listen, Server, type ServerLimits } from "./server.ts";
+import { Store } from "./store.ts";
+import { Topics } from "./topics.ts";
+
+export type { BrokerLogger } from "./logger.ts";
+export type { ServerLimits } from "./server.ts";
+
+/** What a broker needs to be told, and what it may be told. */
+export interface BrokerOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly dataDir: string;
+  /** `full`: an acknowledged record survives a power cut; `normal`: it survives a killed process. */
+  readonly sync: "full" | "normal";
+  /** Default of topics, in milliseconds; −1 for ever. */
+  readonly retentionMs: number;
+  /** Default of topics, bytes of a partition; −1 for any. */
+  readonly retentionBytes: number;
+  /** What clients are told to connect to; default: the address listened on, 127.0.0.1 when that is all of them. */
+  readonly advertisedHost?: string;
+  readonly logger?: BrokerLogger;
+  /** Milliseconds since the epoch; for tests. */
+  readonly now?: () => number;
+  /** Partitions of a topic made without a number: 1. */
+  readonly defaultPartitions?: number;
+  /** Memory for the newest batches, in bytes: 32 MiB. */
+  readonly cacheBytes?: number;
+  /** Time between two retention sweeps, in milliseconds: 10 s. */
+  readonly retentionCheckMs?: number;
+  /** See {@link defaultLimits}. */
+  readonly limits?: Partial<ServerLimits>;
+}
+
+/** Counters since the start and gauges of now. Bytes and seconds. */
+export interface BrokerMetrics {
+  readonly requests: { api: string; error: string; count: number }[];
+  readonly connections: number;
+  readonly refusedConnections: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly commitSeconds: HistogramSnapshot;
+  /** Bytes of all stored batches. */
+  readonly logBytes: number;
+  readonly topics: number;
+  readonly groups: number;
+}
+
+/** A running broker; disposing of it answers what is in flight and closes everything. */
+export interface Broker extends AsyncDisposable {
+  /** What clients are told to connect to. */
+  readonly host: string;
+  readonly port: number;
+  readonly clusterId: string;
+  readonly state: BrokerState;
+  metrics(): BrokerMetrics;
+  /** One retention sweep, now. */
+  sweep(): Promise<void>;
+}
+
+const MIB = 1024 * 1024;
+
+/** Protocol allows requests of 100 MiB. A batch has 1 MiB by default, a producer packs a few partitions into a
+ * request, so 16 MiB are ample; the largest max.message.bytes a topic may set follows from it. */
+export const defaultLimits: ServerLimits = {
+  maxFrameBytes: 16 * MIB,
+  maxUnansweredBytes: 16 * MIB,
+  maxUnanswered: 256,
+  halfFrameMs: 30_000,
+  unreadAnswerMs: 60_000,
+  idleMs: 600_000,
+  maxConnections: 2_000,
+  maxHalfFrameBytes: 256 * MIB,
+};
+
+/** Room in a request for what is around a batch. */
+const REQUEST_OVERHEAD_BYTES = 64 * 1024;
+const NODE_ID = 1;
+/** How long answers may take to leave at the end, in milliseconds. */
+const STOP_MS = 2_000;
+
+/** Starts a broker.
+ * @throws {Error} one line: the data folder is in use or unusable, the port is taken */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { dataDir, sync, logger = silentBrokerLogger } = options;
+  const store = await Store.open({ dataDir, sync, logger });
+  try {
+    return await start(store, options);
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function start(store: Store, options: BrokerOptions): Promise<Broker> {
+  const { logger = silentBrokerLogger, now = Date.now } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const clusterId = await loadClusterId(store);
+  const topics = new Topics(store, {
+    cacheBytes: options.cacheBytes ?? 32 * MIB,
+    now,
+    defaults: {
+      retentionMs: options.retentionMs,
+      retentionBytes: options.retentionBytes,
+      maxBatchBytes: limits.maxFrameBytes - REQUEST_OVERHEAD_BYTES,
+    },
+  });
+  const log = new Log(store, topics, now);
+  const offsets = new Offsets(store, topics, now);
+  const retention = new Retention(store, log, now);
+  const listener = listen(options.host, options.port);
+  const groups = new Groups({ offsets, logger });
+  const state: BrokerState = {
+    nodeId: NODE_ID,
+    host: options.advertisedHost ?? reachable(listener.addr.hostname),
+    port: listener.addr.port,
+    clusterId,
+    store,
+    log,
+    producerIds: new ProducerIds(store),
+    groups,
+    offsets,
+    logger,
+    now,
+    defaultPartitions: options.defaultPartitions ?? 1,
+  };
+  const server = new Server(listener, state, limits);
+  const sweep = (): Promise<void> =>
+    retention.run().catch((error) => logger.error("cannot remove old records", { error }));
+  const sweeping = setInterval(sweep, options.retentionCheckMs ?? 10_000);
+  void sweep();
+  return {
+    host: state.host,
+    port: state.port,
+    clusterId,
+    state,
+    sweep,
+    metrics: () => metricsOf(state, server),
+    async [Symbol.asyncDispose]() {
+      clearInterval(sweeping);
+      retention.stop();
+      await server.stop(() => {
+        groups[Symbol.dispose]();
+        log.wakeAll();
+      }, STOP_MS);
+      await retention.run();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function metricsOf({ store, log, groups }: BrokerState, server: Server): BrokerMetrics {
+  let logBytes = 0;
+  for (const partition of log.topics.partitions()) logBytes += partition.bytes;
+  return {
+    requests: server.counters.snapshot(),
+    connections: server.connections,
+    refusedConnections: server.refused,
+    bytesIn: server.counters.bytesIn,
+    bytesOut: server.counters.bytesOut,
+    commitSeconds: store.commitSeconds.snapshot(),
+    logBytes,
+    topics: log.topics.size,
+    groups: groups.size,
+  };
+}
+
+/** 16 random bytes in base64url, made once and kept for ever. */
+async function loadClusterId(store: Store): Promise<string> {
+  const stored = store.meta("cluster_id");
+  if (stored !== undefined) return stored;
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  const made = random.toBase64({ alphabet: "base64url", omitPadding: true });
+  await store.write(() => store.setMeta("cluster_id", made));
+  return made;
+}
+
+/** An address that a client on this machine can connect to. */
+function reachable(address: string): string {
+  return address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
+}

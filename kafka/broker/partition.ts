@@ -1,0 +1,131 @@
+/** One partition in memory: its bounds, the newest batches, who waits for more, and the state of its producers.
+ * The rows behind it are written by log.ts. @module */
+
+import type { BatchCache } from "./batch_cache.ts";
+import { Deque } from "./deque.ts";
+import type { ProducerState } from "./producers.ts";
+import type { Topic } from "./topics.ts";
+
+/** A stored batch as a fetch sends it. */
+export interface StoredBatch {
+  readonly base: number;
+  /** Offset of its last record. */
+  readonly last: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Someone who waits for records; told the number of bytes that came. */
+export interface Waiter {
+  wake(bytes: number): void;
+}
+
+/** The bounds of a partition, as a write that is taken back restores them. */
+export interface PartitionBounds {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: number;
+  readonly topTimestamp: number;
+}
+
+/** One partition. `start`, `end`, `bytes` and `topTimestamp` change inside a store write only. */
+export class Partition {
+  /** First offset that can be read. */
+  start: number;
+  /** Offset that the next record gets; also the high watermark, as there is one replica and nothing reads inside a
+   * group commit. */
+  end: number;
+  /** Bytes of all stored batches. */
+  bytes: number;
+  /** Newest timestamp ever appended, −1 for none: the running maximum that a new batch's row carries. */
+  topTimestamp: number;
+  /** Its topic was deleted: what still waits here is answered, nothing is added. */
+  deleted = false;
+  /** By producer id. States are replaced, never changed, so that a write can be taken back. */
+  readonly producers: Map<number, ProducerState> = new Map();
+  readonly #newest = new Deque<StoredBatch>();
+  readonly #cache: BatchCache;
+  readonly #waiters = new Set<Waiter>();
+
+  /** @param id key of its rows
+   * @param number its index within the topic */
+  constructor(
+    readonly id: number,
+    readonly topic: Topic,
+    readonly number: number,
+    bounds: PartitionBounds,
+    cache: BatchCache,
+  ) {
+    this.start = bounds.start;
+    this.end = bounds.end;
+    this.bytes = bounds.bytes;
+    this.topTimestamp = bounds.topTimestamp;
+    this.#cache = cache;
+  }
+
+  bounds(): PartitionBounds {
+    return { start: this.start, end: this.end, bytes: this.bytes, topTimestamp: this.topTimestamp };
+  }
+
+  restore(bounds: PartitionBounds): void {
+    this.start = bounds.start;
+    this.end = bounds.end;
+    this.bytes = bounds.bytes;
+    this.topTimestamp = bounds.topTimestamp;
+  }
+
+  /** Makes a committed batch readable from memory and wakes who waits. Batches come in offset order. */
+  publish(batch: StoredBatch): void {
+    if (this.deleted) return;
+    this.#newest.push(batch);
+    this.#cache.added(this, batch);
+    for (const waiter of this.#waiters) waiter.wake(batch.bytes.byteLength);
+  }
+
+  /** Drops the oldest batch held in memory; called by the cache to stay within its bytes. */
+  evictOldest(): void {
+    this.#newest.shift();
+  }
+
+  /** The batches in memory from the one that holds `offset` on, within `maxBytes`; at least one when `atLeastOne`.
+   * @returns undefined if memory does not reach back to `offset` */
+  fromMemory(offset: number, maxBytes: number, atLeastOne: boolean): StoredBatch[] | undefined {
+    const newest = this.#newest;
+    const oldest = newest.at(0);
+    if (oldest === undefined || offset < oldest.base) return undefined;
+    const found: StoredBatch[] = [];
+    let bytes = 0;
+    for (let i = this.#indexOf(offset); i < newest.length; i++) {
+      const batch = newest.at(i) as StoredBatch;
+      bytes += batch.bytes.byteLength;
+      if (bytes > maxBytes && !(atLeastOne && found.length === 0)) break;
+      found.push(batch);
+    }
+    return found;
+  }
+
+  addWaiter(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+  }
+
+  removeWaiter(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  /** Answers everybody who waits with what there is. */
+  wakeAll(): void {
+    for (const waiter of this.#waiters) waiter.wake(Infinity);
+  }
+
+  /** Index of the first batch that ends at or after the offset.. */
+  #indexOf(offset: number): number {
+    const newest = this.#newest;
+    let low = 0;
+    let high = newest.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((newest.at(middle) as StoredBatch).last < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

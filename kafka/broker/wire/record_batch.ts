@@ -1,0 +1,176 @@
+/** Record batches of format v2: header, checks, and the two things a broker changes in them (base offset, append time).
+ *
+ * Batches are stored and sent as they came. Uncompressed batches are walked record by record before they are accepted;
+ * of compressed ones the header is checked (counts, checksum), their records are looked at only when a timestamp is
+ * searched (compression.ts).
+ * Left out: formats v0 and v1, which Kafka 4 refuses as well.
+ * @see {@link https://kafka.apache.org/documentation/#recordbatch} @module */
+
+import { crc32c } from "./crc32c.ts";
+
+/** Size of a batch header: where its records begin. */
+export const BATCH_HEADER_BYTES = 61;
+/** Base offset and length: what lies before the bytes that the length counts. */
+const PREFIX_BYTES = 12;
+const CRC_AT = 17;
+const CRC_FROM = 21;
+const TWO_32 = 2 ** 32;
+
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+
+/** Compression of a batch, as its attributes number it. */
+export const codecs = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
+
+/** What the header of a batch says. 64-bit fields beyond 2^53 lose precision; none of ours gets there. */
+export interface BatchHeader {
+  readonly baseOffset: number;
+  /** Whole size in bytes, the prefix included. */
+  readonly size: number;
+  readonly magic: number;
+  /** One of {@link codecs}. */
+  readonly codec: number;
+  readonly isLogAppendTime: boolean;
+  readonly isTransactional: boolean;
+  readonly isControl: boolean;
+  readonly lastOffsetDelta: number;
+  readonly baseTimestamp: number;
+  readonly maxTimestamp: number;
+  /** −1 for a producer that is not idempotent. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly recordCount: number;
+}
+
+/** Reads the header; `bytes` must hold at least {@link BATCH_HEADER_BYTES}. */
+export function readBatchHeader(bytes: Uint8Array): BatchHeader {
+  const view = viewOf(bytes);
+  const attributes = view.getInt16(21);
+  return {
+    baseOffset: int64(view, 0),
+    size: view.getInt32(8) + PREFIX_BYTES,
+    magic: view.getInt8(16),
+    codec: attributes & 0x07,
+    isLogAppendTime: (attributes & LOG_APPEND_TIME) !== 0,
+    isTransactional: (attributes & TRANSACTIONAL) !== 0,
+    isControl: (attributes & CONTROL) !== 0,
+    lastOffsetDelta: view.getInt32(23),
+    baseTimestamp: int64(view, 27),
+    maxTimestamp: int64(view, 35),
+    producerId: int64(view, 43),
+    producerEpoch: view.getInt16(51),
+    baseSequence: view.getInt32(53),
+    recordCount: view.getInt32(57),
+  };
+}
+
+/** Whether the checksum in the header is that of the bytes. */
+export function hasValidCrc(bytes: Uint8Array): boolean {
+  return viewOf(bytes).getUint32(CRC_AT) === crc32c(bytes.subarray(CRC_FROM));
+}
+
+/** Gives a batch its place in the log. Both fields lie outside the checksum. */
+export function assignOffset(bytes: Uint8Array, baseOffset: number, leaderEpoch: number): void {
+  const view = viewOf(bytes);
+  view.setInt32(0, Math.floor(baseOffset / TWO_32));
+  view.setUint32(4, baseOffset >>> 0);
+  view.setInt32(12, leaderEpoch);
+}
+
+/** Sets the time of all records of a batch (message.timestamp.type=LogAppendTime) and its checksum anew. */
+export function stampAppendTime(bytes: Uint8Array, atMs: number): void {
+  const view = viewOf(bytes);
+  view.setInt16(21, view.getInt16(21) | LOG_APPEND_TIME);
+  view.setInt32(35, Math.floor(atMs / TWO_32));
+  view.setUint32(39, atMs >>> 0);
+  view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
+}
+
+/** Walks uncompressed records and checks their structure: every length has to fit.
+ * @param records what follows the header, decompressed
+ * @param count how many there should be
+ * @param visit called for each record in order; stops the walk by returning true
+ * @returns false if the records are broken */
+export function walkRecords(
+  records: Uint8Array,
+  count: number,
+  visit: (offsetDelta: number, timestampDelta: number) => boolean | void,
+): boolean {
+  const cursor = new RecordCursor(records);
+  for (let i = 0; i < count; i++) {
+    const length = cursor.varint();
+    const end = cursor.at + length;
+    if (!(length > 0) || end > records.byteLength) return false;
+    cursor.at += 1; // attributes: none is defined
+    const timestampDelta = cursor.varlong();
+    const offsetDelta = cursor.varint();
+    if (!cursor.skipBody() || cursor.at !== end || offsetDelta < 0) return false;
+    if (visit(offsetDelta, timestampDelta) === true) return true;
+  }
+  return cursor.at === records.byteLength;
+}
+
+/** Reads zigzag varints; beyond the end it yields NaN, which fails every comparison of the walk. */
+class RecordCursor {
+  at = 0;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  varint(): number {
+    const value = this.#unsigned(5);
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  varlong(): number {
+    const value = this.#unsigned(10);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** Skips key, value and headers; false if their lengths do not fit. */
+  skipBody(): boolean {
+    if (!this.#skipSized(-1) || !this.#skipSized(-1)) return false;
+    const headers = this.varint();
+    if (!(headers >= 0)) return false;
+    for (let i = 0; i < headers; i++) {
+      if (!this.#skipSized(0) || !this.#skipSized(-1)) return false;
+    }
+    return true;
+  }
+
+  #skipSized(least: number): boolean {
+    const length = this.varint();
+    if (!(length >= least)) return false;
+    if (length > 0) this.at += length;
+    return this.at <= this.#bytes.byteLength;
+  }
+
+  #unsigned(maxBytes: number): number {
+    const first = this.#bytes[this.at];
+    if (first !== undefined && first < 0x80) {
+      this.at += 1;
+      return first;
+    }
+    let value = 0;
+    for (let i = 0, scale = 1; i < maxBytes; i++, scale *= 128) {
+      const byte = this.#bytes[this.at++];
+      if (byte === undefined) break;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+    this.at = NaN;
+    return NaN;
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function int64(view: DataView, at: number): number {
+  return view.getInt32(at) * TWO_32 + view.getUint32(at + 4);
+}

@@ -1,0 +1,76 @@
+/** Hosts the broker in a thread of its own, so that its fsyncs never hold up HTTP. Told what to do by
+ * ../embedded.ts, which is the other end of {@link ToWorker} and {@link FromWorker}. @module */
+
+/// <reference lib="deno.worker" />
+
+import { type Broker, type BrokerMetrics, type BrokerOptions, startBroker } from "./mod.ts";
+import type { BrokerLogger } from "./logger.ts";
+
+/** Settings that can be sent to a thread: all but the functions. */
+export type WorkerOptions = Omit<BrokerOptions, "logger" | "now">;
+
+/** Messages to the thread. */
+export type ToWorker =
+  | { readonly type: "start"; readonly options: WorkerOptions }
+  | { readonly type: "metrics"; readonly id: number }
+  | { readonly type: "stop" };
+
+/** A log line on its way to the program's log. */
+export interface LogMessage {
+  readonly type: "log";
+  readonly level: keyof BrokerLogger;
+  readonly message: string;
+  readonly fields: Record<string, unknown> | undefined;
+}
+
+/** Messages from the thread. */
+export type FromWorker =
+  | LogMessage
+  | { readonly type: "started"; readonly host: string; readonly port: number; readonly clusterId: string }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "metrics"; readonly id: number; readonly metrics: BrokerMetrics }
+  | { readonly type: "stopped" };
+
+const scope = self as unknown as DedicatedWorkerGlobalScope;
+let broker: Broker | undefined;
+
+function send(message: FromWorker): void {
+  scope.postMessage(message);
+}
+
+const levels = ["debug", "info", "warn", "error"] as const;
+const logger = Object.fromEntries(
+  levels.map((level) => [level, (message: string, fields?: Record<string, unknown>) => {
+    send({ type: "log", level, message, fields });
+  }]),
+) as unknown as BrokerLogger;
+
+async function start(options: WorkerOptions): Promise<void> {
+  try {
+    broker = await startBroker({ ...options, logger });
+    send({ type: "started", host: broker.host, port: broker.port, clusterId: broker.clusterId });
+  } catch (error) {
+    send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function stop(): Promise<void> {
+  try {
+    await broker?.[Symbol.asyncDispose]();
+  } finally {
+    send({ type: "stopped" });
+  }
+}
+
+scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  switch (data.type) {
+    case "start":
+      void start(data.options);
+      break;
+    case "metrics":
+      if (broker !== undefined) send({ type: "metrics", id: data.id, metrics: broker.metrics() });
+      break;
+    case "stop":
+      void stop();
+  }
+};
