@@ -1,0 +1,138 @@
+/** Every file the browser may ask for, by the path it asks for it.
+ *
+ * A table, not a folder: what is not named here cannot be reached, and as each entry is an import, the compiled binary holds it.
+ * Bytes and their ETag are made at the first request and kept. Left out: which page is shown where (routes/pages.ts).
+ * @module */
+import { createHash } from "node:crypto";
+import geoBasemap from "../static/geo/basemap.js" with { type: "text" };
+import geoEmptyCard from "../static/geo/empty_card.js" with { type: "text" };
+import geoFollowedCard from "../static/geo/followed_card.js" with { type: "text" };
+import geoGeo from "../static/geo/geo.js" with { type: "text" };
+import geoHeads from "../static/geo/heads.js" with { type: "text" };
+import geoLines from "../static/geo/lines.js" with { type: "text" };
+import geoMapView from "../static/geo/map_view.js" with { type: "text" };
+import geoMovers from "../static/geo/movers.js" with { type: "text" };
+import geoMoversLayer from "../static/geo/movers_layer.js" with { type: "text" };
+import geoNameList from "../static/geo/name_list.js" with { type: "text" };
+import geoNotice from "../static/geo/notice.js" with { type: "text" };
+import geoPageUrl from "../static/geo/page_url.js" with { type: "text" };
+import geoSession from "../static/geo/session.js" with { type: "text" };
+import geoStreets from "../static/geo/streets.js" with { type: "text" };
+import geoTrails from "../static/geo/trails.js" with { type: "text" };
+import geoViewCanvas from "../static/geo/view_canvas.js" with { type: "text" };
+import geoCss from "../static/geo/geo.css" with { type: "text" };
+import geoStreetsJson from "../static/geo/streets.json" with { type: "text" };
+import homeCss from "../static/home/home.css" with { type: "text" };
+import homePage from "../static/home/home.js" with { type: "text" };
+import copy from "../static/shared/copy.js" with { type: "text" };
+import dom from "../static/shared/dom.js" with { type: "text" };
+import format from "../static/shared/format.js" with { type: "text" };
+import frame from "../static/shared/frame.js" with { type: "text" };
+import meter from "../static/shared/meter.js" with { type: "text" };
+import series from "../static/shared/series.js" with { type: "text" };
+import stream from "../static/shared/stream.js" with { type: "text" };
+import testRecord from "../static/shared/test_record.js" with { type: "text" };
+import theme from "../static/shared/theme.js" with { type: "text" };
+import frameCss from "../static/shared/frame.css" with { type: "text" };
+import tokensCss from "../static/shared/tokens.css" with { type: "text" };
+import icon from "../static/shared/icon.svg" with { type: "text" };
+import leafletCss from "leaflet/dist/leaflet.css" with { type: "text" };
+import leaflet from "leaflet/dist/leaflet-src.esm.js" with { type: "text" };
+import { worldOutlines } from "./outlines.ts";
+
+/** One answer: its bytes, its type and how long a browser may go without asking again. */
+export interface Asset {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly type: string;
+  readonly etag: string;
+  readonly cacheControl: string;
+}
+
+const types = {
+  css: "text/css; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json; charset=utf-8",
+  svg: "image/svg+xml",
+} as const;
+
+/** Ours change with each release under the same name, so they are asked for again each time (304 when nothing changed). */
+const revalidate = "no-cache";
+const forAWeek = "public, max-age=604800";
+
+interface Source {
+  readonly text: string | (() => string);
+  readonly cacheControl?: string;
+}
+
+const table: Readonly<Record<string, Source>> = {
+  "/client.js": { text: stream },
+  "/favicon.ico": { text: icon },
+  "/static/geo/basemap.js": { text: geoBasemap },
+  "/static/geo/empty_card.js": { text: geoEmptyCard },
+  "/static/geo/followed_card.js": { text: geoFollowedCard },
+  "/static/geo/geo.css": { text: geoCss },
+  "/static/geo/geo.js": { text: geoGeo },
+  "/static/geo/heads.js": { text: geoHeads },
+  "/static/geo/lines.js": { text: geoLines },
+  "/static/geo/map_view.js": { text: geoMapView },
+  "/static/geo/movers.js": { text: geoMovers },
+  "/static/geo/movers_layer.js": { text: geoMoversLayer },
+  "/static/geo/name_list.js": { text: geoNameList },
+  "/static/geo/notice.js": { text: geoNotice },
+  "/static/geo/page_url.js": { text: geoPageUrl },
+  "/static/geo/session.js": { text: geoSession },
+  "/static/geo/streets.js": { text: geoStreets },
+  "/static/geo/streets.json": { text: geoStreetsJson },
+  "/static/geo/trails.js": { text: geoTrails },
+  "/static/geo/view_canvas.js": { text: geoViewCanvas },
+  "/static/geo/world.json": { text: worldOutlines, cacheControl: forAWeek },
+  "/static/home/home.css": { text: homeCss },
+  "/static/home/home.js": { text: homePage },
+  "/static/shared/copy.js": { text: copy },
+  "/static/shared/dom.js": { text: dom },
+  "/static/shared/format.js": { text: format },
+  "/static/shared/frame.css": { text: frameCss },
+  "/static/shared/frame.js": { text: frame },
+  "/static/shared/icon.svg": { text: icon },
+  "/static/shared/leaflet.css": { text: leafletCss, cacheControl: forAWeek },
+  "/static/shared/leaflet.js": { text: leaflet, cacheControl: forAWeek },
+  "/static/shared/meter.js": { text: meter },
+  "/static/shared/series.js": { text: series },
+  "/static/shared/stream.js": { text: stream },
+  "/static/shared/test_record.js": { text: testRecord },
+  "/static/shared/theme.js": { text: theme },
+  "/static/shared/tokens.css": { text: tokensCss },
+};
+
+/** The paths there are. */
+export const assetPaths: readonly string[] = Object.keys(table);
+
+const made = new Map<string, Asset>();
+
+/** The asset at `path`, or undefined when there is none. */
+export function assetAt(path: string): Asset | undefined {
+  const known = made.get(path);
+  if (known) return known;
+  const source = Object.hasOwn(table, path) ? table[path] : undefined;
+  if (!source) return undefined;
+  const text = typeof source.text === "string" ? source.text : source.text();
+  const asset = makeAsset(text, typeOf(path), source.cacheControl ?? revalidate);
+  made.set(path, asset);
+  return asset;
+}
+
+/** Gives `text` what it needs to be answered. */
+export function makeAsset(text: string, type: string = types.html, cacheControl: string = revalidate): Asset {
+  const bytes = new TextEncoder().encode(text);
+  const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
+  return { bytes, type, etag, cacheControl };
+}
+
+function typeOf(path: string): string {
+  const ending = path.slice(path.lastIndexOf(".") + 1);
+  if (ending === "ico") return types.svg; // browsers go by the type, and every one of today draws an SVG
+  const type = types[ending as keyof typeof types];
+  if (!type) throw new RangeError(`Cannot serve ${path} as the type of .${ending} is not known`);
+  return type;
+}

@@ -1,0 +1,168 @@
+/** The pages and what they load: `/` and `/geo`, `/client.js`, `/static/…`.
+ *
+ * A page and its data share a path: who prefers `text/html` gets the page, anyone else the JSON that the page itself asks for.
+ * To add a page: its HTML here, its files in routes/assets.ts, its line in static/shared/frame.js. Left out: streams
+ * (routes/geo.ts), security headers and the answer to unknown paths (routes/app.ts).
+ * @module */
+import { type Context, Hono } from "hono";
+import geoHtml from "../static/geo/index.html" with { type: "text" };
+import homeHtml from "../static/home/index.html" with { type: "text" };
+import type { Config } from "../config.ts";
+import { StreamError } from "../errors.ts";
+import { isTopicName } from "../kafka/topics.ts";
+import type { MetricsSnapshot } from "../metrics.ts";
+import { type Asset, assetAt, assetPaths, makeAsset } from "./assets.ts";
+
+/** What the pages tell of the service; nothing here opens a connection. */
+export interface PagesDeps {
+  readonly config: Pick<Config, "tileUrl" | "geoTopic">;
+  readonly service: ServiceInfo;
+  readonly metrics: { snapshot(): Promise<MetricsSnapshot> };
+}
+
+/** What runs here. */
+export interface ServiceInfo {
+  readonly version: string;
+  readonly kafka: { readonly mode: "embedded" | "external"; readonly brokers: readonly string[] };
+}
+
+/** The JSON of `/`; paths are relative to the service's address. */
+export interface HomeData extends ServiceInfo {
+  readonly name: "tailrace";
+  readonly streams: readonly StreamLinks[];
+  readonly operations: readonly string[];
+  /** Counted since the start of the process. */
+  readonly now: MetricsSnapshot;
+}
+
+/** Where one topic's records go in and come out. */
+export interface StreamLinks {
+  readonly topic: string;
+  readonly feature: "geo";
+  readonly page: string;
+  readonly post: string;
+  readonly events: string;
+  readonly socket: string;
+  readonly tracks: string;
+  readonly consumer: string;
+}
+
+/** The JSON of `/geo`. `tileUrl` is a template with {z}, {x}, {y}, or null: then the page draws outlines itself. */
+export interface GeoData {
+  readonly topic: string;
+  /** The topic of a request that names none. */
+  readonly usualTopic: string;
+  readonly tileUrl: string | null;
+  /** Plain text, shown on the map. */
+  readonly attribution: string;
+}
+
+const operations = ["/livez", "/readyz", "/metrics", "/version"] as const;
+
+/** Makes the routes of the pages and of their files. */
+export function pagesRoutes(deps: PagesDeps): Hono {
+  const app = new Hono();
+  const home = makeAsset(homeHtml);
+  const geo = makeAsset(geoHtml);
+  app.get("/", async (c) => isPageWanted(c) ? answer(c, home) : data(c, await homeData(deps)));
+  app.get("/geo", (c) => isPageWanted(c) ? answer(c, geo) : data(c, geoData(deps, c.req.query("topic"))));
+  for (const path of assetPaths) {
+    app.get(path, (c) => answer(c, assetAt(path)!));
+  }
+  return app;
+}
+
+async function homeData({ config, service, metrics }: PagesDeps): Promise<HomeData> {
+  return {
+    name: "tailrace",
+    ...service,
+    streams: [geoLinks(config.geoTopic)],
+    operations,
+    now: await metrics.snapshot(),
+  };
+}
+
+function geoLinks(topic: string): StreamLinks {
+  return {
+    topic,
+    feature: "geo",
+    page: `/geo?topic=${topic}`,
+    post: `/producer/${topic}`,
+    events: `/geo/${topic}/events`,
+    socket: `/geo/${topic}/socket`,
+    tracks: `/geo/${topic}/tracks`,
+    consumer: `/consumer/${topic}`,
+  };
+}
+
+function geoData({ config }: PagesDeps, topic = config.geoTopic): GeoData {
+  if (!isTopicName(topic)) {
+    throw new StreamError(
+      "invalid-topic",
+      400,
+      `Cannot show topic ${JSON.stringify(topic)}: a name has 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-"`,
+    );
+  }
+  return {
+    topic,
+    usualTopic: config.geoTopic,
+    tileUrl: config.tileUrl,
+    attribution: attributionOf(config.tileUrl),
+  };
+}
+
+/** Whose map it is: tile servers ask for their name to be shown. */
+function attributionOf(tileUrl: string | null): string {
+  if (tileUrl === null) return "Outlines: Natural Earth";
+  const sample = tileUrl.replace("{s}", "a");
+  const host = URL.canParse(sample) ? new URL(sample).hostname : "";
+  return /(^|\.)openstreetmap\.org$/.test(host)
+    ? "© OpenStreetMap contributors"
+    : `Tiles: ${host || "this host"}`;
+}
+
+function data(c: Context, value: HomeData | GeoData): Response {
+  return c.json(value, 200, { vary: "Accept", "cache-control": "no-store" });
+}
+
+/** Answers with the asset, or with 304 to a browser that has it. */
+function answer(c: Context, asset: Asset): Response {
+  const headers = {
+    "etag": asset.etag,
+    "cache-control": asset.cacheControl,
+    ...(asset.type.startsWith("text/html") ? { vary: "Accept" } : {}),
+  };
+  if (matches(c.req.header("if-none-match"), asset.etag)) return c.body(null, 304, headers);
+  return c.body(asset.bytes, 200, { ...headers, "content-type": asset.type });
+}
+
+/** Whether a list of `If-None-Match` names the tag; a proxy that compresses may have made it weak. */
+function matches(list: string | undefined, etag: string): boolean {
+  if (list === undefined) return false;
+  return list.trim() === "*" || list.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+}
+
+function isPageWanted(c: Context): boolean {
+  return prefersHtml(c.req.header("accept"));
+}
+
+/** Whether `Accept` ranks text/html above JSON. With none, or with `*` for both, it does not: programs send that.
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9110#name-accept} */
+export function prefersHtml(accept: string | undefined): boolean {
+  if (accept === undefined) return false;
+  return quality(accept, "text", "html") > quality(accept, "application", "json");
+}
+
+/** The weight that `accept` gives to a type: that of its most specific range. */
+function quality(accept: string, type: string, subtype: string): number {
+  let best = { specificity: 0, q: 0 };
+  for (const range of accept.toLowerCase().split(",")) {
+    const [name = "", ...parameters] = range.split(";").map((part) => part.trim());
+    const specificity = name === `${type}/${subtype}` ? 3 : name === `${type}/*` ? 2 : name === "*/*" ? 1 : 0;
+    if (specificity <= best.specificity) continue;
+    const weight = parameters.find((parameter) => parameter.startsWith("q="));
+    const q = weight === undefined ? 1 : Number(weight.slice(2));
+    best = { specificity, q: Number.isNaN(q) ? 0 : q };
+  }
+  return best.q;
+}

@@ -1,0 +1,126 @@
+// @ts-check
+/** What is to be said about the state of the map: one word in the panel, and when it is not simply live a notice on the map.
+ *
+ * `describe` is pure: from facts to words. Left out: when it is asked (geo.js, twice a second).
+ * @module */
+/** @import { Frame } from "../shared/frame.js" */
+/** @import { Session } from "./session.js" */
+import { byId } from "../shared/dom.js";
+import { count, duration, setText, timeOfDay, wholeDuration } from "../shared/format.js";
+
+/** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed"} Kind */
+/** @typedef {{ kind: Kind, word: string, title?: string, detail?: string, action?: "retry" | "resume" | "dismiss" }} Notice */
+
+/** Puts facts into words, the most important first.
+ * @param {Session} session @param {Frame} frame @param {number} now ms since the epoch @returns {Notice} */
+export function describe(session, frame, now) {
+  const { phase, problem, catchUp, gap, pausedAt, connection } = session;
+  if (phase === "failed") return failure(session);
+  if (frame.kafka.health === "down") {
+    return {
+      kind: "away",
+      word: "Kafka away",
+      title: `Kafka is away since ${timeOfDay(frame.kafka.since)}`,
+      detail: `For ${
+        wholeDuration(now - frame.kafka.since)
+      }. The service keeps trying; what is missed comes first when it is back.`,
+    };
+  }
+  if (phase === "waiting") {
+    const next = `Next try in ${wholeDuration(session.retryAt - now + 999)}.`;
+    const why = problem?.detail ? `${problem.detail}. ${next}` : next;
+    return { kind: "away", word: "Waiting", title: problem?.title ?? "No answer", detail: why };
+  }
+  if (phase === "loading") {
+    return { kind: "loading", word: "Loading", title: "Loading earlier tracks", detail: "" };
+  }
+  if (pausedAt > 0) {
+    return {
+      kind: "paused",
+      word: "Paused",
+      title: `Paused at ${timeOfDay(pausedAt)}`,
+      detail: "What comes meanwhile is shown when you go on.",
+      action: "resume",
+    };
+  }
+  if (
+    connection?.name === "waiting" || (connection?.name === "connecting" && now - connection.since > 1_500)
+  ) {
+    const next = connection.retryAt
+      ? `Next try in ${wholeDuration(connection.retryAt - now + 999)}.`
+      : "Trying now.";
+    return {
+      kind: "away",
+      word: "Reconnecting",
+      title: "The connection is lost",
+      detail: `${next} What is missed comes first.`,
+      ...(connection.retryAt ? { action: "retry" } : {}),
+    };
+  }
+  if (catchUp && catchUp.records > 0) {
+    const behind = duration(Math.max(0, catchUp.until - catchUp.upTo));
+    const detail = `${behind} behind, ${count(catchUp.records)} records taken in.`;
+    return { kind: "behind", word: "Catching up", title: "Catching up", detail };
+  }
+  if (gap) {
+    return {
+      kind: "gap",
+      word: "Gap",
+      title: `${count(gap.skipped)} records are missing`,
+      detail: `${reasons[gap.reason] ?? gap.reason} Seen at ${timeOfDay(gap.at)}.`,
+      action: "dismiss",
+    };
+  }
+  return { kind: "live", word: "Live" };
+}
+
+/** @type {Record<string, string>} */
+const reasons = {
+  retention: "Kafka had removed them before they could be read.",
+  policy: "This stream skips to the newest when it is behind.",
+};
+
+/** @param {Session} session @returns {Notice} */
+function failure({ problem }) {
+  const parts = [problem?.detail ?? "", problem?.requestId ? `Request ${problem.requestId}.` : ""];
+  const title = problem?.title ?? "This topic cannot be shown";
+  return { kind: "failed", word: "Error", title, detail: parts.filter(Boolean).join(" · "), action: "retry" };
+}
+
+const actions = { retry: "Try now", resume: "Go on", dismiss: "Dismiss" };
+
+/** The elements that show it. */
+export class NoticeView {
+  #parts = {
+    state: byId("state"),
+    box: byId("notice"),
+    title: byId("notice-title"),
+    detail: byId("notice-detail"),
+    action: byId("notice-action"),
+    live: byId("live"),
+  };
+  /** @type {Notice} */ #shown = { kind: "loading", word: "Loading" };
+  /** @type {Kind | null} */ #said = null;
+
+  /** @param {(action: "retry" | "resume" | "dismiss") => void} onAction */
+  constructor(onAction) {
+    this.#parts.action.addEventListener("click", () => this.#shown.action && onAction(this.#shown.action));
+  }
+
+  /** @param {Notice} notice */
+  show(notice) {
+    const { state, box, title, detail, action, live } = this.#parts;
+    this.#shown = notice;
+    state.dataset["state"] = notice.kind;
+    box.dataset["state"] = notice.kind;
+    setText(state, notice.word);
+    setText(title, notice.title ?? "");
+    setText(detail, notice.detail ?? "");
+    box.hidden = notice.title === undefined;
+    action.hidden = notice.action === undefined;
+    if (notice.action) setText(action, actions[notice.action]);
+    // Said once per change of kind: counters that run would never let a screen reader finish.
+    if (notice.kind !== this.#said) setText(live, notice.title ?? (this.#said === null ? "" : "Live again"));
+    this.#said = notice.kind;
+  }
+}
