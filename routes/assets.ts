@@ -21,7 +21,8 @@ import geoStreets from "../static/geo/streets.js" with { type: "text" };
 import geoTrails from "../static/geo/trails.js" with { type: "text" };
 import geoViewCanvas from "../static/geo/view_canvas.js" with { type: "text" };
 import geoCss from "../static/geo/geo.css" with { type: "text" };
-import geoStreetsJson from "../static/geo/streets.json" with { type: "text" };
+// As JSON, since the demo imports it so, and one file cannot be imported in two ways.
+import geoStreetsJson from "../static/geo/streets.json" with { type: "json" };
 import homeCss from "../static/home/home.css" with { type: "text" };
 import homePage from "../static/home/home.js" with { type: "text" };
 import copy from "../static/shared/copy.js" with { type: "text" };
@@ -83,7 +84,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/page_url.js": { text: geoPageUrl },
   "/static/geo/session.js": { text: geoSession },
   "/static/geo/streets.js": { text: geoStreets },
-  "/static/geo/streets.json": { text: geoStreetsJson },
+  "/static/geo/streets.json": { text: () => JSON.stringify(geoStreetsJson) },
   "/static/geo/trails.js": { text: geoTrails },
   "/static/geo/view_canvas.js": { text: geoViewCanvas },
   "/static/geo/world.json": { text: worldOutlines, cacheControl: forAWeek },
