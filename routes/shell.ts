@@ -18,7 +18,7 @@ export interface ShellDeps {
 
 /** Puts routes into the frame. Errors, unknown paths (404) and known paths asked with another method (405 with `Allow`, read
  * from the routes) are answered as `application/problem+json`. */
-export function shell(deps: ShellDeps, routes: readonly Hono[]): Hono<AppEnv> {
+export function shell(deps: ShellDeps, routes: readonly (Hono | Hono<AppEnv>)[]): Hono<AppEnv> {
   const { config, log } = deps;
   const app = new Hono<AppEnv>();
   const allowed = (path: string) => allowedMethods(app, path);
@@ -27,7 +27,7 @@ export function shell(deps: ShellDeps, routes: readonly Hono[]): Hono<AppEnv> {
   app.use(cors(config.corsOrigins, allowed));
   app.use(refuseForeignPages(config.corsOrigins));
   app.use(limitBody(config.maxBodyBytes, log));
-  for (const part of routes) app.route("/", part);
+  for (const part of routes as readonly Hono<AppEnv>[]) app.route("/", part);
   app.notFound((c) => {
     const { path, method } = c.req;
     const methods = allowed(path);
