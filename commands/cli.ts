@@ -68,21 +68,22 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
 function program(process: CliProcess): Command {
   const root = new Command("tailrace")
     .description("Positions posted over HTTP, live on a map, through Kafka or the embedded broker")
-    .version(about.version, "--version", "print the version")
-    .helpOption("-h, --help", "print this help")
+    .version(about.version, "--version", "Print the version")
+    .helpOption("-h, --help", "Print this help")
     .helpCommand(false)
+    .configureHelp({ subcommandTerm: termOf })
     .exitOverride()
     .configureOutput({ writeOut: process.out, writeErr: process.error, outputError: () => {} });
   addServe(root, process);
   subcommand(root, process, {
     name: "broker",
-    description: "the embedded broker alone",
+    description: "The embedded broker alone",
     groups: storeGroups,
     purpose: "broker",
   }, (config, run) => broker(config, run));
   subcommand(root, process, {
     name: "demo",
-    description: "demo vehicles, against any Kafka",
+    description: "Demo vehicles, against any Kafka",
     groups: clientGroups,
     extend: addTopic,
   }, (config, run) => demo(config, run));
@@ -94,7 +95,7 @@ function program(process: CliProcess): Command {
 function addServe(root: Command, process: CliProcess): void {
   subcommand(root, process, {
     name: "serve",
-    description: "the whole service (this is the default)",
+    description: "The whole service (this is the default)",
     groups: serveGroups,
     purpose: "serve",
     isDefault: true,
@@ -111,18 +112,18 @@ function addServe(root: Command, process: CliProcess): void {
 }
 
 function addTopics(root: Command, process: CliProcess): void {
-  const topics = root.command("topics").description("make and list topics");
+  const topics = root.command("topics").description("Make and list topics").helpCommand(false);
   subcommand(
     topics,
     process,
     {
       name: "create",
-      description: "make topics that are missing; without a name the one of positions",
+      description: "Make topics that are missing; without a name the one of positions",
       groups: [...clientGroups, "topic"],
       extend: (command) =>
-        command.argument("[name...]", "names of topics")
-          .option("--partitions <n>", "number of partitions", wholeNumber(1, 10_000))
-          .option("--config <name=value...>", "topic settings of Kafka, such as retention.ms=3600000"),
+        command.argument("[name...]", "Names of topics")
+          .option("--partitions <n>", "Number of partitions", wholeNumber("--partitions", 1, 10_000))
+          .option("--config <name=value...>", "Topic settings of Kafka, such as retention.ms=3600000"),
     },
     (config, run, { args: [names], options: { partitions, config: pairs } }) =>
       createTopics(config, names as string[], {
@@ -132,29 +133,29 @@ function addTopics(root: Command, process: CliProcess): void {
   );
   subcommand(topics, process, {
     name: "list",
-    description: "list topics",
+    description: "List topics",
     groups: clientGroups,
-    extend: (command) => command.option("--json", "as JSON"),
+    extend: (command) => command.option("--json", "As JSON"),
   }, (config, run, { options }) => listTopics(config, { json: options.json === true }, run));
 }
 
 function addPublish(root: Command, process: CliProcess): void {
-  const publish = root.command("publish").description("publish files");
+  const publish = root.command("publish").description("Publish files").helpCommand(false);
   subcommand(publish, process, {
     name: "geo",
-    description: "replay GeoJSON and GPX tracks, all files at once; - is stdin",
+    description: "Replay GeoJSON and GPX tracks, all files at once; - is stdin",
     groups: clientGroups,
     extend: (command) =>
-      addTopic(command.argument("<file...>", "files to replay"))
+      addTopic(command.argument("<file...>", "Files to replay"))
         .option(
           "--interval <ms>",
-          "between two positions of a track (default 1000)",
-          wholeNumber(0, 86_400_000),
+          "Between two positions of a track (default 1000)",
+          wholeNumber("--interval", 0, 86_400_000),
         )
-        .option("--own-times", "replay by the times in the files")
-        .option("--speed <n>", "with --own-times: n times as fast (default 1)", positiveNumber)
-        .option("--loop", "begin again at the end")
-        .option("--name <name>", "instead of the names in the files"),
+        .option("--own-times", "Replay by the times in the files")
+        .option("--speed <n>", "With --own-times: n times as fast (default 1)", positiveNumber)
+        .option("--loop", "Begin again at the end")
+        .option("--name <name>", "Instead of the names in the files"),
   }, (config, run, { args: [files], options }) => {
     const { interval, ownTimes, speed, name } = options;
     if (ownTimes && interval !== undefined) {
@@ -169,6 +170,16 @@ function addPublish(root: Command, process: CliProcess): void {
       ...(name === undefined ? {} : { name: String(name) }),
     }, run);
   });
+}
+
+/** How a subcommand stands in the list of them; what `serve` takes besides options is only there to be refused. */
+function termOf(command: Command): string {
+  const args = command.name() === "serve" ? [] : command.registeredArguments;
+  const shown = args.map((arg) => {
+    const name = arg.variadic ? `${arg.name()}...` : arg.name();
+    return arg.required ? ` <${name}>` : ` [${name}]`;
+  });
+  return `${command.name()}${command.commands.length > 0 ? "" : " [options]"}${shown.join("")}`;
 }
 
 interface Subcommand {
@@ -195,7 +206,7 @@ function subcommand(
 ): void {
   const command = extend(parent.command(name, { isDefault }).description(description));
   const keys = addSettings(command, groups);
-  command.option("--print-config", "print the settings with where they come from, and end");
+  command.option("--print-config", "Print the settings with where they come from, and end");
   command.action(async () => {
     const options = command.opts<Record<string, string | boolean | undefined>>();
     const flags: Flags = {
@@ -219,7 +230,9 @@ function addSettings(command: Command, groups: readonly SettingGroup[]): string[
     if (!groups.includes(setting.group)) continue;
     keys.push(flagKey(name));
     const { fallback, unit, allowed, isSwitch, secret } = setting;
-    const standard = typeof fallback === "function" || fallback === "" ? "" : `, default ${fallback}`;
+    const standard = typeof fallback === "function" || fallback === "" || isSwitch
+      ? ""
+      : `, default ${fallback}`;
     const words = allowed.includes(" | ") && !isSwitch ? `; ${allowed}` : "";
     const help = `${setting.help}${words} (${name}${standard})`;
     if (isSwitch) {
@@ -250,12 +263,12 @@ function addTopic(command: Command): Command {
   );
 }
 
-function wholeNumber(least: number, most: number): (value: string) => number {
+function wholeNumber(flag: string, least: number, most: number): (value: string) => number {
   return (value) => {
     const number = /^\d{1,12}$/.test(value) ? Number(value) : NaN;
     if (number >= least && number <= most) return number;
     throw new UsageError(
-      `Cannot read a number: found ${JSON.stringify(value)}, allowed: an integer in ${least}..${most}`,
+      `Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: an integer in ${least}..${most}`,
     );
   };
 }
@@ -263,13 +276,13 @@ function wholeNumber(least: number, most: number): (value: string) => number {
 function positiveNumber(value: string): number {
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
   if (number > 0 && Number.isFinite(number)) return number;
-  throw new UsageError(`Cannot read --speed: found ${JSON.stringify(value)}, allowed: a number above 0`);
+  throw new UsageError(`Cannot use --speed: found ${JSON.stringify(value)}, allowed: a number above 0`);
 }
 
 function pair(text: string): [string, string] {
   const at = text.indexOf("=");
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-  throw new UsageError(`Cannot read --config: found ${JSON.stringify(text)}, allowed: name=value`);
+  throw new UsageError(`Cannot use --config: found ${JSON.stringify(text)}, allowed: name=value`);
 }
 
 /** `error: unknown option '--prot'\n(Did you mean --port?)` → one line in the form of the other errors. */
