@@ -20,6 +20,9 @@ export interface EmbeddedBroker extends AsyncDisposable {
   /** Counters since the start and gauges of now.
    * @throws {Error} if the broker has ended */
   metrics(): Promise<BrokerMetrics>;
+  /** Resolves if the disk takes what is produced.
+   * @throws {Error} if it does not, or the broker has ended */
+  checkWritable(): Promise<void>;
   /** Resolves, with the reason, if the worker dies; never when it was stopped. */
   readonly failed: Promise<Error>;
 }
@@ -39,11 +42,13 @@ export async function startEmbeddedBroker(options: BrokerOptions & { log: Logger
     clusterId,
     failed: thread.failed,
     metrics: () => thread.metrics(),
+    checkWritable: () => thread.checkWritable(),
     [Symbol.asyncDispose]: () => thread.stop(),
   };
 }
 
 type Started = Extract<FromWorker, { type: "started" }>;
+type Answered = Extract<FromWorker, { type: "metrics" | "writable" }>;
 
 /** The worker and what is asked of it. */
 class BrokerThread {
@@ -55,7 +60,7 @@ class BrokerThread {
   readonly #started = Promise.withResolvers<Started>();
   readonly #stopped = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<Error>();
-  readonly #asked = new Map<number, PromiseWithResolvers<BrokerMetrics>>();
+  readonly #asked = new Map<number, PromiseWithResolvers<Answered>>();
   #lastId = 0;
   #ended: Error | undefined;
   #stopping: Promise<void> | undefined;
@@ -79,17 +84,28 @@ class BrokerThread {
     return await this.#started.promise;
   }
 
-  metrics(): Promise<BrokerMetrics> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const id = ++this.#lastId;
-    const asked = Promise.withResolvers<BrokerMetrics>();
-    this.#asked.set(id, asked);
-    this.#send({ type: "metrics", id });
-    return asked.promise;
+  async metrics(): Promise<BrokerMetrics> {
+    const answer = await this.#ask("metrics");
+    if (answer.type !== "metrics") throw new Error("Broker failed: it answered something else");
+    return answer.metrics;
+  }
+
+  async checkWritable(): Promise<void> {
+    const answer = await this.#ask("checkWritable");
+    if (answer.type === "writable" && answer.problem !== undefined) throw new Error(answer.problem);
   }
 
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
+  }
+
+  #ask(type: "metrics" | "checkWritable"): Promise<Answered> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const id = ++this.#lastId;
+    const asked = Promise.withResolvers<Answered>();
+    this.#asked.set(id, asked);
+    this.#send({ type, id });
+    return asked.promise;
   }
 
   async #stop(): Promise<void> {
@@ -123,7 +139,8 @@ class BrokerThread {
         this.#worker.terminate();
         break;
       case "metrics":
-        this.#asked.get(message.id)?.resolve(message.metrics);
+      case "writable":
+        this.#asked.get(message.id)?.resolve(message);
         this.#asked.delete(message.id);
         break;
       case "stopped":

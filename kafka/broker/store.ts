@@ -73,6 +73,7 @@ export class Store implements AsyncDisposable {
   #queue: Write[] = [];
   #scheduled = false;
   #closed = false;
+  #writable = true;
   #lastFailureMs = -Infinity;
 
   private constructor(db: DatabaseSync, lock: Deno.FsFile, logger: BrokerLogger) {
@@ -118,6 +119,12 @@ export class Store implements AsyncDisposable {
    * written once there. It must be repeatable: after a failed commit it is asked again. */
   beforeCommit(work: () => void): void {
     this.#beforeCommit.push(work);
+  }
+
+  /** Resolves if the disk takes writes: at once when the last commit did, else by trying one.
+   * @throws {StorageError} if it does not */
+  async checkWritable(): Promise<void> {
+    if (this.#closed || !this.#writable) await this.write(() => this.setMeta("probed", String(Date.now())));
   }
 
   /** A value that outlives the process, such as the cluster id. */
@@ -176,6 +183,7 @@ export class Store implements AsyncDisposable {
       this.#fail(group, applied, error);
       return;
     }
+    this.#writable ||= applied.length > 0;
     this.commitSeconds.observe((performance.now() - started) / 1000);
     for (const { write, value } of applied) write.resolve(value);
   }
@@ -189,7 +197,10 @@ export class Store implements AsyncDisposable {
       if (!this.db.isTransaction) throw error;
       if (shared) this.db.exec("ROLLBACK TO caller");
       write.reject(isSqliteError(error) ? storageError(error) : error);
-      if (isSqliteError(error)) this.#logFailure(error);
+      if (isSqliteError(error)) {
+        this.#writable = false;
+        this.#logFailure(error);
+      }
     }
     if (shared) this.db.exec("RELEASE caller");
   }
@@ -200,6 +211,7 @@ export class Store implements AsyncDisposable {
     } catch { /* SQLite has rolled back by itself */ }
     for (const { write } of applied.reverse()) write.undo?.();
     const error = storageError(cause);
+    this.#writable = false;
     this.#logFailure(cause);
     for (const write of group) write.reject(error); // those that were rejected by their own throw stay so
   }

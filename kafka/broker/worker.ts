@@ -13,6 +13,7 @@ export type WorkerOptions = Omit<BrokerOptions, "logger" | "now">;
 export type ToWorker =
   | { readonly type: "start"; readonly options: WorkerOptions }
   | { readonly type: "metrics"; readonly id: number }
+  | { readonly type: "checkWritable"; readonly id: number }
   | { readonly type: "stop" };
 
 /** A log line on its way to the program's log. */
@@ -29,6 +30,7 @@ export type FromWorker =
   | { readonly type: "started"; readonly host: string; readonly port: number; readonly clusterId: string }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "metrics"; readonly id: number; readonly metrics: BrokerMetrics }
+  | { readonly type: "writable"; readonly id: number; readonly problem: string | undefined }
   | { readonly type: "stopped" };
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -54,6 +56,15 @@ async function start(options: WorkerOptions): Promise<void> {
   }
 }
 
+async function checkWritable(id: number): Promise<void> {
+  try {
+    await broker?.state.store.checkWritable();
+    send({ type: "writable", id, problem: undefined });
+  } catch (error) {
+    send({ type: "writable", id, problem: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 async function stop(): Promise<void> {
   try {
     await broker?.[Symbol.asyncDispose]();
@@ -69,6 +80,9 @@ scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
       break;
     case "metrics":
       if (broker !== undefined) send({ type: "metrics", id: data.id, metrics: broker.metrics() });
+      break;
+    case "checkWritable":
+      void checkWritable(data.id);
       break;
     case "stop":
       void stop();
