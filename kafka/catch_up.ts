@@ -46,40 +46,65 @@ interface Place {
   index: number;
 }
 
+/** The log that a viewer catches up with; records in memory begin at `basePositions`. */
+export interface PastLog {
+  readonly topic: string;
+  readonly cluster: string;
+  readonly basePositions: Positions;
+  /** False once the log has become another one, where nothing read of this one may go any more. */
+  isCurrent(): boolean;
+}
+
 /** Writes the next records to a viewer that is behind `basePositions`, as far as its connection takes them. */
 export async function catchUpStep(
   viewer: Viewer,
-  log: { readonly topic: string; readonly cluster: string; readonly basePositions: Positions },
+  log: PastLog,
   history: History,
 ): Promise<StepOutcome> {
   const lacking = log.basePositions.flatMap((base, partition) =>
     (viewer.positions[partition] ?? 0) < base ? [partition] : []
   );
-  let skipped = 0;
-  const places: Place[] = [];
-  await Promise.all(lacking.map(async (partition) => {
-    const offset = viewer.positions[partition] ?? 0;
-    try {
-      const page = await history.read(log.topic, partition, offset);
-      const index = page.records.findIndex((record) => record.offset >= offset);
-      places.push({ partition, page, index: index < 0 ? page.records.length : index });
-    } catch (error) {
-      if (error instanceof OutsideLog && offset < error.first) {
-        skipped += skipTo(viewer, { partition, from: offset, to: error.first, cluster: log.cluster });
-      } else if (!(error instanceof KafkaError || error instanceof OutsideLog)) throw error;
-    }
-  }));
   const before = lacking.map((partition) => viewer.positions[partition] ?? 0);
+  const found = await Promise.all(
+    lacking.map((partition, i) => look(history, log.topic, partition, before[i]!)),
+  );
+  if (!log.isCurrent()) return { records: 0, skipped: 0, stuck: false };
+  let skipped = 0;
+  for (const hole of found.filter((each) => each instanceof Hole)) {
+    skipped += skipTo(viewer, hole, log.cluster);
+  }
+  const places = found.filter((each): each is Place => each !== null && !(each instanceof Hole));
   const records = writeRecords(viewer, places, log);
   const moved = lacking.some((partition, i) => (viewer.positions[partition] ?? 0) > before[i]!);
-  return { records, skipped, stuck: !moved && skipped === 0 };
+  return { records, skipped, stuck: !moved };
 }
 
-function skipTo(
-  viewer: Viewer,
-  hole: { partition: number; from: number; to: number; cluster: string },
-): number {
-  const { partition, from, to, cluster } = hole;
+/** Offsets `from` … `to` − 1 of a partition, which the log no longer has. */
+class Hole {
+  constructor(readonly partition: number, readonly from: number, readonly to: number) {}
+}
+
+/** What a partition has at `offset`: records, a hole, or null when Kafka cannot tell now. */
+async function look(
+  history: History,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<Place | Hole | null> {
+  try {
+    const page = await history.read(topic, partition, offset);
+    const index = page.records.findIndex((record) => record.offset >= offset);
+    return { partition, page, index: index < 0 ? page.records.length : index };
+  } catch (error) {
+    if (error instanceof OutsideLog) {
+      return offset < error.first ? new Hole(partition, offset, error.first) : null;
+    }
+    if (error instanceof KafkaError) return null;
+    throw error;
+  }
+}
+
+function skipTo(viewer: Viewer, { partition, from, to }: Hole, cluster: string): number {
   viewer.positions[partition] = to;
   const gap = { partition, from, to, skipped: to - from, reason: "retention" };
   viewer.tell("gap", gap, formatCursor(cluster, viewer.positions));

@@ -5,7 +5,7 @@
  * which is gone reads Kafka instead. Left out: whoever reads and writes it (hub.ts).
  * @module */
 import { type Feed, SharedRecord, type Wire } from "./feed.ts";
-import { formatCursor, type Positions } from "./cursor.ts";
+import { formatCursor, type Positions, reaches } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 
 /** Records that retention removed before they were read: viewers are told in their place. */
@@ -133,7 +133,8 @@ export class Ring {
   }
 
   /** Where a viewer enters that has everything before `positions`, which reach `basePositions`: the first entry that it needs,
-   * and the place from which on it needs every entry. */
+   * and the place from which on it needs every entry. A viewer that has what the ring has not met yet (from Kafka's past, or
+   * from another instance) has no such place so far: `mergeUntil` is Infinity. */
   entrance(positions: Positions): { place: number; mergeUntil: number } {
     let place = this.head, mergeUntil = this.base;
     for (let i = this.head - 1; i >= this.base; i--) {
@@ -141,6 +142,7 @@ export class Ring {
       if (after > (positions[partition] ?? 0)) place = i;
       else if (mergeUntil === this.base) mergeUntil = i + 1;
     }
+    if (!reaches(this.#positions, positions)) return { place, mergeUntil: Infinity };
     return { place, mergeUntil: Math.max(place, mergeUntil) };
   }
 

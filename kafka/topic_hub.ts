@@ -110,7 +110,8 @@ export class TopicHub implements AsyncDisposable {
     while (!viewer.isClosed) {
       await this.#known.promise;
       const ring = this.#ring;
-      if (!ring || viewer.isClosed) return;
+      if (this.#stop.signal.aborted) return;
+      if (!ring) continue; // the log has become another one since
       try {
         const log = {
           topic: this.#topic,
@@ -153,7 +154,12 @@ export class TopicHub implements AsyncDisposable {
     while (!viewer.isClosed && ring === this.#ring) {
       await viewer.writable();
       if (reaches(viewer.positions, ring.basePositions)) return this.#resume(viewer);
-      const log = { topic: this.#topic, cluster: this.#cluster, basePositions: ring.basePositions };
+      const log = {
+        topic: this.#topic,
+        cluster: this.#cluster,
+        basePositions: ring.basePositions,
+        isCurrent: () => ring === this.#ring,
+      };
       const outcome = await turns.take(() => catchUpStep(viewer, log, history));
       if (outcome.records > 0) metrics.deliveries(viewer.options.sink.transport, outcome.records);
       if (outcome.skipped > 0) metrics.gaps("retention", outcome.skipped);
@@ -180,8 +186,9 @@ export class TopicHub implements AsyncDisposable {
         viewer.place,
         pick && ((data, entry) => pick(data, entry.shared!.record)),
       );
+      if (chunk.id === undefined) countAlong(viewer, ring, chunk.to);
+      else viewer.lastId = chunk.id;
       viewer.place = chunk.to;
-      viewer.lastId = chunk.id ?? viewer.lastId;
       if (chunk.text === "") continue;
       sink.write(chunk);
       if (chunk.records > 0) this.#deps.metrics.deliveries(sink.transport, chunk.records);
@@ -193,7 +200,8 @@ export class TopicHub implements AsyncDisposable {
     const texts: string[] = [];
     let length = 0;
     const { sink } = viewer.options;
-    while (viewer.place < viewer.mergeUntil && !isFull(sink.wire, texts.length, length)) {
+    const end = Math.min(viewer.mergeUntil, ring.head);
+    while (viewer.place < end && !isFull(sink.wire, texts.length, length)) {
       const entry = ring.at(viewer.place++);
       if (entry.after <= (viewer.positions[entry.partition] ?? 0)) continue;
       viewer.positions[entry.partition] = entry.after;
@@ -202,6 +210,7 @@ export class TopicHub implements AsyncDisposable {
       texts.push(text);
       length += text.length;
     }
+    if (viewer.mergeUntil === Infinity) Object.assign(viewer, ring.entrance(viewer.positions));
     if (texts.length === 0) return;
     sink.write(chunkOf(texts.join(sink.wire.separator ?? "")));
     this.#deps.metrics.deliveries(sink.transport, texts.length);
@@ -243,9 +252,7 @@ export class TopicHub implements AsyncDisposable {
         reason: "topic-recreated",
       };
       Object.assign(viewer.options, { start, fallback: start, malformed });
-      this.#open(viewer).catch((error) =>
-        this.#deps.log.error("viewer failed", { topic: this.#topic, error })
-      );
+      this.#start(viewer, this.#open(viewer));
     }
   }
 
@@ -285,6 +292,15 @@ export class TopicHub implements AsyncDisposable {
       if (shared) this.#deps.metrics.deliverySeconds(Math.max(0, now - shared.record.timestamp) / 1000);
     }
     this.#observed = head;
+  }
+}
+
+/** For a wire that writes entries without an id one by one: the place is counted instead. */
+function countAlong(viewer: Viewer, ring: Ring, to: number): void {
+  if (viewer.lastId !== undefined) viewer.setPositions(idPositions(viewer.lastId));
+  for (let place = viewer.place; place < to; place++) {
+    const { partition, after } = ring.at(place);
+    viewer.positions[partition] = after;
   }
 }
 
