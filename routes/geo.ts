@@ -143,16 +143,23 @@ function readPositions(body: unknown, onInvalid: (n: number) => void): PositionI
   );
 }
 
-/** JSON pointers (RFC 6901) into the body; a field that nobody knows is an error of that field. */
+/** One entry for each wrong field, the first thing that is wrong with it; a field that nobody knows is an error of that field. */
 function fieldErrors(issues: readonly z.core.$ZodIssue[], prefix: readonly number[]): FieldError[] {
-  return issues.flatMap((issue) => {
-    const at = (path: readonly PropertyKey[]) =>
-      [...prefix, ...path].map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join(
-        "",
-      );
-    if (issue.code !== "unrecognized_keys") return [{ pointer: at(issue.path), detail: issue.message }];
-    return issue.keys.map((key) => ({ pointer: at([...issue.path, key]), detail: "no such field is known" }));
-  });
+  const details = new Map<string, string>();
+  const add = (path: readonly PropertyKey[], detail: string) => {
+    const at = pointer([...prefix, ...path]);
+    if (!details.has(at)) details.set(at, detail);
+  };
+  for (const issue of issues) {
+    if (issue.code !== "unrecognized_keys") add(issue.path, issue.message);
+    else for (const key of issue.keys) add([...issue.path, key], "no such field is known");
+  }
+  return [...details].map(([pointer, detail]) => ({ pointer, detail }));
+}
+
+/** A JSON pointer (RFC 6901). */
+function pointer(path: readonly PropertyKey[]): string {
+  return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 /** The live end of a topic, as the seed's clients expect it. */
