@@ -14,6 +14,8 @@ import { errors } from "../wire/error_codes.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import type { Api } from "./mod.ts";
 
+const noAnswer = syncRefusal("COORDINATOR_NOT_AVAILABLE");
+
 export const syncGroup: Api = {
   key: 14,
   name: "SyncGroup",
@@ -31,13 +33,16 @@ export const syncGroup: Api = {
       assignment: body.bytes().slice(), // a view would keep the whole request in memory
     }));
     body.tags();
+    if (version >= 5 && (protocolType === null || protocol === null)) {
+      return write(version, out, noAnswer, errors.INCONSISTENT_GROUP_PROTOCOL); // Kafka asks the group only after
+    }
     const wish = { generation, memberId, instanceId, protocolType, protocol, assignments };
     const told = await broker.groups.sync(groupId, wish, signal);
     if (told === null) return "none";
     return write(version, out, told, errors[told.error]);
   },
   fail({ version }, out, errorCode) {
-    write(version, out, syncRefusal("COORDINATOR_NOT_AVAILABLE"), errorCode);
+    write(version, out, noAnswer, errorCode);
   },
 };
 

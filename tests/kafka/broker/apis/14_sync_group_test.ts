@@ -5,7 +5,8 @@ import { type ApiHarness, flexible as f, i16, i32, old as o, withApis } from "..
 
 const noThrottle = i32(0);
 
-/** A group "g" in CompletingRebalance: the leader app-1 and the follower i-2, which is static with the name i. */
+/** A group "g" in CompletingRebalance: the leader app-1 and the follower i-2, which is static with the name
+ * i. */
 async function joinTwo({ clock, state }: ApiHarness): Promise<void> {
   const never = new AbortController().signal;
   const joining = [
@@ -41,10 +42,19 @@ Deno.test("SyncGroup v4 is flexible; v5 checks and tells protocol type and name"
     await joinTwo(h);
     const assignments = f.array(f.struct(f.text("app-1"), f.bytes("01")));
     const claim = f.text("g") + i32(1) + f.text("app-1") + f.text(null);
-    assertEquals(
-      await h.ask(syncGroup, 5, f.struct(claim, f.text("consumer"), f.text("sticky"), assignments)),
-      f.struct(noThrottle, i16(23), f.text(null), f.text(null), f.bytes("")),
+    const refused = f.struct(noThrottle, i16(23), f.text(null), f.text(null), f.bytes(""));
+    const wrong = f.struct(claim, f.text("consumer"), f.text("sticky"), assignments);
+    assertEquals(await h.ask(syncGroup, 5, wrong), refused);
+    const missing = f.struct(
+      f.text(""),
+      i32(9),
+      f.text("x"),
+      f.text(null),
+      f.text(null),
+      f.text("range"),
+      f.array(),
     );
+    assertEquals(await h.ask(syncGroup, 5, missing), refused, "before anything else");
     assertEquals(
       await h.ask(syncGroup, 5, f.struct(claim, f.text("consumer"), f.text("range"), assignments)),
       f.struct(noThrottle, i16(0), f.text("consumer"), f.text("range"), f.bytes("01")),
