@@ -256,8 +256,9 @@ export function plainKafka(bootstrap: string): Kafka {
   });
 }
 
-/** Sends records with kafkajs: whatever bytes a test wants in a topic, with no schema in the way.
- * @returns the offsets that the broker gave, one for each partition written to */
+const maxMessagesPerSend = 1000;
+
+/** Sends records with kafkajs: whatever bytes a test wants in a topic, with no schema in the way. */
 export async function produce(
   bootstrap: string,
   topic: string,
@@ -268,12 +269,15 @@ export async function produce(
   try {
     const toBuffer = (value: string | Uint8Array | null) =>
       value === null || typeof value === "string" ? value : Buffer.from(value);
-    const sent = await producer.send({
-      topic,
-      acks: -1,
-      messages: messages.map(({ value, ...rest }) => ({ ...rest, value: toBuffer(value) })),
-    });
-    if (sent.length === 0) throw new Error(`Cannot send to ${topic} as the broker gave no offset back`);
+    for (let first = 0; first < messages.length; first += maxMessagesPerSend) {
+      const some = messages.slice(first, first + maxMessagesPerSend);
+      const sent = await producer.send({
+        topic,
+        acks: -1,
+        messages: some.map(({ value, ...rest }) => ({ ...rest, value: toBuffer(value) })),
+      });
+      if (sent.length === 0) throw new Error(`Cannot send to ${topic} as the broker gave no offset back`);
+    }
   } finally {
     await producer.disconnect();
   }
