@@ -29,11 +29,13 @@ const maxGroupId = 1_000;
 const maxInstanceId = 249;
 /** Protocols a member may offer; clients know three or four. */
 const maxProtocols = 100;
+/** Time between two counts of all groups' memory, in milliseconds. */
+const recountMs = 1_000;
 /** Groups whose offsets are looked through in one write. */
 const sweepBatch = 200;
 
 /** How the groups are kept; all but `offsets` have sensible values of their own. Times are milliseconds. */
-export interface GroupsOptions extends Partial<Omit<GroupRules, "clock">> {
+export interface GroupsOptions extends Partial<Omit<GroupRules, "clock" | "room">> {
   readonly offsets: Offsets;
   readonly logger?: BrokerLogger;
   readonly clock?: Clock;
@@ -43,6 +45,8 @@ export interface GroupsOptions extends Partial<Omit<GroupRules, "clock">> {
   readonly sweepMs?: number;
   /** Groups with members or stored offsets: 10,000. Beyond it a new one is refused. */
   readonly maxGroups?: number;
+  /** Memory for the members of all groups: 256 MiB. Beyond it what would take more is refused. */
+  readonly maxBytes?: number;
 }
 
 /** All groups. Dispose of it before the store: it has timers, and parked requests to answer. */
@@ -53,6 +57,11 @@ export class Groups implements Disposable {
   readonly #offsetsRetentionMs: number;
   readonly #sweepMs: number;
   readonly #maxGroups: number;
+  readonly #maxBytes: number;
+  /** Bytes each group took when last counted: at the end of a request, at a change of generation. */
+  readonly #counted = new Map<string, number>();
+  #bytes = 0;
+  #recountedAt = 0;
   readonly #groups = new Map<string, Group>();
   /** Writes of generations that are under way; nobody is told of a generation before it is on disk. */
   readonly #saving = new Map<string, Promise<void>>();
@@ -71,11 +80,13 @@ export class Groups implements Disposable {
       newMemberTimeoutMs: options.newMemberTimeoutMs ?? 300_000,
       maxMembers: options.maxMembers ?? 1_000,
       maxGroupBytes: options.maxGroupBytes ?? 32 * 1024 * 1024,
+      room: () => this.#room(),
       uuid: options.uuid ?? (() => crypto.randomUUID()),
     };
     this.#offsetsRetentionMs = options.offsetsRetentionMs ?? 7 * 86_400_000;
     this.#sweepMs = options.sweepMs ?? 600_000;
     this.#maxGroups = options.maxGroups ?? 10_000;
+    this.#maxBytes = options.maxBytes ?? 256 * 1024 * 1024;
     for (const stored of this.#offsets.groups()) {
       const emptySince = stored.emptySince ?? this.#rules.clock.now(); // it had members when the broker ended
       this.#groups.set(stored.id, this.#make({ ...stored, emptySince }));
@@ -97,7 +108,9 @@ export class Groups implements Disposable {
     const isNew = request.memberId === "";
     const group = isNew ? this.#open(groupId) : this.#groups.get(groupId);
     if (!group) return joinRefusal(isNew ? "GROUP_MAX_SIZE_REACHED" : "UNKNOWN_MEMBER_ID", request.memberId);
-    const told = await parked<JoinAnswer>(signal, (answer) => group.join(request, answer));
+    const answered = parked<JoinAnswer>(signal, (answer) => group.join(request, answer));
+    this.#count(group);
+    const told = await answered;
     await this.#saving.get(groupId);
     return told;
   }
@@ -109,7 +122,9 @@ export class Groups implements Disposable {
     if (!group) {
       return Promise.resolve(syncRefusal(groupId === "" ? "INVALID_GROUP_ID" : "UNKNOWN_MEMBER_ID"));
     }
-    return parked(signal, (answer) => group.sync(request, answer));
+    const answered = parked<SyncAnswer>(signal, (answer) => group.sync(request, answer));
+    this.#count(group);
+    return answered;
   }
 
   /** Keeps a member alive; REBALANCE_IN_PROGRESS tells it to join anew. */
@@ -120,7 +135,11 @@ export class Groups implements Disposable {
 
   /** Removes members. @returns one error per leaver, in order */
   leave(groupId: string, leavers: readonly Pick<MemberClaim, "memberId" | "instanceId">[]): GroupError[] {
-    return this.#groups.get(groupId)?.leave(leavers) ?? leavers.map(() => "UNKNOWN_MEMBER_ID");
+    const group = this.#groups.get(groupId);
+    if (!group) return leavers.map(() => "UNKNOWN_MEMBER_ID");
+    const errors = group.leave(leavers);
+    this.#count(group);
+    return errors;
   }
 
   /** Tells whether the sender may commit offsets in a group now; one nobody joined is made on the spot. */
@@ -179,6 +198,7 @@ export class Groups implements Disposable {
   }
 
   #save(group: Group): void {
+    this.#count(group); // members came or went
     const { id, generation, protocolType } = group;
     const emptySince = group.state === "Empty" ? group.emptySince : null;
     // On a full disk groups go on: the ids of their members are random, so a repeated generation fools
@@ -191,6 +211,23 @@ export class Groups implements Disposable {
     this.#saving.set(id, saved);
   }
 
+  #count(group: Group): void {
+    const bytes = group.bytes;
+    this.#bytes += bytes - (this.#counted.get(group.id) ?? 0);
+    this.#counted.set(group.id, bytes);
+  }
+
+  /** Bytes left for members. Announced ones go without a word, so before it says none it counts anew, but not
+   * at every request of a crowd. */
+  #room(): number {
+    const nowMs = this.#rules.clock.now();
+    if (this.#bytes >= this.#maxBytes && Math.abs(nowMs - this.#recountedAt) >= recountMs) {
+      this.#recountedAt = nowMs;
+      for (const group of this.#groups.values()) this.#count(group);
+    }
+    return this.#maxBytes - this.#bytes;
+  }
+
   /** Groups that were named once and never came to anything. */
   #dropUnused(): void {
     for (const group of this.#groups.values()) {
@@ -201,6 +238,8 @@ export class Groups implements Disposable {
   #forget(group: Group): void {
     this.#groups.delete(group.id);
     this.#usedAt.delete(group.id);
+    this.#bytes -= this.#counted.get(group.id) ?? 0;
+    this.#counted.delete(group.id);
   }
 
   #isIdle(group: Group, beforeMs: number): boolean {

@@ -23,3 +23,27 @@ export const systemClock: Clock = {
   setTimer: (callback, delayMs) => setTimeout(callback, Math.min(Math.max(delayMs, 0), maxDelayMs)),
   clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
+
+/** A timer that can be set anew: the last setting counts. */
+export class Alarm {
+  readonly #clock: Clock;
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls `ring` once, `delayMs` milliseconds from now, instead of what was set before. */
+  set(delayMs: number, ring: () => void): void {
+    this.stop();
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timer = null;
+      ring();
+    }, delayMs);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) this.#clock.clearTimer(this.#timer);
+    this.#timer = null;
+  }
+}

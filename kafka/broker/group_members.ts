@@ -65,6 +65,9 @@ export function protocolBytes(protocols: readonly Protocol[]): number {
   return protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0);
 }
 
+/** About the bytes of memory of a member without what it brings: ids, objects, a timer. */
+export const memberBytes = 2048;
+
 /** The members of a group in the order of their coming. */
 export class Members implements Iterable<Member> {
   readonly #byId = new Map<string, Member>();
@@ -171,9 +174,16 @@ export class Members implements Iterable<Member> {
   }
 
   /** Bytes of all members' protocols. */
-  bytes(): number {
+  protocolBytes(): number {
     let sum = 0;
     for (const { terms } of this) sum += protocolBytes(terms.protocols);
+    return sum;
+  }
+
+  /** About the bytes of memory that all members take. */
+  bytes(): number {
+    let sum = this.protocolBytes();
+    for (const { terms, assignment } of this) sum += memberBytes + terms.clientId.length + assignment.length;
     return sum;
   }
 

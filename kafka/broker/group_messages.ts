@@ -105,3 +105,9 @@ export function joinRefusal(error: GroupError, memberId: string): JoinAnswer {
 export function syncRefusal(error: GroupError): SyncAnswer {
   return { error, protocolType: null, protocol: null, assignment: noBytes };
 }
+
+/** What stays of a request once its member is in. */
+export function termsOf(request: JoinRequest): MemberTerms {
+  const { clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols } = request;
+  return { clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols };
+}

@@ -8,11 +8,12 @@
  * @see {@link https://cwiki.apache.org/confluence/display/KAFKA/KIP-134} for the delay of a first rebalance,
  * KIP-345 for static members, KIP-394 for MEMBER_ID_REQUIRED, KIP-814 for skipAssignment. @module */
 
-import type { Clock, Timer } from "./group_clock.ts";
+import { Alarm, type Clock } from "./group_clock.ts";
 import {
   answerJoin,
   answerSync,
   type Member,
+  memberBytes,
   Members,
   protocolBytes,
   sameProtocols,
@@ -24,11 +25,11 @@ import {
   joinRefusal,
   type JoinRequest,
   type MemberClaim,
-  type MemberTerms,
   noBytes,
   type SyncAnswer,
   syncRefusal,
   type SyncRequest,
+  termsOf,
 } from "./group_messages.ts";
 import { Sessions } from "./group_sessions.ts";
 
@@ -46,6 +47,8 @@ export interface GroupRules {
   readonly maxMembers: number;
   /** Bytes of all members' protocols, and of all assignments, of one group. */
   readonly maxGroupBytes: number;
+  /** Bytes of memory left for all groups together. */
+  readonly room: () => number;
   /** Makes the random part of a member id. */
   readonly uuid: () => string;
 }
@@ -69,10 +72,10 @@ export class Group {
   readonly #sessions: Sessions;
   /** Members of this generation that have not asked for their assignment. */
   readonly #unsynced = new Set<string>();
-  /** Ends the wait for members to join, null unless PreparingRebalance. */
-  #barrier: Timer | null = null;
+  /** Ends the wait for members to join; set while PreparingRebalance. */
+  readonly #barrier: Alarm;
   /** Ends the wait for the members in `#unsynced`. */
-  #syncDeadline: Timer | null = null;
+  readonly #syncDeadline: Alarm;
   /** The rebalance that runs is the first after Empty, which only its delay completes. */
   #initial = false;
   /** A member came while `#initial` was waiting. */
@@ -89,12 +92,19 @@ export class Group {
     this.emptySince = stored.emptySince;
     this.#rules = rules;
     this.#changed = changed;
+    this.#barrier = new Alarm(rules.clock);
+    this.#syncDeadline = new Alarm(rules.clock);
     this.#sessions = new Sessions(rules.clock, (member) => this.#drop([member]));
   }
 
   /** True while nobody is in the group or on the way into it. */
   get vacant(): boolean {
     return this.state === "Empty" && this.#sessions.announced === 0;
+  }
+
+  /** About the bytes of memory it takes. */
+  get bytes(): number {
+    return this.members.bytes() + this.#sessions.announced * memberBytes;
   }
 
   /** Takes a member in, or back. `answer` may be called much later, or within this call. */
@@ -180,7 +190,8 @@ export class Group {
 
   /** Stops every timer and answers whoever is parked. */
   close(): void {
-    this.#stopTimers();
+    this.#barrier.stop();
+    this.#syncDeadline.stop();
     this.#sessions.close(this.members);
     for (const member of this.members) {
       answerJoin(member, joinRefusal("COORDINATOR_NOT_AVAILABLE", member.id));
@@ -199,7 +210,8 @@ export class Group {
     const comes = !old && !this.#sessions.isAnnounced(memberId);
     if (comes && this.members.size + this.#sessions.announced >= maxMembers) return "GROUP_MAX_SIZE_REACHED";
     const grownBy = protocolBytes(protocols) - (old ? protocolBytes(old.terms.protocols) : 0);
-    if (grownBy > 0 && this.members.bytes() + grownBy > maxGroupBytes) return "GROUP_MAX_SIZE_REACHED";
+    const room = Math.min(maxGroupBytes - this.members.protocolBytes(), this.#rules.room());
+    if (grownBy > 0 && grownBy > room) return "GROUP_MAX_SIZE_REACHED";
     if (protocolType === "" || protocols.length === 0) return "INCONSISTENT_GROUP_PROTOCOL";
     if (this.members.size === 0) return "NONE";
     return protocolType === this.protocolType && this.members.supportAny(protocols)
@@ -272,12 +284,13 @@ export class Group {
 
   #rebalance(): void {
     if (this.state === "PreparingRebalance") return this.#completeJoinIfAllCame();
-    const { clock, initialRebalanceDelayMs } = this.#rules;
+    const { initialRebalanceDelayMs } = this.#rules;
     if (this.state === "CompletingRebalance") {
       for (const member of this.members) member.assignment = noBytes;
       this.#answerSyncs(() => syncRefusal("REBALANCE_IN_PROGRESS"));
     }
-    this.#stopTimers();
+    this.#barrier.stop();
+    this.#syncDeadline.stop();
     this.#unsynced.clear();
     this.#initial = this.state === "Empty";
     this.#newcomer = false;
@@ -285,18 +298,18 @@ export class Group {
     const timeoutMs = this.members.rebalanceTimeoutMs();
     if (this.#initial) this.#awaitNewcomers(initialRebalanceDelayMs, timeoutMs);
     else {
-      this.#barrier = clock.setTimer(() => this.#completeJoin(), timeoutMs);
+      this.#barrier.set(timeoutMs, () => this.#completeJoin());
       this.#completeJoinIfAllCame();
     }
   }
 
   #awaitNewcomers(delayMs: number, remainingMs: number): void {
-    this.#barrier = this.#rules.clock.setTimer(() => {
+    this.#barrier.set(Math.min(delayMs, remainingMs), () => {
       const leftMs = remainingMs - delayMs;
       if (!this.#newcomer || leftMs <= 0) return this.#completeJoin();
       this.#newcomer = false;
       this.#awaitNewcomers(Math.min(delayMs, leftMs), leftMs);
-    }, Math.min(delayMs, remainingMs));
+    });
   }
 
   #completeJoinIfAllCame(): void {
@@ -306,13 +319,14 @@ export class Group {
 
   #completeJoin(): void {
     const { clock } = this.#rules;
-    this.#stopTimers();
+    this.#barrier.stop();
+    this.#syncDeadline.stop();
     for (const member of [...this.members]) {
       if (member.joining === null && member.instanceId === null) this.#remove(member);
     }
     if (this.members.size > 0 && !this.members.electLeader()) {
       // Only static members, all of them away: wait until they are back or their sessions have ended.
-      this.#barrier = clock.setTimer(() => this.#completeJoin(), this.members.rebalanceTimeoutMs());
+      this.#barrier.set(this.members.rebalanceTimeoutMs(), () => this.#completeJoin());
       return;
     }
     this.#initial = false;
@@ -328,10 +342,9 @@ export class Group {
       this.#sessions.start(member);
     }
     if (this.state === "Empty") return;
-    this.#syncDeadline = clock.setTimer(() => {
-      this.#syncDeadline = null;
+    this.#syncDeadline.set(this.members.rebalanceTimeoutMs(), () => {
       this.#drop(Array.from(this.members).filter(({ id }) => this.#unsynced.has(id)));
-    }, this.members.rebalanceTimeoutMs());
+    });
   }
 
   #assign(assignments: SyncRequest["assignments"]): void {
@@ -349,7 +362,7 @@ export class Group {
     if (this.state === "PreparingRebalance") return "REBALANCE_IN_PROGRESS";
     if (this.state === "Stable" || request.memberId !== this.members.leader) return "NONE";
     const bytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
-    return bytes > this.#rules.maxGroupBytes ? "INVALID_REQUEST" : "NONE";
+    return bytes > Math.min(this.#rules.maxGroupBytes, this.#rules.room()) ? "INVALID_REQUEST" : "NONE";
   }
 
   /** The member that makes a claim, or why it is none; a static one is known by its name, and its id must
@@ -385,9 +398,7 @@ export class Group {
 
   #synced(memberId: string): void {
     this.#unsynced.delete(memberId);
-    if (this.#unsynced.size > 0 || this.#syncDeadline === null) return;
-    this.#rules.clock.clearTimer(this.#syncDeadline);
-    this.#syncDeadline = null;
+    if (this.#unsynced.size === 0) this.#syncDeadline.stop();
   }
 
   #drop(members: Iterable<Member>): void {
@@ -403,13 +414,6 @@ export class Group {
     answerSync(member, syncRefusal("UNKNOWN_MEMBER_ID"));
   }
 
-  #stopTimers(): void {
-    const { clock } = this.#rules;
-    if (this.#barrier !== null) clock.clearTimer(this.#barrier);
-    if (this.#syncDeadline !== null) clock.clearTimer(this.#syncDeadline);
-    this.#barrier = this.#syncDeadline = null;
-  }
-
   #newId(prefix: string): string {
     return `${prefix.slice(0, maxIdPrefix)}-${this.#rules.uuid()}`;
   }
@@ -417,9 +421,4 @@ export class Group {
 
 function clash(given: string | null, own: string | null): boolean {
   return given !== null && own !== null && given !== own;
-}
-
-function termsOf(request: JoinRequest): MemberTerms {
-  const { clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols } = request;
-  return { clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols };
 }

@@ -18,9 +18,9 @@ import type { WireWriter } from "../wire/writer.ts";
 import type { Api, BrokerState } from "./mod.ts";
 
 /** Characters of a note beside an offset: offset.metadata.max.bytes of Kafka. */
-const MAX_METADATA = 4096;
+const maxMetadata = 4096;
 /** Partitions one request may name; the broker has fewer. */
-const MAX_ITEMS = 20_000;
+const maxItems = 20_000;
 
 interface Item {
   readonly topic: string;
@@ -74,7 +74,7 @@ function read(
       error: errors.NONE,
     }));
     count += items.length;
-    if (count > MAX_ITEMS) throw new WireError(`Cannot commit more than ${MAX_ITEMS} offsets at once`);
+    if (count > maxItems) throw new WireError(`Cannot commit more than ${maxItems} offsets at once`);
     return { name, items };
   });
   body.tags();
@@ -93,7 +93,7 @@ async function commit(broker: BrokerState, groupId: string, claim: MemberClaim, 
   const refusal = errors[broker.groups.checkCommit(groupId, claim)];
   for (const { item } of known) {
     if (refusal !== errors.NONE) item.error = refusal;
-    else if (item.metadata.length > MAX_METADATA) item.error = errors.OFFSET_METADATA_TOO_LARGE;
+    else if (item.metadata.length > maxMetadata) item.error = errors.OFFSET_METADATA_TOO_LARGE;
   }
   const good = known.filter(({ item }) => item.error === errors.NONE);
   if (good.length === 0) return;

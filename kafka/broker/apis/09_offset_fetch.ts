@@ -17,7 +17,7 @@ import type { WireWriter } from "../wire/writer.ts";
 import type { Api } from "./mod.ts";
 
 /** Positions one request may ask for, in all its groups together. */
-const MAX_ITEMS = 100_000;
+const maxItems = 100_000;
 
 interface Wanted {
   readonly groupId: string;
@@ -36,7 +36,7 @@ export const offsetFetch: Api = {
   versions: [1, 8],
   flexibleFrom: 6,
   handle({ version, body, broker }, out) {
-    let left = MAX_ITEMS;
+    let left = maxItems;
     const found = read(version, body).map((wanted) => {
       const group = lookUp(wanted, broker.offsets, left);
       for (const { positions } of group.topics) left -= positions.length;
@@ -70,10 +70,10 @@ function read(version: number, body: WireReader): Wanted[] {
 
 function lookUp({ groupId, topics }: Wanted, offsets: Offsets, most: number): Found {
   const asked = topics?.reduce((sum, { partitions }) => sum + partitions.length, 0) ?? 0;
-  if (asked > most) throw new WireError(`Cannot look up more than ${MAX_ITEMS} offsets at once`);
+  if (asked > most) throw new WireError(`Cannot look up more than ${maxItems} offsets at once`);
   if (topics === null) {
     const all = offsets.fetchAll(groupId);
-    if (all.length > most) throw new WireError(`Cannot look up more than ${MAX_ITEMS} offsets at once`);
+    if (all.length > most) throw new WireError(`Cannot look up more than ${maxItems} offsets at once`);
     const byTopic = Map.groupBy(all, ({ topic }) => topic);
     return { groupId, topics: Array.from(byTopic, ([name, positions]) => ({ name, positions })) };
   }

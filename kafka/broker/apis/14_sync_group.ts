@@ -34,7 +34,8 @@ export const syncGroup: Api = {
     }));
     body.tags();
     if (version >= 5 && (protocolType === null || protocol === null)) {
-      return write(version, out, noAnswer, errors.INCONSISTENT_GROUP_PROTOCOL); // Kafka asks the group only after
+      // Before the group is asked, as in Kafka.
+      return write(version, out, noAnswer, errors.INCONSISTENT_GROUP_PROTOCOL);
     }
     const wish = { generation, memberId, instanceId, protocolType, protocol, assignments };
     const told = await broker.groups.sync(groupId, wish, signal);

@@ -41,7 +41,7 @@ export class GroupHarness {
     const stored = { id: "g", generation, protocolType: null, emptySince: this.clock.now() };
     this.group = new Group(stored, {
       ...{ clock: this.clock, initialRebalanceDelayMs: 100, newMemberTimeoutMs: 300_000 },
-      ...{ maxMembers: 10, maxGroupBytes: 1000, uuid: () => String(++ids) },
+      ...{ maxMembers: 10, maxGroupBytes: 1000, room: () => 1e6, uuid: () => String(++ids) },
       ...rules,
     }, (group) => this.stored.push(group.generation));
   }
@@ -68,8 +68,8 @@ export class GroupHarness {
     return this.group.commit({ memberId, instanceId: null, generation });
   }
 
-  /** Forms a stable group of as many members as there are requests, the first one leading; each is assigned its
-   * index as one byte. @returns their ids */
+  /** Forms a stable group of as many members as there are requests, the first one leading; each is assigned
+   * its index as one byte. @returns their ids */
   stable(...requests: Partial<JoinRequest>[]): string[] {
     const joins = requests.map((request) => this.join(request));
     while (joins.some(({ answer }) => answer === null)) this.clock.pass(100);

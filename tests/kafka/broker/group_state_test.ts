@@ -18,7 +18,7 @@ Deno.test("Group.join() takes a first member in after the initial delay, as lead
   assertEquals(h.stored, [1]);
 });
 
-Deno.test("Group.join() extends the initial delay while new members come, up to the rebalance timeout", () => {
+Deno.test("Group.join() extends the initial delay while members come, up to the rebalance timeout", () => {
   const h = new GroupHarness();
   const first = h.join({ rebalanceTimeoutMs: 250 });
   h.clock.pass(90);
@@ -114,7 +114,7 @@ for (const [what, request, error, memberId] of refusals) {
   });
 }
 
-Deno.test("Group.join() refuses a member beyond the bound, announced ones counted, but not one it knows", () => {
+Deno.test("Group.join() bounds members, announced ones counted, but refuses none it knows", () => {
   const h = new GroupHarness({ maxMembers: 3 });
   const [leader = ""] = h.stable({}, { instanceId: "i" });
   h.join({ requireKnownMemberId: true });
@@ -139,7 +139,7 @@ Deno.test("Group.join() rebalances a stable group for its leader and for changed
   assertEquals(rejoined.answer?.members.map(({ metadata }) => [...metadata]), [[1], [9]]);
 });
 
-Deno.test("Group.join() repeats the answer in CompletingRebalance, and rebalances if the metadata changed", () => {
+Deno.test("Group.join() repeats its answer in CompletingRebalance unless the metadata changed", () => {
   const h = new GroupHarness();
   const [leader, follower] = [h.join(), h.join()];
   h.clock.pass(200);
@@ -152,7 +152,7 @@ Deno.test("Group.join() repeats the answer in CompletingRebalance, and rebalance
   assertEquals(parked.answer?.error, "REBALANCE_IN_PROGRESS");
 });
 
-Deno.test("Group.join() throws dynamic members out that do not rejoin within the longest rebalance timeout", () => {
+Deno.test("Group.join() throws out who does not rejoin within the longest rebalance timeout", () => {
   const h = new GroupHarness();
   const [stays = "", goes = ""] = h.stable(
     { rebalanceTimeoutMs: 20_000, sessionTimeoutMs: 60_000 },
@@ -218,7 +218,7 @@ Deno.test("Group.join() answers a member's own earlier request when it asks agai
   assertEquals([again.answer?.generation, lost.count, again.count], [2, 1, 1]);
 });
 
-Deno.test("Group.sync() parks everyone until the leader's assignment comes, then gives each its bytes", () => {
+Deno.test("Group.sync() parks everyone until the leader has assigned, then gives each its bytes", () => {
   const h = new GroupHarness();
   const joins = [h.join(), h.join(), h.join()];
   h.clock.pass(200);
@@ -330,7 +330,7 @@ Deno.test("Group ends a silent member's session and rebalances the others", () =
   assertEquals(h.beat(leader), "UNKNOWN_MEMBER_ID");
 });
 
-Deno.test("Group becomes Empty with a new generation when its last session ends, and starts no timer again", () => {
+Deno.test("Group becomes Empty with a new generation when its last session ends, without timers", () => {
   const h = new GroupHarness();
   h.stable({});
   h.clock.pass(10_000);

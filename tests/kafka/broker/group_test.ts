@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../../kafka/broker/group_clock.ts";
+import { silentBrokerLogger } from "../../../kafka/broker/logger.ts";
 import type { JoinAnswer, JoinRequest } from "../../../kafka/broker/group_messages.ts";
 import { joinDefaults, protocols } from "./group_harness.ts";
 import { StoredGroups, withFolder } from "./stored_groups.ts";
@@ -85,6 +86,16 @@ Deno.test("Groups.join() answers only after the generation is on disk", () =>
     assertEquals(stored, 1);
   }));
 
+Deno.test("Groups.join() goes on when the disk takes nothing, and logs it", () =>
+  withFolder(async (dataDir) => {
+    const warnings: string[] = [];
+    const logger = { ...silentBrokerLogger, warn: (message: string) => void warnings.push(message) };
+    await using h = await StoredGroups.open(dataDir, { logger });
+    await h.store[Symbol.asyncDispose]();
+    assertEquals((await joinAlone(h, "g")).generation, 1);
+    assertEquals(warnings, ["cannot store the generation of a group"]);
+  }));
+
 Deno.test("Groups.join() lets go of a parked request when its connection ends, and keeps the member", () =>
   withFolder(async (dataDir) => {
     await using h = await StoredGroups.open(dataDir);
@@ -126,6 +137,21 @@ Deno.test("Groups bounds its groups, and makes room by dropping names that came 
     assertEquals((await joinAlone(h, "committed")).generation, 1, "a known group goes on");
   }));
 
+Deno.test("Groups bounds the memory of all members, and counts who leaves and who never comes", () =>
+  withFolder(async (dataDir) => {
+    await using h = await StoredGroups.open(dataDir, { maxBytes: 3 * 2048 });
+    const { memberId } = await joinAlone(h, "a");
+    await joinAlone(h, "b");
+    assertEquals((await join(h, "c", { requireKnownMemberId: true }))?.error, "MEMBER_ID_REQUIRED");
+    assertEquals((await join(h, "d"))?.error, "GROUP_MAX_SIZE_REACHED");
+    assertEquals((await join(h, "d", { requireKnownMemberId: true }))?.error, "GROUP_MAX_SIZE_REACHED");
+    leave(h, "a", memberId);
+    await joinAlone(h, "d");
+    assertEquals((await join(h, "e"))?.error, "GROUP_MAX_SIZE_REACHED");
+    h.clock.pass(10_000); // the id announced to c's member is forgotten, the silent members are gone
+    assertEquals((await joinAlone(h, "e")).generation, 1);
+  }));
+
 Deno.test("Groups.sweep() expires offsets 7 days after a group became Empty, not while it has members", () =>
   withFolder(async (dataDir) => {
     await using h = await StoredGroups.open(dataDir);
@@ -151,7 +177,7 @@ Deno.test("Groups.sweep() expires offsets 7 days after a group became Empty, not
     assertEquals([h.offsets.fetch("g", "t", 0), h.groups.size, h.offsets.groups()], [undefined, 0, []]);
   }));
 
-Deno.test("Groups.sweep() keeps what a consumer without membership commits for 7 days from its last commit", () =>
+Deno.test("Groups.sweep() keeps what a consumer outside the group commits for 7 days", () =>
   withFolder(async (dataDir) => {
     const options = { sweepMs: 1e12 };
     await using h = await StoredGroups.open(dataDir, options);
@@ -199,7 +225,7 @@ Deno.test("Groups sweeps by itself", () =>
     assertEquals([h.groups.size, h.offsets.fetch("g", "t", 0)], [0, undefined]);
   }));
 
-Deno.test("Groups answers parked requests when it is closed, leaves no timer, and takes nobody in after", () =>
+Deno.test("Groups answers parked requests when closed, leaves no timer, takes nobody in after", () =>
   withFolder(async (dataDir) => {
     await using h = await StoredGroups.open(dataDir);
     const parked = join(h, "g");
@@ -211,7 +237,7 @@ Deno.test("Groups answers parked requests when it is closed, leaves no timer, an
     assertEquals(h.clock.pending, 0);
   }));
 
-Deno.test("systemClock runs a timer later than at once, however long its delay, and takes it back", async () => {
+Deno.test("systemClock runs a timer later, a long one much later, and takes it back", async () => {
   const order: string[] = [];
   const ran = new Promise<void>((resolve) => systemClock.setTimer(() => (order.push("timer"), resolve()), 0));
   const long = systemClock.setTimer(() => order.push("long"), 1e15);

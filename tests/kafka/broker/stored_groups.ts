@@ -1,4 +1,5 @@
-/** A data folder with topics, offsets and groups over it, under a test's clock, that can be closed and opened again.
+/** A data folder with topics, offsets and groups over it, under a test's clock, that can be closed and opened
+ * again.
  * @module */
 import { Groups, type GroupsOptions } from "../../../kafka/broker/group.ts";
 import { silentBrokerLogger } from "../../../kafka/broker/logger.ts";

@@ -108,7 +108,18 @@ Deno.test("OffsetCommit of a generation in an unknown group is ILLEGAL_GENERATIO
     );
   }));
 
-Deno.test("OffsetCommit tells every partition of an error, and refuses more partitions than there can be", () =>
+Deno.test("OffsetCommit answers NOT_COORDINATOR when the disk takes nothing, as Kafka does", () =>
+  withApis(async ({ ask, stored }) => {
+    await stored.topic("t");
+    await stored.store[Symbol.asyncDispose]();
+    const topics = o.array(o.text("t") + o.array(i32(0) + i64(5) + o.text("")));
+    assertEquals(
+      await ask(offsetCommit, 5, simple + topics),
+      noThrottle + o.array(o.text("t") + o.array(i32(0) + i16(16))),
+    );
+  }));
+
+Deno.test("OffsetCommit tells every partition of an error, and bounds the partitions of a request", () =>
   withApis(async ({ ask, fail }) => {
     const items = (count: number) => Array.from({ length: count }, () => i32(0) + i64(5) + o.text(""));
     const body = (count: number) => simple + o.array(o.text("t") + o.array(...items(count)));

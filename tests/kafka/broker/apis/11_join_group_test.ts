@@ -102,7 +102,7 @@ Deno.test("JoinGroup v7 has the protocol type, and its refusals null for it and 
     );
   }));
 
-Deno.test("JoinGroup v8 and v9 bring a reason; v9 tells a returning static leader to skip the assignment", () =>
+Deno.test("JoinGroup v8 brings a reason, v9 tells a returning static leader to skip the assignment", () =>
   withApis(async ({ ask, askAfterDelay, state }) => {
     const body = f.struct(flexibleStart("", "i"), f.text("why not"));
     const member = (id: string) => f.array(f.struct(f.text(id), f.text("i"), f.bytes("cafe")));
