@@ -62,7 +62,8 @@ export function valuesIn(bytes: Uint8Array): { offset: number; value: string | n
       reader.at += 1;
       zigzag(reader);
       const offset = base + zigzag(reader);
-      reader.at += Math.max(zigzag(reader), 0);
+      const keyLength = zigzag(reader);
+      reader.at += Math.max(keyLength, 0);
       const length = zigzag(reader);
       const value = length < 0
         ? null

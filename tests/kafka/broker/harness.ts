@@ -4,8 +4,6 @@ import { type Broker, type BrokerOptions, startBroker } from "../../../kafka/bro
 import { type BatchFields, batchOf, type TestRecord } from "./batches.ts";
 import { hex16, hex32, hex64, RawClient, str } from "./raw_client.ts";
 
-const DAY_MS = 86_400_000;
-
 /** Options of a test's broker in a folder. */
 export function optionsFor(dataDir: string, options: Partial<BrokerOptions> = {}): BrokerOptions {
   return {
@@ -13,7 +11,7 @@ export function optionsFor(dataDir: string, options: Partial<BrokerOptions> = {}
     port: 0,
     dataDir,
     sync: "normal",
-    retentionMs: DAY_MS,
+    retentionMs: -1,
     retentionBytes: -1,
     ...options,
   };
