@@ -1,0 +1,195 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import about from "../../deno.json" with { type: "json" };
+import { readTopic } from "../clients.ts";
+import { eventually } from "../eventually.ts";
+import { TestBroker } from "../kafka/test_broker.ts";
+import { freePort, Program } from "../programs.ts";
+import { runCli, startCli } from "./cli.ts";
+
+/** Runs a command line that is refused: one line on stderr, nothing on stdout. */
+async function refused(
+  args: readonly string[],
+  code: 1 | 2,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const run = await runCli(args, { env });
+  assertEquals([run.code, run.stdout], [code, ""], `${args.join(" ")}: ${run.stderr}`);
+  assertMatch(run.stderr, /^[^\n]+\n$/, "one line");
+  return run.stderr.trimEnd();
+}
+
+Deno.test("tailrace --help lists the subcommands, and each has a --help of its own", async () => {
+  const root = await runCli(["--help"]);
+  assertEquals([root.code, root.stderr], [0, ""]);
+  for (const name of ["serve", "broker", "demo", "topics", "publish"]) {
+    assertMatch(root.stdout, new RegExp(`^  ${name}\\b`, "m"));
+  }
+  const commands = [
+    "serve",
+    "broker",
+    "demo",
+    "topics",
+    "topics create",
+    "topics list",
+    "publish",
+    "publish geo",
+  ];
+  for (const command of commands) {
+    const { code, stdout } = await runCli([...command.split(" "), "--help"]);
+    assertEquals(code, 0);
+    assertMatch(stdout, new RegExp(`^Usage: tailrace ${command} `));
+  }
+});
+
+Deno.test("tailrace serve --help names every setting by its flag, variable and default", async () => {
+  const text = (await runCli(["serve", "--help"])).stdout.replace(/\s+/g, " ");
+  assertStringIncludes(text, "--port <value> Port of HTTP; 0 takes any free one (PORT, default 8000)");
+  assertStringIncludes(text, "--kafka-sasl-password-file <path>");
+  assertStringIncludes(text, "(BROKER_SYNC, default full)");
+  assert(!text.includes("--no-"), "the way to switch off is not listed twice");
+});
+
+Deno.test("tailrace --version prints the version", async () => {
+  assertEquals(await runCli(["--version"]), { code: 0, stdout: `${about.version}\n`, stderr: "" });
+});
+
+Deno.test("tailrace refuses what it does not know with one line and exit code 2", async () => {
+  const cases: [args: string[], says: string][] = [
+    [["bogus"], 'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish'],
+    [["--prot", "1"], "unknown option '--prot' (Did you mean --port?)"],
+    [["serve", "--port", "x"], 'Cannot use PORT: found "x" (flag --port), allowed: an integer in 0..65535'],
+    [["serve", "--port"], "argument missing"],
+    [["serve", "--host", "0.0.0.0"], "or --insecure to let anyone on the network in"],
+    [["broker", "--port", "1"], "unknown option '--port'"],
+    [["publish", "geo"], "missing required argument 'file'"],
+    [["publish", "geo", "--interval", "fast", "x"], 'Cannot use --interval: found "fast"'],
+    [["publish", "geo", "--speed", "0", "--own-times", "x"], 'Cannot use --speed: found "0"'],
+    [["publish", "geo", "--speed", "2", "x"], "found no --own-times"],
+    [["publish", "geo", "--own-times", "--interval", "1", "x"], "allowed: one of them"],
+    [["publish", "geo", "--topic", "a/b", "x"], 'Cannot use --topic: found "a/b"'],
+    [["topics", "create", "a/b"], 'found "a/b"'],
+    [["topics", "create", "--config", "x", "a"], "allowed: name=value"],
+  ];
+  for (const [args, says] of cases) assertStringIncludes(await refused(args, 2), says);
+  const message = await refused(["topics", "list"], 2, { LOG_LEVEL: "loud" });
+  assertEquals(
+    message,
+    'Cannot use LOG_LEVEL: found "loud" (environment LOG_LEVEL), allowed: debug | info | warn | error',
+  );
+});
+
+Deno.test("tailrace topics and publish without a subcommand print their help and exit with 2", async () => {
+  for (const command of ["topics", "publish"]) {
+    const { code, stderr } = await runCli([command]);
+    assertEquals(code, 2);
+    assertMatch(stderr, new RegExp(`^Usage: tailrace ${command} `));
+  }
+});
+
+Deno.test("tailrace --print-config prints the settings of any subcommand, without secrets, and runs nothing", async () => {
+  const env = { KAFKA_BROKERS: "kafka:9092", KAFKA_SASL_PASSWORD: "hush", PORT: "" };
+  const options = ["--kafka-sasl-mechanism", "plain", "--kafka-sasl-username", "ada", "--print-config"];
+  for (const command of [[], ["serve"], ["demo"], ["topics", "list"]]) {
+    const { code, stdout, stderr } = await runCli([...command, ...options], { env });
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^KAFKA_BROKERS=kafka:9092 +# environment KAFKA_BROKERS$/m);
+    assertMatch(stdout, /^KAFKA_SASL_USERNAME=ada +# flag --kafka-sasl-username$/m);
+    assertMatch(stdout, /^KAFKA_SASL_PASSWORD=\*\*\* +# environment KAFKA_SASL_PASSWORD$/m);
+    assertMatch(stdout, /^PORT=8000 +# default$/m);
+    assert(!stdout.includes("hush"));
+  }
+  const off = await runCli(["serve", "--no-demo", "--print-config"], { env: { DEMO: "true" } });
+  assertMatch(off.stdout, /^DEMO=false +# flag --demo$/m);
+});
+
+Deno.test("tailrace warns of a variable that looks like a setting", async () => {
+  const { stderr } = await runCli(["topics", "list", "--broker-port", String(freePort())], {
+    env: { KAFKA_BROKER: "kafka:9092", LOG_FORMAT: "json" },
+  });
+  assertStringIncludes(stderr, '"found":"KAFKA_BROKER","meant":"KAFKA_BROKERS"');
+});
+
+Deno.test("tailrace topics list says in one line when there is no Kafka, and exits with 1", async () => {
+  const port = freePort();
+  const message = await refused(["topics", "list", "--broker-port", String(port), "--log-level", "error"], 1);
+  assertStringIncludes(message, `Cannot reach Kafka at 127.0.0.1:${port}`);
+  assertStringIncludes(message, "is `tailrace serve` or `tailrace broker` running?");
+});
+
+Deno.test("tailrace topics create makes what is missing, and list shows it", async () => {
+  await using broker = await TestBroker.open();
+  const env = { KAFKA_BROKERS: broker.bootstrap, LOG_LEVEL: "warn" };
+  const create = (...args: string[]) => runCli(["topics", "create", ...args], { env });
+  assertEquals((await create()).stdout, "geostream created\n");
+  const several = await create("geostream", "a.b", "--partitions", "3", "--config", "retention.ms=3600000");
+  assertEquals(several, { code: 0, stdout: "geostream exists\na.b created\n", stderr: "" });
+  const list = await runCli(["topics", "list"], { env });
+  assertEquals(list.stdout, "TOPIC      PARTITIONS\na.b        3\ngeostream  1\n");
+  const json = await runCli(["topics", "list", "--json"], { env });
+  assertEquals(JSON.parse(json.stdout), [{ name: "a.b", partitions: 3 }, {
+    name: "geostream",
+    partitions: 1,
+  }]);
+  const refusal = await create("c", "--config", "retention.ms=soon");
+  assertEquals([refusal.code, refusal.stdout], [1, ""]);
+  assertStringIncludes(refusal.stderr, "Cannot create topic c");
+});
+
+Deno.test("tailrace broker serves Kafka clients until SIGTERM, and exits with 0", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const main = new URL("../../main.ts", import.meta.url).pathname;
+    const args = [
+      "run",
+      "--quiet",
+      "-A",
+      main,
+      "broker",
+      "--broker-port",
+      "0",
+      "--data-dir",
+      `${folder}/data`,
+    ];
+    await using program = Program.start(Deno.execPath(), args, { logFile: `${folder}/log` });
+    const find = (log: string) => log.match(/^Kafka at (127\.0\.0\.1:\d+), data in /m)?.[1];
+    const address = await program.printed(find, "the broker to listen", 20_000);
+    const env = { KAFKA_BROKERS: address };
+    assertEquals((await runCli(["topics", "create", "x"], { env })).code, 0);
+    const second = await refused(["broker", "--broker-port", "0", "--data-dir", `${folder}/data`], 1);
+    assertStringIncludes(second, `${folder}/data`);
+    assertEquals((await program.stop()).code, 0, program.log());
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("tailrace broker says in one line when its port is taken", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const folder = await Deno.makeTempDir();
+  try {
+    const port = String(taken.addr.port);
+    assertStringIncludes(await refused(["broker", "--broker-port", port, "--data-dir", folder], 1), port);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("tailrace demo drives against any Kafka until SIGINT, and exits with 0", async () => {
+  await using broker = await TestBroker.open();
+  const child = startCli(["demo", "--topic", "vehicles"], { env: { KAFKA_BROKERS: broker.bootstrap } });
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  assertEquals(new TextDecoder().decode(value), "Vehicles drive in topic vehicles; end with Ctrl-C\n");
+  const topic = () => broker.broker.state.log.topics.byName("vehicles");
+  await eventually("the first report", () => topic() !== undefined);
+  child.kill("SIGINT");
+  await reader.cancel();
+  await child.stderr.cancel();
+  assertEquals((await child.status).code, 0);
+  const records = await readTopic(broker.bootstrap, "vehicles");
+  assert(records.length > 0);
+  for (const { key, value, timestamp } of records) {
+    const position = JSON.parse(value!);
+    assertEquals([key, timestamp], [position.name, Date.parse(position.timestamp)]);
+  }
+});
