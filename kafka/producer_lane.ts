@@ -200,8 +200,12 @@ export class ProducerLane {
     const requests = new Map<number, Batch[]>();
     for (const [partition, [batch]] of this.#pending) {
       const leader = leaders[partition]?.leader ?? null;
-      if (batch && leader !== null) requests.set(leader, [...requests.get(leader) ?? [], batch]);
-      else this.#retryLater();
+      if (batch && leader !== null) {
+        requests.set(leader, [...requests.get(leader) ?? [], batch]);
+        continue;
+      }
+      this.#leaders = undefined; // or nobody would ask again who leads it
+      this.#retryLater();
     }
     this.#inFlight = true;
     await Promise.all([...requests].map(async ([leader, batches]) => {
