@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import kafkajs from "kafkajs";
 import connectionPoolBuilder from "kafkajs/src/cluster/connectionPoolBuilder.js";
 import loggers from "kafkajs/src/loggers/index.js";
+import Connection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
 import type { Config } from "../config.ts";
@@ -32,6 +33,11 @@ type Untyped = any;
 const scheduleCheck = RequestQueue.prototype.scheduleCheckPendingRequests;
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: Untyped) {
   if (this.pending.length > 0) scheduleCheck.call(this);
+};
+/** Two requests that find a connection closed would each open a socket, and one of the two would be lost. */
+const openSocket = Connection.prototype.connect;
+Connection.prototype.connect = function (this: Untyped) {
+  return this.opening ??= openSocket.call(this).finally(() => this.opening = undefined);
 };
 Object.assign(kafkajs.CompressionCodecs, codecs);
 

@@ -113,6 +113,8 @@ export class KafkaConnection implements AsyncDisposable {
   #addresses = new Map<number, Address>();
   /** Nodes with sockets, by node id; the one that was found through the bootstrap list is `seed` until it has an id. */
   readonly #nodes = new Map<number | "seed", Promise<Untyped>>();
+  /** Nodes that are being connected to. */
+  readonly #opening = new Set<Untyped>();
   #closed = false;
 
   constructor(builder: Untyped, logger: Untyped, bootstrapCount: number) {
@@ -260,6 +262,7 @@ export class KafkaConnection implements AsyncDisposable {
   async reset(): Promise<void> {
     const nodes = [...this.#nodes.values()];
     this.#nodes.clear();
+    await Promise.allSettled([...this.#opening].map(cut));
     await Promise.allSettled(nodes.map(async (node) => cut(await node)));
   }
 
@@ -311,17 +314,20 @@ export class KafkaConnection implements AsyncDisposable {
 
   /** @param address default: the next of the bootstrap list */
   async #open(address?: Address): Promise<Untyped> {
+    const connectionPool = await this.#builder.build(address);
     if (this.#closed) {
       throw new KafkaError("UNREACHABLE", "Cannot connect to Kafka as this connection was closed");
     }
-    const connectionPool = await this.#builder.build(address);
     const node = new Broker({ connectionPool, logger: this.#logger, allowAutoTopicCreation: false });
+    this.#opening.add(node);
     try {
       await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect");
       return node;
     } catch (error) {
       await cut(node);
       throw asKafkaError(error as Error, "connect");
+    } finally {
+      this.#opening.delete(node);
     }
   }
 
@@ -395,7 +401,8 @@ async function cut(node: Untyped): Promise<void> {
   const closed = new KafkaError("UNREACHABLE", "Kafka connection closed");
   for (const connection of node.connectionPool.pool) {
     connection.rejectRequests(closed);
-    connection.socket?.destroy();
+    // Whoever waits for a socket to open learns it by the error.
+    connection.socket?.destroy(connection.isConnected() ? undefined : closed);
   }
   await node.disconnect();
 }

@@ -25,6 +25,8 @@ export interface HubOptions {
 
 /** Viewers that are fed from Kafka's past at once. */
 const maxCatchingUp = 8;
+/** Topics without viewers that are read on; beyond, the one that was left first goes. */
+const maxLingering = 32;
 
 /** All viewers. */
 export class Hub implements AsyncDisposable {
@@ -32,7 +34,9 @@ export class Hub implements AsyncDisposable {
   /** The past of every topic. */
   readonly history: History;
   readonly #topics = new Map<string, TopicHub>();
+  /** Topics without viewers, the one that was left first in front. */
   readonly #lingering = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #leaving = new Set<Promise<void>>();
   readonly #turns = new Turns(maxCatchingUp);
   #viewers = 0;
   #draining = false;
@@ -47,6 +51,11 @@ export class Hub implements AsyncDisposable {
     return this.#viewers;
   }
 
+  /** Topics that are read now. */
+  get topics(): number {
+    return this.#topics.size;
+  }
+
   /** Whether streams are being ended. */
   get isDraining(): boolean {
     return this.#draining;
@@ -57,13 +66,13 @@ export class Hub implements AsyncDisposable {
     const hub = this.#topic(topic);
     const { metrics } = this.#options;
     const { transport } = options.sink;
-    clearTimeout(this.#lingering.get(topic));
+    this.#stay(topic);
     this.#viewers++;
     metrics.viewers(transport, 1);
     return hub.add(options, () => {
       this.#viewers--;
       metrics.viewers(transport, -1);
-      if (hub.viewers.size === 0) this.#linger(topic, hub);
+      if (hub.viewers.size === 0) this.#linger(topic);
     });
   }
 
@@ -90,7 +99,7 @@ export class Hub implements AsyncDisposable {
     this.#lingering.clear();
     const hubs = [...this.#topics.values()];
     this.#topics.clear();
-    await Promise.all(hubs.map((hub) => hub[Symbol.asyncDispose]()));
+    await Promise.all([...hubs.map((hub) => hub[Symbol.asyncDispose]()), ...this.#leaving]);
     await this.history[Symbol.asyncDispose]();
   }
 
@@ -110,17 +119,25 @@ export class Hub implements AsyncDisposable {
     return hub;
   }
 
-  #linger(topic: string, hub: TopicHub): void {
-    clearTimeout(this.#lingering.get(topic));
+  #linger(topic: string): void {
     if (this.#draining) return;
-    const timer = setTimeout(() => {
-      this.#lingering.delete(topic);
-      if (hub.viewers.size > 0 || this.#topics.get(topic) !== hub) return;
-      this.#topics.delete(topic);
-      hub[Symbol.asyncDispose]().catch((error) =>
-        this.#options.log.warn("topic not left cleanly", { topic, error })
-      );
-    }, this.#options.lingerMs ?? 30_000);
-    this.#lingering.set(topic, timer);
+    this.#lingering.set(topic, setTimeout(() => this.#leave(topic), this.#options.lingerMs ?? 30_000));
+    const [first] = this.#lingering.keys();
+    if (this.#lingering.size > maxLingering) this.#leave(first!);
+  }
+
+  #stay(topic: string): void {
+    clearTimeout(this.#lingering.get(topic));
+    this.#lingering.delete(topic);
+  }
+
+  #leave(topic: string): void {
+    this.#stay(topic);
+    const hub = this.#topics.get(topic)!;
+    this.#topics.delete(topic);
+    const leaving = hub[Symbol.asyncDispose]()
+      .catch((error) => this.#options.log.warn("topic not left cleanly", { topic, error }))
+      .finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
   }
 }

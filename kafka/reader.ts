@@ -33,7 +33,7 @@ export interface ReaderEvents {
   status(up: boolean): void;
 }
 
-/** How long a fetch waits at the broker; also how long it takes to notice that the reader was stopped is not. */
+/** How long a fetch waits at the broker while there is nothing; stopping the reader cuts it short. */
 const maxWaitMs = 500;
 const partitionBytes = 1024 * 1024;
 const requestBytes = 8 * 1024 * 1024;
@@ -55,6 +55,8 @@ export class TopicReader implements AsyncDisposable {
   #begun = false;
   /** Seen missing: what comes is read from its beginning. */
   #wasMissing = false;
+  /** Since the last (re)start. */
+  #toldMissing = false;
   #up: boolean | undefined;
   #closed = false;
   #wake: () => void = () => {};
@@ -112,11 +114,10 @@ export class TopicReader implements AsyncDisposable {
     if (this.#begun && this.#clusterId !== clusterId) this.#restart();
     this.#clusterId = clusterId;
     if (found?.error === "UNKNOWN_TOPIC_OR_PARTITION") {
-      if (!this.#wasMissing) {
-        this.#wasMissing = true;
-        if (this.#begun) this.#restart();
-        this.#events.started([], clusterId);
-      }
+      if (this.#begun) this.#restart();
+      this.#wasMissing = true;
+      if (!this.#toldMissing) this.#events.started([], clusterId);
+      this.#toldMissing = true;
       return undefined;
     }
     if (!found || found.error) {
@@ -229,6 +230,7 @@ export class TopicReader implements AsyncDisposable {
     this.#positions = [];
     this.#begun = false;
     this.#wasMissing = true;
+    this.#toldMissing = false;
     this.#events.restarted();
   }
 

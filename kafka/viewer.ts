@@ -59,7 +59,8 @@ export class Viewer {
   toldId: string | undefined;
   // deno-lint-ignore no-explicit-any
   readonly options: FollowOptions<any>;
-  #onWake: (() => void) | undefined;
+  /** Who waits for room; after the log became another one also who still waits for the old one. */
+  readonly #waiting: (() => void)[] = [];
   readonly #pump: (viewer: Viewer) => void;
   readonly #onClose: (viewer: Viewer) => void;
 
@@ -80,16 +81,14 @@ export class Viewer {
 
   /** The sink takes more. */
   wake(): void {
-    const onWake = this.#onWake;
-    this.#onWake = undefined;
-    if (onWake) onWake();
-    else if (this.phase === "live") this.#pump(this);
+    for (const go of this.#waiting.splice(0)) go();
+    if (this.phase === "live") this.#pump(this);
   }
 
   /** Resolves when the sink takes more, or the viewer is closed. */
   async writable(): Promise<void> {
     while (!this.isClosed && !this.options.sink.ready()) {
-      await new Promise<void>((wake) => this.#onWake = wake);
+      await new Promise<void>((go) => this.#waiting.push(go));
     }
   }
 

@@ -1,7 +1,7 @@
 /** A TCP proxy in front of a Kafka broker, for faults at chosen moments: it knows where requests and answers begin and end.
  *
- * Every request goes past `onRequest`, every answer past `onAnswer`, which say what becomes of it. The broker must name the
- * proxy's port as its own (`Object.assign(broker.state, { port })`), or clients would go around it. Left out: TLS.
+ * Every request goes past `onRequest`, every answer past `onAnswer`, which say what becomes of it. Answers to Metadata name the
+ * proxy in the broker's place, so that no client goes around it. Left out: TLS, flexible versions of Metadata.
  * @see {@link https://kafka.apache.org/protocol#protocol_common} for the frames
  * @module */
 
@@ -17,7 +17,7 @@ export interface Frame {
 /** `pass`: on it goes; `cut`: both sides lose the connection; `drop`: it is swallowed; bytes: they go to the client instead
  * (of an answer, or as the answer to a request that then never reaches the broker). A promise delays it. */
 export type Verdict = "pass" | "cut" | "drop" | Uint8Array;
-type Rule = (frame: Frame) => Verdict | Promise<Verdict>;
+export type Rule = (frame: Frame) => Verdict | Promise<Verdict>;
 
 export const produceApi = 0, fetchApi = 1, listOffsetsApi = 2, metadataApi = 3, initProducerIdApi = 22;
 
@@ -27,15 +27,18 @@ export class BrokerProxy implements AsyncDisposable {
   onAnswer: Rule = () => "pass";
   /** Requests that came in so far. */
   readonly requests: Frame[] = [];
-  readonly #target: { readonly hostname: string; readonly port: number };
+  /** Where new connections are led. */
+  target: { readonly hostname: string; readonly port: number };
   #listener: Deno.Listener | undefined;
   #port = 0;
+  /** Connections that were taken so far. */
+  connections = 0;
   readonly #open = new Set<Deno.Conn>();
   readonly #tasks = new Set<Promise<void>>();
 
   /** Listens on a free port. */
   constructor(target: { hostname: string; port: number }) {
-    this.#target = target;
+    this.target = target;
     this.start();
   }
 
@@ -60,10 +63,11 @@ export class BrokerProxy implements AsyncDisposable {
   }
 
   /** As a broker that went away: refuses connections and cuts those there are. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#listener?.close();
     this.#listener = undefined;
     this.cutAll();
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
   }
 
   /** Cuts every connection; new ones are taken. */
@@ -73,8 +77,7 @@ export class BrokerProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#listener) this.stop();
-    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    await this.stop();
   }
 
   #track(work: Promise<void>): void {
@@ -101,7 +104,8 @@ export class BrokerProxy implements AsyncDisposable {
       }
     };
     try {
-      broker = await Deno.connect(this.#target);
+      this.connections++;
+      broker = await Deno.connect(this.target);
       this.#open.add(broker);
       const asked = new Map<number, Frame>();
       await Promise.all([
@@ -138,11 +142,31 @@ export class BrokerProxy implements AsyncDisposable {
       const correlation = new DataView(bytes.buffer).getInt32(4);
       const { api, version } = asked.get(correlation)!;
       asked.delete(correlation);
+      if (api === metadataApi) this.#rename(bytes);
       const verdict = await this.onAnswer({ api, version, correlation, bytes });
       if (verdict === "cut") return;
       if (verdict !== "drop") await writeAll(client, verdict === "pass" ? bytes : verdict);
     }
   }
+
+  /** Puts the proxy's port where the broker's is: an INT32 after the host. */
+  #rename(bytes: Uint8Array): void {
+    const { hostname, port } = this.target;
+    const view = new DataView(bytes.buffer);
+    const host = new TextEncoder().encode(hostname);
+    for (let at = 8; at + 2 + host.length + 4 <= bytes.length; at++) {
+      const found = view.getInt16(at) === host.length && host.every((byte, i) => bytes[at + 2 + i] === byte);
+      const portAt = at + 2 + host.length;
+      if (found && view.getInt32(portAt) === port) view.setInt32(portAt, this.#port);
+    }
+  }
+}
+
+/** How long a Fetch request may wait at the broker, ms: the reader's wait, those for the past do not. */
+export function fetchWaitMs({ bytes }: Frame): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const clientId = view.getInt16(12);
+  return view.getInt32(14 + Math.max(0, clientId) + 4);
 }
 
 /** An answer to Produce (v7 and below down to v5) for one partition, as a broker sends it that took nothing.
