@@ -11,6 +11,7 @@ import geoGeo from "../static/geo/geo.js" with { type: "text" };
 import geoHeads from "../static/geo/heads.js" with { type: "text" };
 import geoLines from "../static/geo/lines.js" with { type: "text" };
 import geoMapView from "../static/geo/map_view.js" with { type: "text" };
+import geoMarks from "../static/geo/marks.js" with { type: "text" };
 import geoMovers from "../static/geo/movers.js" with { type: "text" };
 import geoMoversLayer from "../static/geo/movers_layer.js" with { type: "text" };
 import geoNameList from "../static/geo/name_list.js" with { type: "text" };
@@ -77,6 +78,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/heads.js": { text: geoHeads },
   "/static/geo/lines.js": { text: geoLines },
   "/static/geo/map_view.js": { text: geoMapView },
+  "/static/geo/marks.js": { text: geoMarks },
   "/static/geo/movers.js": { text: geoMovers },
   "/static/geo/movers_layer.js": { text: geoMoversLayer },
   "/static/geo/name_list.js": { text: geoNameList },

@@ -53,18 +53,20 @@ function label({ properties, geometry }: Country) {
   }];
 }
 
-/** Centre of mass of a ring, by the shoelace formula; area in square degrees. */
+/** Centre of mass of a ring, by the shoelace formula; area in square degrees. A ring over the antimeridian goes on beyond ±180°. */
 function centroid(ring: Ring): { area: number; x: number; y: number } {
   let twice = 0, x = 0, y = 0;
-  for (let i = 1; i < ring.length; i++) {
-    const [x0 = 0, y0 = 0] = ring[i - 1]!;
-    const [x1 = 0, y1 = 0] = ring[i]!;
+  let [[x0, y0] = [0, 0]] = ring as [number, number][];
+  for (const [lon = 0, y1 = 0] of ring.slice(1)) {
+    const x1 = lon + 360 * Math.round((x0 - lon) / 360);
     const cross = x0 * y1 - x1 * y0;
     twice += cross;
     x += (x0 + x1) * cross;
     y += (y0 + y1) * cross;
+    [x0, y0] = [x1, y1];
   }
-  return twice === 0
+  const isAroundAPole = Math.abs(x0 - (ring[0]?.[0] ?? 0)) > 180;
+  return twice === 0 || isAroundAPole
     ? { area: 0, x: 0, y: 0 }
     : { area: Math.abs(twice / 2), x: x / (3 * twice), y: y / (3 * twice) };
 }

@@ -9,12 +9,13 @@
 /** @import { Streets } from "./streets.js" */
 /** @import { View } from "./view_canvas.js" */
 import * as L from "../shared/leaflet.js";
-import { addLine, toLine } from "./lines.js";
+import { addLine, toLand, toLine } from "./lines.js";
 import { mercatorX, mercatorY } from "./movers.js";
 import { drawStreets, readStreets } from "./streets.js";
 import { ViewCanvas, viewOf } from "./view_canvas.js";
 
 /** @typedef {{ name: string, weight: number, x: number, y: number }} Country */
+/** @typedef {{ land: Line[], coasts: Line[], borders: Line[], countries: Country[] }} World */
 
 const padding = 0.25;
 const labelFont = '500 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -58,8 +59,7 @@ const looks = {
 /** The offline map as a layer. */
 export class Basemap extends L.Layer {
   /** @type {ViewCanvas | null} */ #canvas = null;
-  /** @type {{ land: Line[], borders: Line[], countries: Country[] }} */
-  #world = { land: [], borders: [], countries: [] };
+  /** @type {World} */ #world = { land: [], coasts: [], borders: [], countries: [] };
   /** @type {Streets | null} */ #streets = null;
   #isDark;
 
@@ -127,13 +127,15 @@ export class Basemap extends L.Layer {
   }
 }
 
-/** @param {CanvasRenderingContext2D} context @param {View} view @param {{ land: Line[], borders: Line[], countries: Country[] }} world @param {Look} look */
-function drawWorld(context, view, { land, borders, countries }, look) {
+/** @param {CanvasRenderingContext2D} context @param {View} view @param {World} world @param {Look} look */
+function drawWorld(context, view, { land, coasts, borders, countries }, look) {
   context.lineJoin = "round";
   context.beginPath();
   for (const ring of land) addLine(context, view, ring, true);
   context.fillStyle = look.land;
   context.fill("evenodd");
+  context.beginPath();
+  for (const coast of coasts) addLine(context, view, coast, false);
   context.strokeStyle = look.coast;
   context.lineWidth = 1;
   context.stroke();
@@ -170,30 +172,27 @@ function drawCountries(context, view, countries, look) {
   context.textAlign = "start";
 }
 
-/** @param {{ features: { properties: any, geometry: any }[] }} collection GeoJSON of routes/outlines.ts */
+/** @param {{ features: { properties: any, geometry: any }[] }} collection GeoJSON of routes/outlines.ts @returns {World} */
 function readWorld({ features }) {
-  /** @type {Line[]} */
-  let land = [];
-  /** @type {Line[]} */
-  let borders = [];
-  /** @type {Country[]} */
-  const countries = [];
+  /** @type {World} */
+  const world = { land: [], coasts: [], borders: [], countries: [] };
   for (const { properties, geometry } of features) {
     const { coordinates } = geometry;
-    if (properties.kind === "land") land = coordinates.flat().map(toLine);
-    else if (properties.kind === "borders") borders = coordinates.map(toLine);
+    if (properties.kind === "land") {
+      for (const ring of coordinates.flat()) {
+        const { land, coast } = toLand(ring);
+        world.land.push(land);
+        world.coasts.push(coast);
+      }
+    } else if (properties.kind === "borders") world.borders = coordinates.map(toLine);
     else {
       const [lon, lat] = coordinates;
-      countries.push({
-        name: properties.name,
-        weight: properties.weight,
-        x: mercatorX(lon),
-        y: mercatorY(lat),
-      });
+      const place = { x: mercatorX(lon), y: mercatorY(lat) };
+      world.countries.push({ name: properties.name, weight: properties.weight, ...place });
     }
   }
-  countries.sort((a, b) => b.weight - a.weight);
-  return { land, borders, countries };
+  world.countries.sort((a, b) => b.weight - a.weight);
+  return world;
 }
 
 /** @param {string} url */

@@ -144,6 +144,7 @@ function tick() {
   notices.show(describe(session, frame, now));
   showFollowed(followed(), isCentred, now + session.skewMs);
   showEmptyCard(isLoaded && movers.all.length === 0 && frame.kafka.health !== "down");
+  byId("truncated").hidden = !session.isTruncated;
   showCounts();
   button("pause").disabled = !isLoaded;
   button("pause").setAttribute("aria-pressed", String(session.pausedAt > 0));

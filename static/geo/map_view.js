@@ -68,8 +68,10 @@ export class MapView {
     const box = this.#options.movers.bounds();
     if (!box) return false;
     const [west, south, east, north] = box;
+    const isNarrow = this.map.getSize().x < 600;
     this.map.fitBounds([[south, west], [north, east]], {
-      padding: [48, 48],
+      paddingTopLeft: isNarrow ? [24, 32] : [48, 48],
+      paddingBottomRight: isNarrow ? [32, 32] : [110, 48], // names stand at the right of their marks
       maxZoom: 15,
       animate: !isStill.matches,
     });
@@ -125,6 +127,7 @@ export class MapView {
       colors: palette(dark),
       casing: dark ? "" : "#000",
       outline: dark ? "#0b0e11" : "#ffffff",
+      edge: dark ? "#00000000" : "#1b2630a6",
       ink: dark ? "#eef2f5" : "#14181d",
       halo: dark ? "#12161be6" : "#ffffffe6",
       accent: dark ? "#6cb4f0" : "#0b5fa5",

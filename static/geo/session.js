@@ -7,9 +7,11 @@
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Problem, Ready, Stream, StreamState } from "../shared/stream.js" */
 /** @import { Movers, PositionRecord } from "./movers.js" */
+import { clockSkew } from "../shared/meter.js";
 import { follow, readProblem } from "../shared/stream.js";
 
-/** @typedef {{ type: string, features: TrackFeature[], cursor: string }} Tracks GeoJSON; times in ms since the epoch */
+/** @typedef {{ type: string, features: TrackFeature[], cursor: string, truncated?: boolean }} Tracks GeoJSON; times in ms since the
+ * epoch; `truncated`: older positions of the span were left out */
 /** @typedef {{ geometry: { coordinates: number[][] }, properties: { name: string, times: number[], message_id?: string } }} TrackFeature */
 
 /** @typedef {"loading" | "waiting" | "live" | "failed"} Phase `waiting`: for the next try to load the tracks */
@@ -31,10 +33,12 @@ export class Session {
   gap = null;
   /** While records of the past come in: how many came, and up to when they are from. @type {{ records: number, upTo: number, until: number } | null} */
   catchUp = null;
+  /** Whether the tracks begin later than was asked for, as there are so many. */
+  isTruncated = false;
   /** When it was paused, ms since the epoch; 0 while it is not. */
   pausedAt = 0;
   /** @type {StreamState | null} */ connection = null;
-  /** What the server's clock is ahead of ours, in ms. */
+  /** What the server's clock is ahead of ours, ms. */
   skewMs = 0;
   topic;
   /** Newest record's timestamp. */
@@ -134,7 +138,8 @@ export class Session {
   }
 
   /** @param {Tracks} tracks */
-  #take({ features }) {
+  #take({ features, truncated = false }) {
+    this.isTruncated = truncated;
     this.#movers.clear();
     this.#newestAt = 0;
     for (const { geometry, properties: { name, times, message_id = "" } } of features) {
@@ -169,7 +174,7 @@ export class Session {
 
   /** @param {Ready} ready @param {number} trailMs */
   #ready({ resume, reason, skipped = 0, serverTime }, trailMs) {
-    this.skewMs = serverTime - Date.now();
+    this.skewMs = clockSkew(serverTime);
     const isFirst = this.#isFirstReady;
     this.#isFirstReady = false;
     if (resume === "gap") this.#lost(skipped, reason ?? "retention");

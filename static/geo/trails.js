@@ -131,7 +131,7 @@ export function drawFollowedTrail(context, mover, view, style) {
   context.globalAlpha = 1;
   for (
     const [color, width] of /** @type {[string, number][]} */ ([
-      [style.casing || "#0008", 6.5],
+      ["#0006", 6.5],
       [style.colors[mover.series.color] ?? "", 4],
     ])
   ) {

@@ -10,12 +10,15 @@ import { copyLine } from "../shared/copy.js";
 import { byId } from "../shared/dom.js";
 import { count, duration, rate, setText, timeOfDay, utc, wholeDuration } from "../shared/format.js";
 import { openFrame } from "../shared/frame.js";
+import { clockSkew } from "../shared/meter.js";
 import { mark, seriesOf, setMark } from "../shared/series.js";
 import { follow } from "../shared/stream.js";
 import { sendTestRecord, testCommand } from "../shared/test_record.js";
 
-const rowCount = 10;
-const drawMs = 250;
+const rowCount = 13;
+/** Shortest time between two drawings: faster, nobody could read. */
+const drawMs = 100;
+const tickMs = 500;
 /** Delays of at most this many records are looked at per drawing. */
 const maxDelays = 256;
 
@@ -25,7 +28,9 @@ const newest = [];
 let undrawn = [];
 let skewMs = 0;
 let isStarted = false;
-/** @type {{ at: number, posts: number, deliveries: number } | null} */
+let isDrawingAsked = false;
+let drawnAt = 0;
+/** @type {{ at: number, deliveries: number } | null} */
 let before = null;
 
 const rows = Array.from({ length: rowCount }, makeRow);
@@ -33,14 +38,14 @@ const frame = openFrame((service) => {
   if (!isStarted) start(service);
   showService(service);
 });
-setInterval(() => !document.hidden && draw(), drawMs);
+setInterval(draw, tickMs);
 
 /** @param {HomeData} service */
-function start({ streams }) {
+function start({ streams, kafka }) {
   isStarted = true;
   const [stream] = streams;
   if (!stream) return;
-  showWays(stream);
+  showWays(stream, kafka.brokers[0] ?? "");
   byId("send-test").addEventListener("click", async () => {
     setText(byId("send-result"), "Sending …");
     setText(byId("send-result"), await sendTestRecord(stream.topic));
@@ -53,9 +58,10 @@ function start({ streams }) {
       if (!document.hidden && undrawn.length < maxDelays) undrawn.push(record.at);
       newest.unshift(record);
       newest.length = Math.min(newest.length, rowCount);
+      askForDrawing();
     },
     onReady: ({ serverTime, resume, skipped = 0 }) => {
-      skewMs = serverTime - Date.now();
+      skewMs = clockSkew(serverTime);
       if (resume === "gap") frame.meter.gap(skipped);
     },
     onGap: ({ skipped }) => frame.meter.gap(skipped),
@@ -88,10 +94,9 @@ function showService({ version, kafka, operations, now }) {
   setText(byId("viewers-ws"), count(now.viewers.websocket));
   const at = now.uptimeSeconds;
   if (before && at > before.at) {
-    setText(byId("post-rate"), rate((now.posts - before.posts) / (at - before.at)));
     setText(byId("delivery-rate"), rate((now.deliveries - before.deliveries) / (at - before.at)));
   }
-  before = { at, posts: now.posts, deliveries: now.deliveries };
+  before = { at, deliveries: now.deliveries };
   const links = byId("operations");
   if (links.childElementCount > 0) return;
   links.append(...operations.map((path) => {
@@ -102,8 +107,8 @@ function showService({ version, kafka, operations, now }) {
   }));
 }
 
-/** The ways in and out of a topic, each as a line to copy. @param {StreamLinks} stream */
-function showWays(stream) {
+/** The ways in and out of a topic, each as a line to copy. @param {StreamLinks} stream @param {string} broker */
+function showWays(stream, broker) {
   const full = (/** @type {string} */ path) => new URL(path, location.href).href;
   const socket = full(stream.socket).replace(/^http/, "ws");
   setText(byId("topic"), stream.topic);
@@ -118,6 +123,11 @@ function showWays(stream) {
       `curl -N ${full(stream.events)}`,
     ],
     ["Follow over a WebSocket", "The same records; one JSON object per line.", socket],
+    [
+      "Follow with a Kafka client",
+      "Records are keyed by name; their values are JSON.",
+      `kcat -C -b ${broker} -t ${stream.topic}`,
+    ],
     [
       "Earlier tracks",
       "GeoJSON, a line per name; this asks for all there are.",
@@ -140,11 +150,21 @@ function showWays(stream) {
   }));
 }
 
+function askForDrawing() {
+  if (isDrawingAsked) return;
+  isDrawingAsked = true;
+  setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawMs - (Date.now() - drawnAt)));
+}
+
 function draw() {
+  isDrawingAsked = false;
+  if (document.hidden) return;
   const now = Date.now();
+  drawnAt = now;
   for (const at of undrawn) frame.meter.drawn(now, Math.max(0, now + skewMs - at));
   undrawn = [];
   const delay = frame.meter.medianDelay(now);
+  setText(byId("arrival-rate"), rate(frame.meter.perSecond(now)));
   setText(byId("delay"), delay === null ? "–" : duration(delay));
   byId("tail-empty").hidden = newest.length > 0 || !isStarted;
   rows.forEach((row, i) => fill(row, newest[i]));

@@ -17,6 +17,8 @@ const pages = [
 
 const drawMs = 500;
 const askMs = 5_000;
+/** The second time comes sooner, as rates need two answers. */
+const soonMs = 1_500;
 
 /** @typedef {{ name: string, url: string }} StreamLine a stream that the page shows, and its address */
 /** @typedef {"unknown" | "up" | "down" | "away"} Health `away`: it is the service itself that does not answer */
@@ -38,6 +40,7 @@ export class Frame {
     this.#onService = onService;
     this.#parts.theme.addEventListener("click", switchTheme);
     this.#ask();
+    setTimeout(() => this.#ask(), soonMs);
     setInterval(() => !document.hidden && this.#ask(), askMs);
     setInterval(() => !document.hidden && this.#draw(), drawMs);
     document.addEventListener("visibilitychange", () => !document.hidden && this.#ask());
@@ -118,7 +121,8 @@ export class Frame {
     if (!parts.details.matches(":popover-open")) return;
     const { kafka } = service ?? {};
     const where = kafka ? `${kafka.mode} at ${kafka.brokers.join(", ")}` : "not known yet";
-    setText(parts.facts.kafka, `${this.#sentence()} for ${wholeDuration(now - this.#kafka.since)}, ${where}`);
+    const since = this.#kafka.health === "up" ? "" : ` for ${wholeDuration(now - this.#kafka.since)}`;
+    setText(parts.facts.kafka, `${this.#sentence()}${since}, ${where}`);
     setText(parts.facts.connection, connectionText(this.#connection, now));
     setText(parts.facts.records, `${count(meter.records)} received, ${perSecond} per second`);
     setText(
@@ -200,7 +204,7 @@ function build() {
     <nav aria-label="Pages">${pages.map(navLink).join("")}</nav>
     <button type="button" class="status" popovertarget="details" data-health="unknown" title="Status and stream addresses">
       <span class="status-item status-kafka"><i class="dot"></i><span data-part="kafka"></span></span>
-      <span class="status-item number"><b data-part="rate">0</b> <abbr title="records per second">rec/s</abbr></span>
+      <span class="status-item number"><b data-part="rate">0</b> <abbr title="records per second"><span>rec</span>/s</abbr></span>
       <span class="status-item number status-delay" title="From a record's timestamp to its drawing, median of the last 5 s">
         <span class="status-label">delay</span> <b data-part="delay">–</b></span>
       <span class="status-item number status-gaps" data-part="gapsItem" hidden><b data-part="gaps"></b> gaps</span>

@@ -15,13 +15,16 @@ export const palette = (isDark) => [...okabeIto, isDark ? "#f5f5f5" : "#111111"]
 
 export const colorCount = okabeIto.length + 1;
 
-/** Outlines in a square from −1 to 1, as SVG paths: circle, square, triangle, diamond, plus. */
+/** Outlines in a square from −1 to 1, as SVG paths: circle, square, triangle, diamond, plus, triangle on its tip,
+ * cross. */
 export const shapes = [
   "M-.9 0a.9 .9 0 1 0 1.8 0a.9 .9 0 1 0 -1.8 0Z",
   "M-.8 -.8H.8V.8H-.8Z",
   "M0 -1L.98 .78H-.98Z",
   "M0 -1.08L1.08 0L0 1.08L-1.08 0Z",
   "M-.36 -1H.36V-.36H1V.36H.36V1H-.36V.36H-1V-.36H-.36Z",
+  "M0 1L-.98 -.78H.98Z",
+  "M-.45 -.95L0 -.5L.45 -.95L.95 -.45L.5 0L.95 .45L.45 .95L0 .5L-.45 .95L-.95 .45L-.5 0L-.95 -.45Z",
 ];
 
 /** @param {string} name @returns {Series} */
@@ -46,9 +49,12 @@ export function setMark(svg, series) {
   svg.firstElementChild?.setAttribute("d", shapes[series.shape] ?? "");
 }
 
+/** Where hashing starts: FNV's own value plus 7005, as then all vehicles of the demo look different. */
+const start = 0x811c9dc5 + 7005;
+
 /** 32-bit FNV-1a over UTF-16 units, mixed once more so that its low bits are good too. @param {string} text */
 function fnv1a(text) {
-  let hash = 0x811c9dc5;
+  let hash = start;
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }

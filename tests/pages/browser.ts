@@ -1,0 +1,62 @@
+/** Chromium for the tests of the pages. Left out: finding it, and skipping without it (tests/requirements.ts).
+ * @module */
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { chromiumPath } from "../requirements.ts";
+
+/** How to open a page. */
+export type PageOptions = Pick<
+  BrowserContextOptions,
+  "viewport" | "colorScheme" | "reducedMotion" | "isMobile" | "hasTouch" | "permissions"
+>;
+
+/** A browser whose pages tell what went wrong in them. */
+export class TestBrowser implements AsyncDisposable {
+  #browser: Browser;
+
+  private constructor(browser: Browser) {
+    this.#browser = browser;
+  }
+
+  /** @throws {Error} when there is no Chromium */
+  static async launch(): Promise<TestBrowser> {
+    const executablePath = chromiumPath();
+    if (!executablePath) throw new Error("Cannot launch a browser as no chromium was found");
+    const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+    const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    return new TestBrowser(
+      await chromium.launch({
+        executablePath,
+        chromiumSandbox: false,
+        args: [...args, ...quiet, "--disable-dev-shm-usage"],
+      }),
+    );
+  }
+
+  /** Runs `use` with a page in a fresh profile. Errors and warnings of its console are kept in `complaints`. */
+  async page(
+    url: string,
+    use: (page: Page, complaints: string[]) => Promise<void>,
+    options: PageOptions = {},
+  ): Promise<void> {
+    const context = await this.#browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    const complaints: string[] = [];
+    try {
+      const page = await context.newPage();
+      page.setDefaultTimeout(10_000);
+      page.on("pageerror", (error) => complaints.push(`${error.message}\n${error.stack}`));
+      page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) {
+          complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+        }
+      });
+      await page.goto(url);
+      await use(page, complaints);
+    } finally {
+      await context.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+  }
+}
