@@ -1,7 +1,8 @@
-/** The compression codecs of Kafka's record batches, as the client library wants them.
+/** The compression codecs of Kafka's record batches, in the shape that the client library has for them.
  *
  * Topics that other programs fill may use any of the four, so all four are read; this program writes none. What comes out of
- * one batch is bounded, as a small compressed batch may hold gigabytes. Loaded on first use, lz4's WASM included.
+ * one batch is bounded, as a small compressed batch may hold gigabytes; lz4 tells only afterwards how much it was, which is at most
+ * 255 times the batch. Loaded on first use, lz4's WASM included.
  * @see {@link https://kafka.apache.org/documentation/#recordbatch} for the codec bits
  * @module */
 import { Buffer } from "node:buffer";
@@ -17,6 +18,7 @@ export interface Codec {
   decompress(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
+const snappyFrameMagic = Buffer.from("82534e4150505900", "hex");
 const limit = { maxOutputLength: maxBatchBytes };
 
 const gzipCodec: Codec = {
@@ -31,7 +33,10 @@ const zstdCodec: Codec = {
 
 const snappyCodec: Codec = {
   compress: async (encoder) => (await snappy()).compress(encoder),
-  decompress: async (bytes) => bounded(await (await snappy()).decompress(bytes)),
+  decompress: async (bytes) => {
+    checkSize(snappySize(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
+    return (await snappy()).decompress(bytes);
+  },
 };
 
 const lz4Codec: Codec = {
@@ -49,10 +54,34 @@ function lz4() {
 }
 
 function bounded(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteLength <= maxBatchBytes) return bytes;
-  throw new RangeError(
-    `Cannot read batch: it holds ${bytes.byteLength} bytes, at most ${maxBatchBytes} are read`,
-  );
+  checkSize(bytes.byteLength);
+  return bytes;
+}
+
+function checkSize(bytes: number): void {
+  if (bytes <= maxBatchBytes) return;
+  throw new RangeError(`Cannot read batch: it holds ${bytes} bytes, at most ${maxBatchBytes} are read`);
+}
+
+/** What snappy says that will come out, in front of each block; the codec makes room for as much before it reads on. Java puts
+ * several blocks into one frame. @see {@link https://github.com/google/snappy/blob/main/format_description.txt} */
+function snappySize(bytes: Buffer): number {
+  if (!bytes.subarray(0, snappyFrameMagic.length).equals(snappyFrameMagic)) return blockSize(bytes);
+  let size = 0;
+  for (let at = 16; at + 4 <= bytes.length; at += 4 + bytes.readUInt32BE(at)) {
+    size += blockSize(bytes.subarray(at + 4));
+  }
+  return size;
+}
+
+function blockSize(block: Buffer): number {
+  let size = 0;
+  for (let i = 0; i < 5; i++) {
+    const byte = block[i] ?? 0;
+    size += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 128) break;
+  }
+  return size;
 }
 
 /** The codecs by their number in a batch's attributes. */

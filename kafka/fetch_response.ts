@@ -7,19 +7,9 @@
  * @module */
 import { Buffer } from "node:buffer";
 import Decoder from "kafkajs/src/protocol/decoder.js";
-import decodeBatch from "kafkajs/src/protocol/recordBatch/v0/decoder.js";
-import filterAborted from "kafkajs/src/consumer/filterAbortedMessages.js";
+import { isAbortMarker, type KafkaRecord, readBatch, readBatchHeader } from "./record_batch.ts";
 
-/** A record as it was read; `timestamp` in ms since the epoch. */
-export interface KafkaRecord {
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  /** Values by name; a name that repeats has a list. */
-  readonly headers: Readonly<Record<string, Uint8Array | Uint8Array[]>>;
-}
+export type { KafkaRecord } from "./record_batch.ts";
 
 /** One partition of a fetch answer. */
 export interface FetchedPartition {
@@ -38,8 +28,11 @@ export interface FetchedPartition {
 // deno-lint-ignore no-explicit-any
 type Untyped = any;
 
-/** Bytes of a batch up to its length field, and where the magic byte and the last offset delta are. */
-const lengthEnd = 12, magicAt = 16, lastOffsetDeltaAt = 23, headerBytes = 61;
+/** From `first` on, records of this producer's transaction do not count, until its abort marker. */
+interface AbortedTransaction {
+  readonly producerId: bigint;
+  readonly first: number;
+}
 
 /** Reads a Fetch answer of versions 4–11.
  * @param wants what was asked for, to leave out what a batch holds before it */
@@ -81,47 +74,51 @@ async function decodePartition(
   const highWatermark = Number(decoder.readInt64());
   const lastStable = Number(decoder.readInt64());
   if (version >= 5) decoder.readInt64(); // log start
-  const abortedTransactions = decoder.readArray((d: Untyped) => ({
-    producerId: d.readInt64().toString(),
-    firstOffset: d.readInt64().toString(),
+  const aborted: AbortedTransaction[] = decoder.readArray((d: Untyped) => ({
+    producerId: BigInt(d.readInt64().toString()),
+    first: Number(d.readInt64()),
   }));
   if (version >= 11) decoder.readInt32(); // preferred read replica
   const size: number = decoder.readInt32();
   const from = wants.find((want) => want.partition === partition)?.offset ?? 0;
   const end = lastStable >= 0 ? lastStable : highWatermark;
   const batches = size > 0 ? decoder.readBytes(size) : Buffer.alloc(0);
-  return { partition, errorCode, end, ...await decodeBatches(batches, partition, from, abortedTransactions) };
+  return { partition, errorCode, end, ...await decodeBatches(batches, partition, from, aborted) };
 }
 
 /** Reads the batches that are whole; the last one may be cut off. */
-async function decodeBatches(bytes: Buffer, partition: number, from: number, abortedTransactions: unknown) {
-  const messages: Untyped[] = [];
+async function decodeBatches(
+  bytes: Buffer,
+  partition: number,
+  from: number,
+  transactions: readonly AbortedTransaction[],
+): Promise<Pick<FetchedPartition, "records" | "next" | "unreadable">> {
+  const records: KafkaRecord[] = [];
   const unreadable: { from: number; to: number; cause: string }[] = [];
+  const toCome = transactions.toSorted((a, b) => a.first - b.first);
+  const aborted = new Set<bigint>();
   let next = from;
-  for (let at = 0; at + headerBytes <= bytes.length;) {
-    const size = lengthEnd + bytes.readInt32BE(at + 8);
-    if (at + size > bytes.length || size < headerBytes) break;
-    const first = Number(bytes.readBigInt64BE(at));
-    const last = first + bytes.readInt32BE(at + lastOffsetDeltaAt);
+  for (let at = 0;;) {
+    const header = readBatchHeader(bytes, at);
+    if (!header) return { records, next, unreadable };
+    const batch = bytes.subarray(at, at += header.size);
+    while (toCome[0] && toCome[0].first <= header.last) aborted.add(toCome.shift()!.producerId);
     try {
-      if (bytes[at + magicAt] !== 2) throw new RangeError(`its format is ${bytes[at + magicAt]}, 2 is read`);
-      const batch = await decodeBatch(new Decoder(bytes.subarray(at, at + size)));
-      messages.push(batch.records);
+      if (header.problem !== null) throw new RangeError(header.problem);
+      if (isAbortMarker(batch, header)) aborted.delete(header.producerId);
+      const isVisible = !header.isControl && !(header.isTransactional && aborted.has(header.producerId));
+      if (isVisible && header.last >= from) {
+        for (const record of await readBatch(batch, partition)) {
+          if (record.offset >= from) records.push(record);
+        }
+      }
     } catch (error) {
-      unreadable.push({ from: Math.max(first, from), to: last, cause: (error as Error).message });
+      unreadable.push({
+        from: Math.max(header.first, from),
+        to: header.last,
+        cause: (error as Error).message,
+      });
     }
-    next = Math.max(next, last + 1);
-    at += size;
+    next = Math.max(next, header.last + 1);
   }
-  const visible = filterAborted({ messages: messages.flat(), abortedTransactions });
-  const records = visible.filter((m: Untyped) => !m.isControlRecord && Number(m.offset) >= from)
-    .map((m: Untyped): KafkaRecord => ({
-      partition,
-      offset: Number(m.offset),
-      timestamp: Number(m.timestamp),
-      key: m.key,
-      value: m.value,
-      headers: m.headers,
-    }));
-  return { records, next, unreadable };
 }
