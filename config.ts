@@ -1,7 +1,8 @@
 /** Every setting of the program: one table drives reading, `--help` and `--print-config`.
  *
- * Flag > environment variable > default. A secret may also come from a file (`NAME_FILE`, `--name-file`). Settings are read once,
- * checked and frozen; nothing else touches `Deno.env`. Left out: settings of features that do not exist yet, and a settings file.
+ * Flag > environment variable > default. A secret may also come from a file (`NAME_FILE`, `--name-file`).
+ * Settings are read once, checked and frozen; nothing else touches `Deno.env`. Left out: settings of features
+ * that do not exist yet, and a settings file.
  * @module */
 import { isTopicName } from "./kafka/topics.ts";
 import { type LogLevel, logLevels } from "./logger.ts";
@@ -13,6 +14,7 @@ import {
   isOrigin,
   isReadableFile,
   list,
+  nearMisses,
   oneOf,
   type Setting,
   text,
@@ -276,17 +278,12 @@ export function flagOf(name: string): string {
   return `--${name.toLowerCase().replaceAll("_", "-")}`;
 }
 
-/** Variables that look like a setting with one letter wrong, missing or too much, as `found → setting`.
+/** Variables that look like a setting with one letter wrong, missing or too much.
  *
- * Not an error, as the variable may be somebody else's; worth a warning, as `KAFKA_BROKER` would start the embedded broker. */
-export function misspelt(env: ReadonlyMap<string, string>): [found: string, meant: SettingName][] {
-  const pairs: [string, SettingName][] = [];
-  for (const found of env.keys()) {
-    if (found.length < 8 || found in settings || found.endsWith("_FILE")) continue;
-    const meant = settingNames.find((name) => name.length >= 8 && isOneLetterOff(found, name));
-    if (meant) pairs.push([found, meant]);
-  }
-  return pairs;
+ * Not an error, as the variable may be somebody else's; worth a warning, as `KAFKA_BROKER` would start the
+ * embedded broker. */
+export function misspelt(env: ReadonlyMap<string, string>): [found: string, meant: string][] {
+  return nearMisses([...env.keys()].filter((name) => !name.endsWith("_FILE")), settingNames);
 }
 
 interface Found {
@@ -381,7 +378,8 @@ function readSasl(get: Get): Config["kafkaSasl"] {
   if (mechanism === "") {
     if (username || password) {
       throw new ConfigError(
-        `Cannot use KAFKA_SASL_MECHANISM: found none beside a user name or password, allowed: ${settings.KAFKA_SASL_MECHANISM.allowed}`,
+        "Cannot use KAFKA_SASL_MECHANISM: found none beside a user name or password, " +
+          `allowed: ${settings.KAFKA_SASL_MECHANISM.allowed}`,
       );
     }
     return null;
@@ -397,7 +395,7 @@ function checkTogether(config: Config, purpose: Purpose): void {
   if (embedded && (config.kafkaSsl || config.kafkaSasl)) {
     throw new ConfigError(
       `Cannot use ${config.kafkaSsl ? "KAFKA_SSL" : "KAFKA_SASL_MECHANISM"}: ` +
-        "found KAFKA_BROKERS empty (the embedded broker has neither TLS nor logins), allowed: with KAFKA_BROKERS",
+        "found KAFKA_BROKERS empty (the embedded broker has no TLS and no logins), allowed: with KAFKA_BROKERS",
     );
   }
   const listens: [name: string, host: string][] = [];
@@ -421,15 +419,4 @@ function isLoopback(host: string): boolean {
 
 function quotedForShell(value: string): string {
   return /[\s#"'$\\`]/.test(value) ? `'${value.replaceAll("'", `'\\''`)}'` : value;
-}
-
-/** Whether one insertion, deletion or replacement turns one into the other. */
-function isOneLetterOff(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  const most = Math.min(a.length, b.length) - start;
-  while (end < most && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
-  return Math.max(a.length, b.length) - start - end <= 1;
 }

@@ -1,13 +1,13 @@
 /** The one error class that callers branch on, and the one way an error becomes an HTTP answer.
  *
- * Wrong arguments inside the program are built-in errors (`RangeError`, `TypeError`). Left out: errors of the command
- * line, which commands/cli.ts prints as one line, and what is sent on an open stream, which routes/sse.ts and
- * routes/websocket.ts write.
+ * Wrong arguments inside the program are built-in errors (`RangeError`, `TypeError`). Left out: errors of the
+ * command line, which commands/cli.ts prints as one line, and what is sent on an open stream, which
+ * routes/sse.ts and routes/websocket.ts write.
  * @see {@link https://www.rfc-editor.org/rfc/rfc9457} for `application/problem+json`
  * @module */
 import type { Logger } from "./logger.ts";
 
-/** One wrong place in a request: `pointer` is a JSON pointer into the body (`/0/lat`) or the name of a parameter. */
+/** One wrong place in a request: `pointer` is a JSON pointer into the body (`/0/lat`) or a parameter's name. */
 export interface FieldError {
   readonly pointer: string;
   readonly detail: string;
@@ -23,8 +23,8 @@ export interface StreamErrorOptions {
 
 /** A failure that the client may be told.
  *
- * `code` is stable and documented, lower case with dashes (`unknown-topic`); `status` the HTTP status; the message goes out
- * as the `detail`, so it holds no secret. */
+ * `code` is stable and documented, lower case with dashes (`unknown-topic`); `status` the HTTP status; the
+ * message goes out as the `detail`, so it holds no secret. */
 export class StreamError extends Error {
   override readonly name = "StreamError";
   readonly code: string;
@@ -50,9 +50,10 @@ export interface ProblemContext {
 
 /** Renders any thrown value as `application/problem+json`.
  *
- * A `StreamError` is told as it is; one with a status of 500 or more is also logged with its cause. Anything else is answered
- * by 500 `internal`, which tells the client nothing but the request id, and is logged whole.
- * @returns members `type`, `title`, `status`, `detail`, `code`, `instance`, `requestId` and, for wrong fields, `errors` */
+ * A `StreamError` is told as it is; one with a status of 500 or more is also logged with its cause. Anything
+ * else is answered by 500 `internal`, which tells the client nothing but the request id, and is logged whole.
+ * @returns members `type`, `title`, `status`, `detail`, `code`, `instance`, `requestId` and, for wrong
+ * fields, `errors` */
 export function problemResponse(error: unknown, context: ProblemContext): Response {
   const told = error instanceof StreamError
     ? error
@@ -78,7 +79,7 @@ export function problemResponse(error: unknown, context: ProblemContext): Respon
   });
 }
 
-/** The same short summary for every problem of one type, as RFC 9457 asks: `unknown-topic` → `Unknown topic`. */
+/** The same summary for every problem of one type, as RFC 9457 asks: `unknown-topic` → `Unknown topic`. */
 function titleOf(code: string): string {
   const words = code.replaceAll("-", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -1,7 +1,8 @@
 /** The program's one log: an event is one line on stderr, as text for a person or as JSON for a machine.
  *
- * Fields whose name says that they hold a secret are masked; an `Error` keeps its stack and its causes in its field, so that it
- * stays one line. Left out: files, rotation, sampling; whoever runs the service does that with the stream.
+ * Fields whose name says that they hold a secret are masked; an `Error` keeps its stack and its causes in its
+ * field, so that it stays one line. Left out: files, rotation, sampling; whoever runs the service does that
+ * with the stream.
  * @module */
 
 /** From all to least. */

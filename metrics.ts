@@ -1,13 +1,13 @@
 /** What the service counts and times, in Prometheus form.
  *
- * Each `Metrics` has a registry of its own, so that tests do not share one. Names begin with `tailrace_` and end in their base unit;
- * labels have few values: topics past the first hundred are counted as `other`. Left out: the numbers of each viewer, and
- * push to a gateway.
+ * Each `Metrics` has a registry of its own, so that tests do not share one. Names begin with `tailrace_` and
+ * end in their base unit; labels have few values: topics past the first hundred are counted as `other`. Left
+ * out: the numbers of each viewer, and push to a gateway.
  * @see {@link https://prometheus.io/docs/practices/naming/}
  * @module */
 import process from "node:process";
-import { Counter, Gauge, Histogram, type Metric, Registry } from "prom-client";
 import type { BrokerMetrics } from "./kafka/broker/mod.ts";
+import { Counter, Gauge, Histogram, histogramSeries, type Metric, Reading, Registry } from "./prometheus.ts";
 
 export type Transport = "sse" | "websocket";
 export type PostOutcome = "acknowledged" | "invalid" | "failed";
@@ -73,9 +73,9 @@ export function createMetrics(version: string): Metrics {
       m.requestSeconds.observe(labels, seconds);
     },
     posts: (topic, outcome, n) => m.posts.inc({ topic: topicLabel(topic), outcome }, n),
-    postSeconds: (seconds) => m.postSeconds.observe(seconds),
+    postSeconds: (seconds) => m.postSeconds.observe({}, seconds),
     deliveries: (transport, n) => m.deliveries.inc({ transport }, n),
-    deliverySeconds: (seconds) => m.deliverySeconds.observe(Math.max(0, seconds)),
+    deliverySeconds: (seconds) => m.deliverySeconds.observe({}, Math.max(0, seconds)),
     viewers: (transport, delta) => m.viewers.inc({ transport }, delta),
     resumes: (outcome) => m.resumes.inc({ outcome }),
     gaps(reason, skipped) {
@@ -83,7 +83,7 @@ export function createMetrics(version: string): Metrics {
       m.skipped.inc({ reason }, skipped);
     },
     undecodable: (topic) => m.undecodable.inc({ topic: topicLabel(topic) }),
-    kafkaUp: (up) => m.kafkaUp.set(up ? 1 : 0),
+    kafkaUp: (up) => m.kafkaUp.set({}, up ? 1 : 0),
     broker(snapshot) {
       const show = brokerMetrics(registry);
       readBroker = async () => show(await snapshot());
@@ -91,30 +91,30 @@ export function createMetrics(version: string): Metrics {
     async text() {
       // A broker that is gone must not take the other metrics with it: its last numbers stay.
       await readBroker?.().catch(() => {});
-      return await registry.metrics();
+      return registry.text();
     },
-    async snapshot() {
-      return {
+    snapshot() {
+      return Promise.resolve({
         uptimeSeconds: (Date.now() - startedMs) / 1000,
-        kafkaUp: await sum(m.kafkaUp) === 1,
-        posts: await sum(m.posts, { outcome: "acknowledged" }),
-        deliveries: await sum(m.deliveries),
+        kafkaUp: m.kafkaUp.sum() === 1,
+        posts: m.posts.sum({ outcome: "acknowledged" }),
+        deliveries: m.deliveries.sum(),
         viewers: {
-          sse: await sum(m.viewers, { transport: "sse" }),
-          websocket: await sum(m.viewers, { transport: "websocket" }),
+          sse: m.viewers.sum({ transport: "sse" }),
+          websocket: m.viewers.sum({ transport: "websocket" }),
         },
-      };
+      });
     },
   };
 }
 
 function serviceMetrics(registry: Registry) {
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
-    new Counter({ name: `tailrace_${name}`, help, labelNames, registers: [registry] });
+    registry.add(new Counter<L>(`tailrace_${name}`, help, labelNames));
   const histogram = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
-    new Histogram({ name: `tailrace_${name}`, help, labelNames, buckets, registers: [registry] });
+    registry.add(new Histogram<L>(`tailrace_${name}`, help, buckets, labelNames));
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
-    new Gauge({ name: `tailrace_${name}`, help, labelNames, registers: [registry] });
+    registry.add(new Gauge<L>(`tailrace_${name}`, help, labelNames));
   const metrics = {
     requests: counter("http_requests_total", "HTTP requests answered", "method", "route", "status"),
     requestSeconds: histogram(
@@ -158,51 +158,46 @@ function serviceMetrics(registry: Registry) {
 
 /** The conventional names, so that existing dashboards work. */
 function addProcessMetrics(registry: Registry, version: string): void {
-  const registers = [registry];
-  new Gauge({
-    name: "tailrace_build_info",
-    help: "1; the labels say what runs",
-    labelNames: ["version", "deno"],
-    registers,
-  }).set({ version, deno: Deno.version.deno }, 1);
-  new Gauge({
-    name: "process_resident_memory_bytes",
-    help: "Resident memory size in bytes",
-    registers,
-    collect() {
-      this.set(Deno.memoryUsage().rss);
-    },
-  });
-  new Counter({
-    name: "process_cpu_seconds_total",
-    help: "Total user and system CPU time spent in seconds",
-    registers,
-    collect() {
-      const { user, system } = process.cpuUsage();
-      this.reset();
-      this.inc((user + system) / 1e6);
-    },
-  });
-  new Gauge({
-    name: "process_start_time_seconds",
-    help: "Start time of the process since the epoch in seconds",
-    registers,
-  }).set((performance.timeOrigin) / 1000);
+  const build = new Gauge("tailrace_build_info", "1; the labels say what runs", ["version", "deno"]);
+  registry.add(build).set({ version, deno: Deno.version.deno }, 1);
+  const memory = () => Deno.memoryUsage().rss;
+  const cpu = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  };
+  const startedSeconds = performance.timeOrigin / 1000;
+  registry.add(
+    new Reading("gauge", "process_resident_memory_bytes", "Resident memory size in bytes", memory),
+  );
+  registry.add(
+    new Reading(
+      "counter",
+      "process_cpu_seconds_total",
+      "Total user and system CPU time spent in seconds",
+      cpu,
+    ),
+  );
+  registry.add(
+    new Reading(
+      "gauge",
+      "process_start_time_seconds",
+      "Start time of the process since the epoch in seconds",
+      () => startedSeconds,
+    ),
+  );
 }
 
 /** Adds the embedded broker's metrics; the returned function shows a new snapshot of them. */
 function brokerMetrics(registry: Registry): (snapshot: BrokerMetrics) => void {
-  const registers = [registry];
-  const gauge = (name: string, help: string) =>
-    new Gauge({ name: `tailrace_broker_${name}`, help, registers });
-  const counter = (name: string, help: string) =>
-    new Counter({ name: `tailrace_broker_${name}`, help, registers });
-  const requests = new Counter({
-    name: "tailrace_broker_requests_total",
-    help: "Kafka requests answered by the embedded broker",
-    labelNames: ["api", "error"],
-    registers,
-  });
+  const gauge = (name: string, help: string) => registry.add(new Gauge(`tailrace_broker_${name}`, help, []));
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    registry.add(new Counter<L>(`tailrace_broker_${name}`, help, labelNames));
+  const requests = counter(
+    "requests_total",
+    "Kafka requests answered by the embedded broker",
+    "api",
+    "error",
+  );
   const refused = counter("refused_connections_total", "Connections refused or ended for what they sent");
   const received = counter("received_bytes_total", "Bytes received from Kafka clients");
   const sent = counter("sent_bytes_total", "Bytes sent to Kafka clients");
@@ -210,57 +205,37 @@ function brokerMetrics(registry: Registry): (snapshot: BrokerMetrics) => void {
   const logBytes = gauge("log_bytes", "Size of the stored records");
   const topics = gauge("topics", "Topics");
   const groups = gauge("groups", "Consumer groups");
-  const commits = new SnapshotHistogram(
-    "tailrace_broker_commit_duration_seconds",
-    "Time of a commit to disk",
+  const commits = registry.add(
+    new SnapshotHistogram("tailrace_broker_commit_duration_seconds", "Time of a commit to disk"),
   );
-  registry.registerMetric(commits as unknown as Metric<string>);
   return (snapshot) => {
-    const totals: [Counter, number][] = [
-      [refused, snapshot.refusedConnections],
-      [received, snapshot.bytesIn],
-      [sent, snapshot.bytesOut],
-    ];
-    for (const [metric, total] of totals) {
-      metric.reset();
-      metric.inc(total);
-    }
-    requests.reset();
-    for (const { api, error, count } of snapshot.requests) requests.inc({ api, error }, count);
-    connections.set(snapshot.connections);
-    logBytes.set(snapshot.logBytes);
-    topics.set(snapshot.topics);
-    groups.set(snapshot.groups);
+    refused.set({}, snapshot.refusedConnections);
+    received.set({}, snapshot.bytesIn);
+    sent.set({}, snapshot.bytesOut);
+    for (const { api, error, count } of snapshot.requests) requests.set({ api, error }, count);
+    connections.set({}, snapshot.connections);
+    logBytes.set({}, snapshot.logBytes);
+    topics.set({}, snapshot.topics);
+    groups.set({}, snapshot.groups);
     commits.latest = snapshot.commitSeconds;
   };
 }
 
-/** A histogram that was counted elsewhere; it has what a `Registry` asks of a metric. */
-class SnapshotHistogram {
+/** A histogram that was counted elsewhere. */
+class SnapshotHistogram implements Metric {
+  readonly type = "histogram";
   latest: BrokerMetrics["commitSeconds"] = { buckets: [], sum: 0, count: 0 };
+
   constructor(readonly name: string, readonly help: string) {}
 
-  get() {
+  series() {
     const { buckets, sum, count } = this.latest;
-    const value = (suffix: string, value: number, labels = {}) => (
-      { metricName: `${this.name}_${suffix}`, value, labels }
-    );
-    return {
-      name: this.name,
-      help: this.help,
-      type: "histogram",
-      aggregator: "sum",
-      values: [
-        ...buckets.map(([le, below]) => value("bucket", below, { le })),
-        value("bucket", count, { le: "+Inf" }),
-        value("sum", sum),
-        value("count", count),
-      ],
-    };
+    return histogramSeries(buckets, sum, count);
   }
 }
 
-/** Lets the first `max` values through and calls the rest `other`, as each value is a series that is kept for ever. */
+/** Lets the first `max` values through and calls the rest `other`, as each value is a series that is kept for
+ * ever. */
 function boundedLabel(max: number): (value: string) => string {
   const seen = new Set<string>();
   return (value) => {
@@ -269,14 +244,4 @@ function boundedLabel(max: number): (value: string) => string {
     seen.add(value);
     return value;
   };
-}
-
-async function sum(metric: Counter | Gauge, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-  const { values } = await metric.get();
-  const wanted = Object.entries(labels);
-  return values
-    .filter((value) =>
-      wanted.every(([name, label]) => (value.labels as Record<string, unknown>)[name] === label)
-    )
-    .reduce((total, { value }) => total + value, 0);
 }

@@ -114,9 +114,36 @@ export function isReadableFile(path: string): boolean {
   }
 }
 
-/** The origin of a tile URL for a content security policy (`https://*.tile.example`), or null when it is no tile URL. */
+/** The origin of a tile URL for a content security policy (`https://*.tile.example`), or null when it is no
+ * tile URL. */
 export function tileOrigin(template: string): string | null {
   if (!["{z}", "{x}", "{y}"].every((part) => template.includes(part))) return null;
   const match = /^(https?):\/\/((?:\{s\}\.)?[A-Za-z0-9.-]+(?::\d{1,5})?)\//.exec(template);
   return match && !/[\s;,'"]/.test(template) ? `${match[1]}://${match[2]!.replace("{s}", "*")}` : null;
+}
+
+/** Pairs of a name found and the known one that it is one letter off; short names are left alone, as they are
+ * near to anything. */
+export function nearMisses(
+  found: Iterable<string>,
+  known: readonly string[],
+): [found: string, meant: string][] {
+  const pairs: [string, string][] = [];
+  for (const name of found) {
+    if (name.length < 8 || known.includes(name)) continue;
+    const meant = known.find((other) => other.length >= 8 && isOneLetterOff(name, other));
+    if (meant !== undefined) pairs.push([name, meant]);
+  }
+  return pairs;
+}
+
+/** Whether one insertion, deletion or replacement turns one into the other. */
+function isOneLetterOff(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start++;
+  let end = 0;
+  const most = Math.min(a.length, b.length) - start;
+  while (end < most && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  return Math.max(a.length, b.length) - start - end <= 1;
 }

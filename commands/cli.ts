@@ -1,7 +1,8 @@
 /** The command line: subcommands, their flags and their exit codes.
  *
- * Flags of settings come from the table in config.ts. 0: done, or ended by a signal; 1: failed; 2: the command line or a setting makes
- * no sense. An error is one line on stderr. Left out: what the subcommands do, which is in their own files.
+ * Flags of settings come from the table in config.ts. 0: done, or ended by a signal; 1: failed; 2: the
+ * command line or a setting makes no sense. An error is one line on stderr. Left out: what the subcommands
+ * do, which is in their own files.
  * @module */
 import { Command, CommanderError, Option } from "commander";
 import {
@@ -172,7 +173,7 @@ function addPublish(root: Command, process: CliProcess): void {
   });
 }
 
-/** How a subcommand stands in the list of them; what `serve` takes besides options is only there to be refused. */
+/** How a subcommand is listed; what `serve` takes besides options is only there to be refused. */
 function termOf(command: Command): string {
   const args = command.name() === "serve" ? [] : command.registeredArguments;
   const shown = args.map((arg) => {
@@ -197,7 +198,7 @@ interface Given {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Adds a subcommand that reads its settings, prints them if that is all that was asked, and runs `action`. */
+/** Adds a subcommand that reads its settings, prints them if only that was asked, and runs `action`. */
 function subcommand(
   parent: Command,
   process: CliProcess,

@@ -19,7 +19,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** A signal that aborts when `promise` settles, which takes the listener of a long-lived signal away again. */
+/** A signal that aborts when `promise` settles, which takes the listener of a long-lived signal away. */
 function cleanup(promise: Promise<void>): AbortSignal {
   const done = new AbortController();
   promise.finally(() => done.abort());

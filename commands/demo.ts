@@ -1,7 +1,8 @@
 /** The demo producers: each vehicle of demo_fleet.ts reports where it is once a second.
  *
- * Inside the service (`serve --demo`), or on its own against any Kafka (`tailrace demo`). A vehicle whose last report is not
- * acknowledged yet leaves out the next one, so that nothing piles up while Kafka is away. Left out: demo data of other features.
+ * Inside the service (`serve --demo`), or on its own against any Kafka (`tailrace demo`). A vehicle whose
+ * last report is not acknowledged yet leaves out the next one, so that nothing piles up while Kafka is away.
+ * Left out: demo data of other features.
  * @module */
 import type { Config } from "../config.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
@@ -23,11 +24,12 @@ export interface DemoOptions {
 }
 
 const reportEveryMs = 1000;
-/** A drive begins anew this often, so that whoever starts finds the vehicles where they would be had it never stopped, and
- * tracks go on after a restart. */
+/** A drive begins anew this often, so that whoever starts finds the vehicles where they would be had it never
+ * stopped, and tracks go on after a restart. */
 const driveMs = 6 * 3600 * 1000;
 
-/** Lets the vehicles drive until `signal` aborts; resolves when their last reports have an outcome. Never rejects for Kafka's sake. */
+/** Lets the vehicles drive until `signal` aborts; resolves when their last reports have an outcome. Never
+ * rejects for Kafka's sake. */
 export async function startDemo(
   { producer, topic, log, signal, clock = systemClock }: DemoOptions,
 ): Promise<void> {

@@ -13,7 +13,7 @@ const kinds = {
   bike: { topSpeed: 6.8, acceleration: 0.9, braking: 1.8, stopSeconds: null, restSeconds: [15, 40] },
 } as const satisfies Record<string, VehicleKind>;
 
-/** Who drives. `line`: junctions there and back for ever; without one, from one place in the city to another. */
+/** Who drives. `line`: junctions there and back for ever; without one, from one place in town to another. */
 interface Member {
   readonly name: string;
   readonly kind: keyof typeof kinds;

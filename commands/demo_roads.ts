@@ -1,7 +1,7 @@
-/** The road graph that the demo drives on: junctions, roads between them, the quickest way from one to another.
+/** The road graph that the demo drives on: junctions, the roads between them, the quickest way.
  *
- * Places are metres east (x) and north (y) of the graph's middle, which over one city is as good as a map projection. Left out: one-way
- * roads and turn restrictions, which the graph does not have.
+ * Places are metres east (x) and north (y) of the graph's middle, which over one city is as good as a map
+ * projection. Left out: one-way roads and turn restrictions, which the graph does not have.
  * @module */
 
 /** A road graph as in static/geo/streets.json; places are [longitude, latitude] in degrees. */
@@ -135,7 +135,8 @@ export class RoadMap {
     const arrival = new Map<string, { edge: Edge; start: string }>();
     const open = new Set([from]);
     while (open.size > 0) {
-      // A scan instead of a heap: the graph has a few hundred junctions, and a way is looked for once in minutes.
+      // A scan instead of a heap: the graph has a few hundred junctions, and a way is looked for
+      // once in minutes.
       let next = "", least = Infinity;
       for (const id of open) {
         const cost = seconds.get(id)!;

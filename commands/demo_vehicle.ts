@@ -1,7 +1,8 @@
-/** One vehicle of the demo: it speeds up, keeps to the limit, brakes for corners, red lights and stops, and rests at the end of a way.
+/** One vehicle of the demo: it speeds up, keeps to the limit, brakes for corners, red lights and stops, and
+ * rests at the end of a way.
  *
- * It moves in steps of a fixed length, so that the same seed gives the same drive however often it is asked where it is. Left out: other
- * vehicles, which it drives through.
+ * It moves in steps of a fixed length, so that the same seed gives the same drive however often it is asked
+ * where it is. Left out: other vehicles, which it drives through.
  * @module */
 import { distance, type Place, type RoadMap, type WayPoint } from "./demo_roads.ts";
 
@@ -190,7 +191,8 @@ export class Vehicle {
   }
 }
 
-/** How fast a corner of `turn` radians is taken: hardly slower up to 15°, about 20 km/h at a right angle, walking pace to turn round. */
+/** How fast a corner of `turn` radians is taken: hardly slower up to 15°, about 20 km/h at a right angle,
+ * walking pace to turn round. */
 function cornerSpeed(turn: number): number {
   const degrees = turn * 180 / Math.PI;
   return degrees < 15 ? Infinity : Math.max(1.8, 14 - degrees / 10.5);

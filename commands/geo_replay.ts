@@ -27,7 +27,7 @@ const maxLateMs = 1000;
 /** Pause between two rounds of a loop by the tracks' own times. */
 const roundPauseMs = 1000;
 
-/** Sends every position of every track when it is due; resolves at the end of all tracks or when `signal` aborts.
+/** Sends every position when it is due; resolves at the end of all tracks or when `signal` aborts.
  * @throws whatever `send` rejects with, after the other tracks ended too */
 export async function replay(options: ReplayOptions): Promise<void> {
   const { tracks, pace, loop, send, clock = systemClock } = options;

@@ -1,8 +1,9 @@
 /** Reads GeoJSON and GPX as tracks: who was where, in order, and when, if the file says so.
  *
- * GeoJSON: a FeatureCollection, a Feature or a geometry; lines are tracks, points of one name are one track in file order. The name
- * is `properties.name`, else the file's; times are `properties.times`, `coordTimes` or `coordinateProperties.times`, for a point
- * `time` or `timestamp`. GPX: tracks and routes, or, when there are none, its waypoints. Left out: areas, heights, KML and TCX.
+ * GeoJSON: a FeatureCollection, a Feature or a geometry; lines are tracks, points of one name are one track
+ * in file order. The name is `properties.name`, else the file's; times are `properties.times`, `coordTimes`
+ * or `coordinateProperties.times`, for a point `time` or `timestamp`. GPX: tracks and routes, or, when there
+ * are none, its waypoints. Left out: areas, heights, KML and TCX.
  * @see {@link https://www.rfc-editor.org/rfc/rfc7946} @see {@link https://www.topografix.com/GPX/1/1/}
  * @module */
 import { gpx } from "@tmcw/togeojson";
@@ -22,7 +23,7 @@ export interface Track {
   readonly points: readonly TrackPoint[];
 }
 
-/** A file that is no track file: the message names the file, what was found and what is wanted, on one line. */
+/** A file that is no track file: the message is one line, with the file, what was found and what is wanted. */
 export class TrackFileError extends Error {
   override readonly name = "TrackFileError";
 }
@@ -102,7 +103,7 @@ function parseGpx(text: string, refuse: Refuse): Json {
   }
 }
 
-/** Forgets the times of a line where not every point has one: the converter lists only those that are there. */
+/** Forgets the times of a line where some points have none: the converter lists only those that are there. */
 function dropPartTimes(feature: Json): void {
   const { type, coordinates } = feature.geometry as { type: string; coordinates: unknown[][] };
   const properties = feature.properties as Json;

@@ -1,4 +1,4 @@
-/** How far a replay is: a line that is written over on a terminal, a plain line now and then otherwise. @module */
+/** How far a replay is: a line that is written over on a terminal, else a plain line now and then. @module */
 import type { CommandRun } from "./run.ts";
 
 const terminalEveryMs = 250;

@@ -1,5 +1,5 @@
-/** `tailrace publish geo FILE…`: replays tracks of GeoJSON and GPX files as positions, each record as `POST /producer/{topic}`
- * would write it.
+/** `tailrace publish geo FILE…`: replays tracks of GeoJSON and GPX files as positions, each record as `POST
+ * /producer/{topic}` would write it.
  *
  * Left out: what a file may hold (geo_tracks.ts) and when a position is due (geo_replay.ts).
  * @module */
@@ -27,7 +27,8 @@ export interface PublishOptions {
 export const maxFileBytes = 64 * 1024 * 1024;
 
 /** Publishes the positions of all files until they are through, or until `run.signal` aborts.
- * @throws {CommandError} a file that cannot be replayed, Kafka out of reach at the start, positions that were not acknowledged */
+ * @throws {CommandError} a file that cannot be replayed, Kafka out of reach at the start, positions that were
+ * not acknowledged */
 export async function publishGeo(
   config: Config,
   files: readonly string[],
@@ -106,8 +107,8 @@ async function readBounded(stream: ReadableStream<Uint8Array>, maxBytes: number)
   return bytes;
 }
 
-/** Sends positions and counts them. While Kafka is away a position is sent again until it is stored; one of which nobody knows whether
- * it is stored is not, as it would be there twice. */
+/** Sends positions and counts them. While Kafka is away a position is sent again until it is stored; one of
+ * which nobody knows whether it is stored is not, as it would be there twice. */
 function sender(
   producer: Producer,
   topic: string,

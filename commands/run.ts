@@ -32,8 +32,8 @@ export function brokersOf(config: Config): readonly string[] {
   return [reachable.includes(":") ? `[${reachable}]:${port}` : `${reachable}:${port}`];
 }
 
-/** Waits for `work`, but no longer than until `signal` aborts; then it rejects with the signal's reason, which ends a subcommand
- * without an error. */
+/** Waits for `work`, but no longer than until `signal` aborts; then it rejects with the signal's reason,
+ * which ends a subcommand without an error. */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();

@@ -1,4 +1,5 @@
-/** `tailrace topics create|list`. Left out: deleting and changing topics, which kafka-topics and others do on the same port. @module */
+/** `tailrace topics create|list`. Left out: deleting and changing topics, which kafka-topics and others do on
+ * the same port. @module */
 import type { Config } from "../config.ts";
 import { KafkaError } from "../kafka/connection.ts";
 import { isTopicName } from "../kafka/topics.ts";
@@ -11,7 +12,8 @@ export interface CreateOptions {
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** Makes topics that are missing and leaves those that are there as they are; without names, the one of positions.
+/** Makes topics that are missing and leaves those that are there as they are; without names, the one of
+ * positions.
  * @throws {CommandError} when Kafka refuses one of them; the others are made nevertheless */
 export async function createTopics(
   config: Config,

@@ -1,7 +1,7 @@
 /** All routes in one application: a feature is one line here.
  *
- * Opens nothing, so that a test can call `createApp(deps).request(…)`. Left out: the frame around the routes (shell.ts), and the
- * socket (commands/serve.ts).
+ * Opens nothing, so that a test can call `createApp(deps).request(…)`. Left out: the frame around the routes
+ * (shell.ts), and the socket (commands/serve.ts).
  * @module */
 import type { Hono } from "hono";
 import { type GeoDeps, geoRoutes } from "./geo.ts";

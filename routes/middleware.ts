@@ -1,9 +1,9 @@
-/** What every request passes on its way in and every answer on its way out: request id, access log, security headers, CORS, the
- * check of who asks, the limit of a body.
+/** What every request passes on its way in and every answer on its way out: request id, access log, security
+ * headers, CORS, the check of who asks, the limit of a body.
  *
- * An answer that upgrades to a WebSocket passes untouched, as its headers cannot be changed, and the body of a stream is never read
- * here. So headers are set on the answer after `next()`, and never prepared before it. Left out: which routes there are
- * (routes/app.ts), and authentication.
+ * An answer that upgrades to a WebSocket passes untouched, as its headers cannot be changed, and the body of
+ * a stream is never read here. So headers are set on the answer after `next()`, and never prepared before it.
+ * Left out: which routes there are (routes/app.ts), and authentication.
  * @module */
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
@@ -21,7 +21,7 @@ export interface AppEnv {
 type Handler = MiddlewareHandler<AppEnv>;
 
 /** Paths that are asked for so often that their line helps nobody. */
-const quietPath = /^\/(livez|readyz|metrics|favicon\.ico|client\.js|static\/.*)$/;
+const quietPath = /^\/(|livez|readyz|metrics|favicon\.ico|client\.js|static\/.*)$/;
 
 /** Gives each request its id (a sane `X-Request-Id` is kept), and logs and counts the start of its answer. */
 export function observe({ log, metrics }: { log: Logger; metrics: Pick<Metrics, "httpRequest"> }): Handler {
@@ -155,7 +155,8 @@ function isForeign(c: Context, origins: readonly string[]): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
 }
 
-/** Ends a request whose body is longer than `maxBytes`, by what it announces or, when it announces nothing, by what comes. */
+/** Ends a request whose body is longer than `maxBytes`, by what it announces or, when it announces nothing,
+ * by what comes. */
 export function limitBody(maxBytes: number, log: Logger): Handler {
   const tooLong = () =>
     new StreamError("body-too-large", 413, `The body is too long: at most ${maxBytes} bytes are read`);
@@ -176,8 +177,8 @@ export function limitBody(maxBytes: number, log: Logger): Handler {
         },
       }),
     );
-    // `duplex` is required for a body that is a stream, but missing in the DOM types. Made from its parts, as a request made from
-    // a request takes its signal, and Deno warns of that.
+    // `duplex` is required for a body that is a stream, but missing in the DOM types. Made from its parts, as
+    // a request made from a request takes its signal, and Deno warns of that.
     const init = { method, headers: raw.headers, body: counted, duplex: "half" } as RequestInit;
     c.req.raw = new Request(raw.url, init);
     await next();
@@ -207,7 +208,7 @@ function setHeaders(c: Context, headers: Readonly<Record<string, string>>): void
     set();
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    c.res = new Response(c.res.body, c.res); // the headers of a fetched answer, or of a redirect, are read-only
+    c.res = new Response(c.res.body, c.res); // headers of a fetched answer, or of a redirect, are read-only
     set();
   }
 }

@@ -16,8 +16,8 @@ export interface ShellDeps {
   readonly metrics: Pick<Metrics, "httpRequest">;
 }
 
-/** Puts routes into the frame. Errors, unknown paths (404) and known paths asked with another method (405 with `Allow`, read
- * from the routes) are answered as `application/problem+json`. */
+/** Puts routes into the frame. Errors, unknown paths (404) and known paths asked with another method (405
+ * with `Allow`, read from the routes) are answered as `application/problem+json`. */
 export function shell(deps: ShellDeps, routes: readonly (Hono | Hono<AppEnv>)[]): Hono<AppEnv> {
   const { config, log } = deps;
   const app = new Hono<AppEnv>();
@@ -63,8 +63,8 @@ function allowedMethods(app: Hono<AppEnv>, path: string): string[] {
   return [...new Set([...found, ...(found.includes("GET") ? ["HEAD"] : []), "OPTIONS"])].sort();
 }
 
-/** Whether the sender went away in the middle of its body, which is nothing that went wrong here. `request.signal` would say so
- * too, but whoever touches it makes Deno print a warning. */
+/** Whether the sender went away in the middle of its body, which is nothing that went wrong here.
+ * `request.signal` would say so too, but whoever touches it makes Deno print a warning. */
 function isBrokenBody(error: Error): boolean {
   return error instanceof Deno.errors.BadResource && error.message.includes("body");
 }

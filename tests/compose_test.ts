@@ -1,5 +1,5 @@
-/** compose.yaml by the rules of the Compose Specification, as far as they matter to what the file uses, so that a slip is found
- * where there is no Docker.
+/** compose.yaml by the rules of the Compose Specification, as far as they matter to what the file uses, so
+ * that a slip is found where there is no Docker.
  * @see {@link https://github.com/compose-spec/compose-spec/blob/main/schema/compose-spec.json} @module */
 import { assert, assertArrayIncludes, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parse } from "yaml";

@@ -7,7 +7,8 @@ export interface CliRun {
   readonly stderr: string;
 }
 
-/** How to run it. `env`: nothing else of the environment is passed on, so that the machine's settings do not count. */
+/** How to run it. `env`: nothing else of the environment is passed on, so that the machine's settings do not
+ * count. */
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input; without it, it is empty. */
