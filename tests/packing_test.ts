@@ -29,7 +29,10 @@ Deno.test("deno task compile packs the pages, the broker's worker and the librar
       ...filesUnder("commands", ".ts"),
     ];
     assertEquals(wanted.filter((path) => !holds(path)), [], "files that are not in the binary");
-    const libraries = ["commander", "hono", "kafkajs", "zod"];
+    const libraries = [
+      ...["@platformatic/wasm-utils", "@tmcw/togeojson", "@xmldom/xmldom", "commander", "hono", "kafkajs"],
+      ...["kafkajs-snappy", "leaflet", "topojson-client", "world-atlas", "zod"],
+    ];
     const hasLibrary = (name: string) => packed.some((each) => each.includes(`/${name}/`));
     assertEquals(libraries.filter((name) => !hasLibrary(name)), [], "libraries that are not in the binary");
     const testsOnly = ["playwright-core", "axe-core"].filter(hasLibrary);
