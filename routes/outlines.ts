@@ -42,6 +42,7 @@ function label({ properties, geometry }: Country) {
   let best = { area: 0, x: 0, y: 0 };
   for (const [ring] of polygons) {
     const found = centroid(ring ?? []);
+    if (!found) return [];
     if (found.area > best.area) best = found;
   }
   if (best.area === 0) return [];
@@ -53,8 +54,9 @@ function label({ properties, geometry }: Country) {
   }];
 }
 
-/** Centre of mass of a ring, by the shoelace formula; area in square degrees. A ring over the antimeridian goes on beyond ±180°. */
-function centroid(ring: Ring): { area: number; x: number; y: number } {
+/** Centre of mass of a ring, by the shoelace formula; area in square degrees. A ring over the antimeridian goes on beyond ±180°.
+ * @returns null for a ring around a pole, which has no middle on a map */
+function centroid(ring: Ring): { area: number; x: number; y: number } | null {
   let twice = 0, x = 0, y = 0;
   let [[x0, y0] = [0, 0]] = ring as [number, number][];
   for (const [lon = 0, y1 = 0] of ring.slice(1)) {
@@ -65,10 +67,9 @@ function centroid(ring: Ring): { area: number; x: number; y: number } {
     y += (y0 + y1) * cross;
     [x0, y0] = [x1, y1];
   }
-  const isAroundAPole = Math.abs(x0 - (ring[0]?.[0] ?? 0)) > 180;
-  return twice === 0 || isAroundAPole
-    ? { area: 0, x: 0, y: 0 }
-    : { area: Math.abs(twice / 2), x: x / (3 * twice), y: y / (3 * twice) };
+  if (Math.abs(x0 - (ring[0]?.[0] ?? 0)) > 180) return null;
+  if (twice === 0) return { area: 0, x: 0, y: 0 };
+  return { area: Math.abs(twice / 2), x: x / (3 * twice), y: y / (3 * twice) };
 }
 
 function rounded(_key: string, value: unknown): unknown {

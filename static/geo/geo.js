@@ -4,6 +4,7 @@
  * Records change the movers (session.js), and the movers are all that is drawn: on the map in one animation frame however many
  * records came, in the list and the notices twice a second. Left out: replay at a speed; a rectangle as a filter.
  * @module */
+/** @import { PositionEvent } from "../../routes/geo.ts" */
 /** @import { GeoData } from "../../routes/pages.ts" */
 /** @import { Mover } from "./movers.js" */
 import { byId } from "../shared/dom.js";
@@ -106,7 +107,7 @@ async function loadSettings() {
   }
 }
 
-/** @param {import("./movers.js").PositionRecord} record */
+/** @param {PositionEvent} record */
 function onRecord(record) {
   // Nobody looks at a hidden page, and it gets no frames: what was missed is drawn with the rest when it is shown.
   if (document.hidden) movers.fresh = [];

@@ -5,20 +5,9 @@
  * trails share `maxPoints`, and what is beyond a trail's share loses every second point of its older half, so it gets coarser,
  * not shorter; past `maxNames` the names not seen for longest are dropped. Left out: the DOM, Leaflet, the network.
  * @module */
+/** @import { PositionEvent } from "../../routes/geo.ts" */
 /** @import { Series } from "../shared/series.js" */
 import { seriesOf } from "../shared/series.js";
-
-/** Data of a `position` event. Degrees (WGS 84); `at` is the record's timestamp in ms since the epoch.
- * @typedef {object} PositionRecord
- * @property {string} topic
- * @property {number} partition
- * @property {number} offset
- * @property {string} name
- * @property {string} [message_id]
- * @property {string} [timestamp]
- * @property {number} at
- * @property {number} lat
- * @property {number} lon */
 
 /** Where something was: parallel arrays, oldest first, of which those before `start` are gone.
  * @typedef {object} Trail
@@ -69,7 +58,7 @@ export class Movers {
   /** Whether heads glide to a new fix instead of jumping. */
   isGliding = true;
 
-  /** A position came from the stream. @param {PositionRecord} record @param {number} now performance.now() @returns {Mover} */
+  /** A position came from the stream. @param {PositionEvent} record @param {number} now performance.now() @returns {Mover} */
   take(record, now) {
     const known = this.byName.get(record.name);
     const mover = known ?? this.#add(record.name);
@@ -88,13 +77,13 @@ export class Movers {
     mover.lat = record.lat;
     mover.lon = record.lon;
     mover.at = record.at;
-    mover.messageId = record.message_id ?? "";
+    mover.messageId = record.message_id;
     mover.place = `${record.partition}:${record.offset}`;
     return mover;
   }
 
   /** Puts an earlier track in place of what is known of a name.
-   * @param {string} name @param {number[][]} lonLats oldest first @param {number[]} times ms since the epoch @param {string} messageId */
+   * @param {string} name @param {readonly (readonly number[])[]} lonLats oldest first @param {readonly number[]} times ms since the epoch @param {string} messageId */
   setTrack(name, lonLats, times, messageId) {
     const mover = this.byName.get(name) ?? this.#add(name);
     mover.trail = { x: [], y: [], at: [], start: 0 };

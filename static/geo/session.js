@@ -4,15 +4,13 @@
  * The tracks come with the cursor at which they end, so the stream continues them without overlap or hole. Whatever goes wrong
  * on the way is kept as facts (`phase`, `problem`, `gap`, …) for the page to show. Left out: showing them.
  * @module */
+/** @import { PositionEvent } from "../../routes/geo.ts" */
+/** @import { Tracks } from "../../routes/tracks.ts" */
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Problem, Ready, Stream, StreamState } from "../shared/stream.js" */
-/** @import { Movers, PositionRecord } from "./movers.js" */
+/** @import { Movers } from "./movers.js" */
 import { clockSkew } from "../shared/meter.js";
 import { follow, readProblem } from "../shared/stream.js";
-
-/** @typedef {{ type: string, features: TrackFeature[], cursor: string, truncated?: boolean }} Tracks GeoJSON; times in ms since the
- * epoch; `truncated`: older positions of the span were left out */
-/** @typedef {{ geometry: { coordinates: number[][] }, properties: { name: string, times: number[], message_id?: string } }} TrackFeature */
 
 /** @typedef {"loading" | "waiting" | "live" | "failed"} Phase `waiting`: for the next try to load the tracks */
 
@@ -48,11 +46,11 @@ export class Session {
   #movers;
   #frame;
   #onChange;
-  /** @type {(record: PositionRecord) => void} */ #onRecord;
+  /** @type {(record: PositionEvent) => void} */ #onRecord;
   /** @type {Stream | null} */ #stream = null;
   #work = new AbortController();
 
-  /** @param {{ topic: string, movers: Movers, frame: Frame, onChange: () => void, onRecord: (record: PositionRecord) => void }} options
+  /** @param {{ topic: string, movers: Movers, frame: Frame, onChange: () => void, onRecord: (record: PositionEvent) => void }} options
    *   `onChange`: a fact is another; `onRecord`: after the movers have it */
   constructor({ topic, movers, frame, onChange, onRecord }) {
     this.topic = topic;
@@ -138,11 +136,11 @@ export class Session {
   }
 
   /** @param {Tracks} tracks */
-  #take({ features, truncated = false }) {
+  #take({ features, truncated }) {
     this.isTruncated = truncated;
     this.#movers.clear();
     this.#newestAt = 0;
-    for (const { geometry, properties: { name, times, message_id = "" } } of features) {
+    for (const { geometry, properties: { name, times, message_id } } of features) {
       this.#movers.setTrack(name, geometry.coordinates, times, message_id);
       this.#newestAt = Math.max(this.#newestAt, times[times.length - 1] ?? 0);
     }
@@ -154,7 +152,7 @@ export class Session {
     this.#stream = follow(this.eventsPath, {
       cursor,
       events: ["position"],
-      onRecord: (/** @type {PositionRecord} */ record) => this.#record(record),
+      onRecord: (/** @type {PositionEvent} */ record) => this.#record(record),
       onReady: (ready) => this.#ready(ready, trailMs),
       onGap: ({ skipped, reason }) => this.#lost(skipped, reason),
       onStatus: ({ kafka }) => {
@@ -191,7 +189,7 @@ export class Session {
     this.#onChange();
   }
 
-  /** @param {PositionRecord} record */
+  /** @param {PositionEvent} record */
   #record(record) {
     const now = Date.now();
     this.#newestArrival = now;

@@ -5,7 +5,7 @@
  * follows like any other viewer. Left out: everything of features that this service has not got.
  * @module */
 /** @import { HomeData, StreamLinks } from "../../routes/pages.ts" */
-/** @import { PositionRecord } from "../geo/movers.js" */
+/** @import { PositionEvent } from "../../routes/geo.ts" */
 import { copyLine } from "../shared/copy.js";
 import { byId } from "../shared/dom.js";
 import { count, duration, rate, setText, timeOfDay, utc, wholeDuration } from "../shared/format.js";
@@ -22,7 +22,7 @@ const tickMs = 500;
 /** Delays of at most this many records are looked at per drawing. */
 const maxDelays = 256;
 
-/** Newest first. @type {PositionRecord[]} */
+/** Newest first. @type {PositionEvent[]} */
 const newest = [];
 /** Delays of what came since the last drawing, to be counted when it is drawn. @type {number[]} */
 let undrawn = [];
@@ -53,7 +53,7 @@ function start({ streams, kafka }) {
   frame.setStreams([{ name: `Positions of ${stream.topic}, as server-sent events`, url: stream.events }]);
   follow(stream.events, {
     events: ["position"],
-    onRecord: (/** @type {PositionRecord} */ record) => {
+    onRecord: (/** @type {PositionEvent} */ record) => {
       frame.meter.arrived(Date.now());
       if (!document.hidden && undrawn.length < maxDelays) undrawn.push(record.at);
       newest.unshift(record);
@@ -186,7 +186,7 @@ function makeRow() {
   return { element, time, sign, name, position, record };
 }
 
-/** @param {ReturnType<typeof makeRow>} row @param {PositionRecord | undefined} position */
+/** @param {ReturnType<typeof makeRow>} row @param {PositionEvent | undefined} position */
 function fill(row, position) {
   row.element.hidden = position === undefined;
   if (!position) return;

@@ -1,0 +1,169 @@
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { silentLogger } from "../../logger.ts";
+import { createMetrics } from "../../metrics.ts";
+import { assetPaths } from "../../routes/assets.ts";
+import { worldOutlines } from "../../routes/outlines.ts";
+import { pagesRoutes, prefersHtml } from "../../routes/pages.ts";
+import { shell } from "../../routes/shell.ts";
+
+const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+
+function open(tileUrl: string | null = null) {
+  const config = { tileUrl, geoTopic: "geostream", corsOrigins: [], maxBodyBytes: 1024 };
+  const metrics = createMetrics("1.2.3");
+  const service = { version: "1.2.3", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
+  return shell({ config, log: silentLogger, metrics }, [pagesRoutes({ config, service, metrics })]);
+}
+
+Deno.test("prefersHtml() ranks by quality and by how specific a range is", () => {
+  assert(prefersHtml(browserAccept));
+  assert(prefersHtml("text/*"));
+  assert(prefersHtml("application/json;q=0.5, text/html"));
+  assert(!prefersHtml(undefined));
+  assert(!prefersHtml("*/*"));
+  assert(!prefersHtml("application/json"));
+  assert(!prefersHtml("text/html;q=0.5, application/json"));
+  assert(!prefersHtml("text/html;q=0, */*"));
+  assert(!prefersHtml("text/html;q=high"));
+});
+
+Deno.test("pagesRoutes() answers a page to browsers and its data to programs on one path", async () => {
+  const app = open();
+  for (const path of ["/", "/geo"]) {
+    const page = await app.request(path, { headers: { accept: browserAccept } });
+    assertEquals(page.headers.get("content-type"), "text/html; charset=utf-8");
+    assertEquals(page.headers.get("vary"), "Accept");
+    assertStringIncludes(await page.text(), "<!doctype html>");
+    const data = await app.request(path);
+    assertMatch(data.headers.get("content-type") ?? "", /^application\/json/);
+    assertEquals(data.headers.get("vary"), "Accept");
+    assertEquals(data.headers.get("cache-control"), "no-store");
+    await data.body?.cancel();
+  }
+});
+
+Deno.test("GET / as JSON says what runs and where its streams are", async () => {
+  const { name, version, kafka, streams, now } = await (await open().request("/")).json();
+  assertEquals({ name, version, kafka }, {
+    name: "tailrace",
+    version: "1.2.3",
+    kafka: { mode: "embedded", brokers: ["127.0.0.1:9092"] },
+  });
+  assertEquals(streams[0].events, "/geo/geostream/events");
+  assertEquals(now.viewers, { sse: 0, websocket: 0 });
+});
+
+Deno.test("GET /geo as JSON names the topic, the tiles and whose map it is; a bad topic is a problem", async () => {
+  const app = open("https://tile.example.org/{z}/{x}/{y}.png");
+  assertEquals(await (await app.request("/geo?topic=fleet.eu")).json(), {
+    topic: "fleet.eu",
+    usualTopic: "geostream",
+    tileUrl: "https://tile.example.org/{z}/{x}/{y}.png",
+    attribution: "Tiles: tile.example.org",
+  });
+  const problem = await app.request("/geo?topic=a%20b");
+  assertEquals(problem.status, 400);
+  assertEquals((await problem.json()).code, "invalid-topic");
+});
+
+Deno.test("pagesRoutes() lets pages load tiles from the tile server, and nothing inline", async () => {
+  const app = open("https://tile.example.org/{z}/{x}/{y}.png");
+  const page = await app.request("/geo", { headers: { accept: browserAccept } });
+  const policy = page.headers.get("content-security-policy") ?? "";
+  assertMatch(policy, /img-src [^;]*https:\/\/tile\.example\.org/);
+  assert(!policy.includes("unsafe"));
+  const html = await page.text();
+  assert(
+    !/\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)/.test(html),
+    "the page has inline script or style",
+  );
+});
+
+Deno.test("every asset is answered with its type, an ETag, and 304 to who has it", async () => {
+  const app = open();
+  const types: Record<string, string> = {
+    js: "text/javascript",
+    css: "text/css",
+    json: "application/json",
+    svg: "image/svg+xml",
+    ico: "image/svg+xml",
+  };
+  for (const path of assetPaths) {
+    const response = await app.request(path);
+    assertEquals(response.status, 200, path);
+    assertStringIncludes(response.headers.get("content-type") ?? "", types[path.split(".").at(-1)!]!, path);
+    assertNotEquals((await response.bytes()).length, 0, path);
+    const etag = response.headers.get("etag") ?? "";
+    assertMatch(etag, /^"[\w-]{22}"$/);
+    for (const known of [etag, `W/${etag}`, `"other", ${etag}`]) {
+      const again = await app.request(path, { headers: { "if-none-match": known } });
+      assertEquals(again.status, 304, path);
+      assertEquals(await again.text(), "");
+    }
+  }
+});
+
+Deno.test("every file that a page or module names is an asset", async () => {
+  const app = open();
+  const named = new Set<string>();
+  for (const path of ["/", "/geo"]) {
+    const html = await (await app.request(path, { headers: { accept: browserAccept } })).text();
+    for (const [, file] of html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)) named.add(file!);
+  }
+  for (const path of assetPaths.filter((path) => path.startsWith("/static/") && path.endsWith(".js"))) {
+    const code = await (await app.request(path)).text();
+    for (const [, file] of code.matchAll(/^import .* from "(\.[^"]+)";$/gm)) {
+      named.add(new URL(file!, `http://localhost${path}`).pathname);
+    }
+    for (const [, file] of code.matchAll(/"(\/static\/[^"]+)"/g)) named.add(file!);
+  }
+  assert(named.size > 20);
+  for (const file of named) assert(assetPaths.includes(file), `${file} is named but not served`);
+});
+
+Deno.test("HEAD of a page or asset has the headers of GET and no body", async () => {
+  const app = open();
+  for (const path of ["/client.js", "/geo"]) {
+    const head = await app.request(path, { method: "HEAD" });
+    assertEquals(head.status, 200);
+    assertEquals(await head.text(), "");
+  }
+});
+
+Deno.test("nothing outside the table of assets can be read", async () => {
+  const app = open();
+  for (
+    const path of [
+      "/static/",
+      "/static/geo/../../config.ts",
+      "/static/%2e%2e/config.ts",
+      "/static/..%2fconfig.ts",
+      "/static/geo/index.html",
+      "/static/__proto__",
+      "/constructor",
+    ]
+  ) {
+    const response = await app.request(path);
+    assertEquals(response.status, 404, path);
+    await response.body?.cancel();
+  }
+  const post = await app.request("/client.js", { method: "POST" });
+  assertEquals([post.status, post.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
+  await post.body?.cancel();
+});
+
+Deno.test("worldOutlines() has land, borders and a place for the name of each country but those around a pole", () => {
+  const { features } = JSON.parse(worldOutlines()) as {
+    features: {
+      properties: { kind: string; name?: string };
+      geometry: { type: string; coordinates: number[] };
+    }[];
+  };
+  const kinds = new Set(features.map(({ properties }) => properties.kind));
+  assertEquals([...kinds].sort(), ["borders", "country", "land"]);
+  const at = (name: string) =>
+    features.find(({ properties }) => properties.name === name)?.geometry.coordinates;
+  assertEquals(at("Germany")?.map(Math.round), [10, 51]);
+  assertEquals(Math.round((at("Russia")?.[0] ?? 0) / 10), 10); // not split by the antimeridian
+  assertEquals(at("Antarctica"), undefined);
+});
