@@ -9,29 +9,6 @@ import { type History, OutsideLog, type Page } from "./history.ts";
 import { chunkOf, isFull } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
-/** Lets a few at a time through, in order. */
-export class Turns {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(atOnce: number) {
-    this.#free = atOnce;
-  }
-
-  /** Runs `work` when it is its turn. */
-  async take<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((go) => this.#waiting.push(go));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    }
-  }
-}
-
 /** What a step came to; `stuck`: nothing could be read now. */
 export interface StepOutcome {
   readonly records: number;

@@ -14,6 +14,7 @@ import {
 } from "./connection.ts";
 import type { KafkaRecord } from "./fetch_response.ts";
 import type { Positions } from "./cursor.ts";
+import { Turns } from "./turns.ts";
 
 /** Some records of one partition, ascending; it covers the offsets `from` … `next` − 1. */
 export interface Page {
@@ -38,12 +39,18 @@ const pageBytes = 64 * 1024;
 const maxReadsAtOnce = 4;
 const maxCachedBytes = 16 * 1024 * 1024;
 const metadataAgeMs = 10_000;
+/** A page may be of a log that is gone: the topic was made anew, and nobody follows it who would notice. */
+const pageAgeMs = 10_000;
 /** What a record costs in memory besides its key and value, about. */
 const recordOverheadBytes = 200;
+/** So that there are not very many pages to look through. */
+const pageOverheadBytes = 16 * 1024;
 
 interface CachedPage extends Page {
   readonly place: string;
   readonly bytes: number;
+  /** When it was read, on the clock of `performance.now()`. */
+  readonly at: number;
 }
 
 /** Reads the past of any topic over one connection. */
@@ -58,8 +65,7 @@ export class History implements AsyncDisposable {
   #pages: CachedPage[] = [];
   #cachedBytes = 0;
   readonly #reading = new Map<string, Promise<Page>>();
-  #slots = maxReadsAtOnce;
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns = new Turns(maxReadsAtOnce);
 
   constructor(kafka: Kafka) {
     this.#kafka = kafka;
@@ -76,8 +82,9 @@ export class History implements AsyncDisposable {
    * @throws {KafkaError} */
   async read(topic: string, partition: number, offset: number): Promise<Page> {
     const place = `${topic}/${partition}`;
+    const oldest = performance.now() - pageAgeMs;
     const cached = this.#pages.findLastIndex((page) =>
-      page.place === place && page.from <= offset && offset < page.next
+      page.place === place && page.at >= oldest && page.from <= offset && offset < page.next
     );
     if (cached >= 0) {
       const [page] = this.#pages.splice(cached, 1);
@@ -87,14 +94,19 @@ export class History implements AsyncDisposable {
     const key = `${place}/${offset}`;
     const running = this.#reading.get(key);
     if (running) return await running;
-    const reading = this.#limited(() => this.#fetch(topic, partition, offset));
+    const reading = this.#turns.take(() => this.#fetch(topic, partition, offset));
     this.#reading.set(key, reading);
+    // Not so when the topic was forgotten meanwhile.
+    const isCurrent = () => this.#reading.get(key) === reading;
     try {
       const page = await reading;
-      if (page.next > page.from) this.#keep(place, page);
+      if (page.next > page.from && isCurrent()) this.#keep(place, page);
       return page;
+    } catch (error) {
+      if (error instanceof KafkaError) this.#leaders.delete(topic);
+      throw error;
     } finally {
-      this.#reading.delete(key);
+      if (isCurrent()) this.#reading.delete(key);
     }
   }
 
@@ -104,6 +116,8 @@ export class History implements AsyncDisposable {
   async positions(topic: string, at: number): Promise<Positions> {
     const partitions = await this.#partitions(topic);
     try {
+      const leaderless = partitions.find(({ leader }) => leader === null);
+      if (leaderless) throw noLeader(topic, leaderless.partition);
       const found = await this.#connection.offsets(topic, partitions, at);
       const none = partitions.some(({ partition }) => (found.get(partition) ?? -1) < 0);
       const ends = none ? await this.#connection.offsets(topic, partitions, latestOffset) : found;
@@ -120,6 +134,7 @@ export class History implements AsyncDisposable {
   /** Forgets a topic, after it was made anew. */
   forget(topic: string): void {
     this.#leaders.delete(topic);
+    for (const key of this.#reading.keys()) if (key.startsWith(`${topic}/`)) this.#reading.delete(key);
     this.#pages = this.#pages.filter((page) => !page.place.startsWith(`${topic}/`));
     this.#cachedBytes = this.#pages.reduce((sum, page) => sum + page.bytes, 0);
   }
@@ -141,10 +156,7 @@ export class History implements AsyncDisposable {
 
   async #fetch(topic: string, partition: number, offset: number): Promise<Page> {
     const place = (await this.#partitions(topic)).find((one) => one.partition === partition);
-    if (!place || place.leader === null) {
-      this.#leaders.delete(topic);
-      throw new KafkaError("LEADER_NOT_AVAILABLE", `Cannot read ${topic}/${partition} as it has no leader`);
-    }
+    if (!place || place.leader === null) throw noLeader(topic, partition);
     const wants = [{ partition, offset, maxBytes: pageBytes }];
     const [fetched] = await this.#connection.fetch(place.leader, topic, wants, {
       maxWaitMs: 0,
@@ -157,7 +169,6 @@ export class History implements AsyncDisposable {
       throw new OutsideLog(first, end);
     }
     if (!fetched || error) {
-      this.#leaders.delete(topic);
       throw new KafkaError(error ?? "UNKNOWN", `Cannot read ${topic}/${partition}: Kafka answered ${error}`);
     }
     return { from: offset, next: fetched.next, records: fetched.records, end: fetched.end };
@@ -166,21 +177,13 @@ export class History implements AsyncDisposable {
   #keep(place: string, page: Page): void {
     const size = (record: KafkaRecord) =>
       (record.key?.length ?? 0) + (record.value?.length ?? 0) + recordOverheadBytes;
-    const bytes = page.records.reduce((sum, record) => sum + size(record), 0);
-    this.#pages.push({ ...page, place, bytes });
+    const bytes = page.records.reduce((sum, record) => sum + size(record), pageOverheadBytes);
+    this.#pages.push({ ...page, place, bytes, at: performance.now() });
     this.#cachedBytes += bytes;
     while (this.#cachedBytes > maxCachedBytes) this.#cachedBytes -= this.#pages.shift()!.bytes;
   }
+}
 
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#slots > 0) this.#slots--;
-    else await new Promise<void>((go) => this.#waiting.push(go));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#slots++;
-    }
-  }
+function noLeader(topic: string, partition: number): KafkaError {
+  return new KafkaError("LEADER_NOT_AVAILABLE", `Cannot read ${topic}/${partition} as it has no leader`);
 }

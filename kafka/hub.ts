@@ -6,10 +6,10 @@
  * @module */
 import type { Logger } from "../logger.ts";
 import type { Metrics } from "../metrics.ts";
-import { Turns } from "./catch_up.ts";
 import type { Kafka } from "./client.ts";
 import { History } from "./history.ts";
 import { TopicHub } from "./topic_hub.ts";
+import { Turns } from "./turns.ts";
 import type { FollowOptions, Viewer } from "./viewer.ts";
 
 /** What a hub works with; sizes in bytes, times in ms. */

@@ -10,12 +10,13 @@ import type { Metrics } from "../metrics.ts";
 import type { Kafka } from "./client.ts";
 import { KafkaError } from "./connection.ts";
 import { clusterHash, formatCursor, parseCursor, reaches } from "./cursor.ts";
-import { catchUpStep, type Turns } from "./catch_up.ts";
+import { catchUpStep } from "./catch_up.ts";
 import type { History } from "./history.ts";
 import { pause } from "./pause.ts";
 import { TopicReader } from "./reader.ts";
 import { chunkOf, type Entry, isFull, Ring } from "./ring.ts";
 import { resolveStart } from "./start.ts";
+import type { Turns } from "./turns.ts";
 import { type FollowOptions, Viewer } from "./viewer.ts";
 
 /** What a topic's hub works with. */
