@@ -199,6 +199,12 @@ export class KafkaConnection implements AsyncDisposable {
     return await this.#send(await this.#node(leader), protocol, maxWaitMs + requestTimeoutMs);
   }
 
+  /** Opens sockets to a node, when there are none; sends nothing that changes anything.
+   * @throws {KafkaError} */
+  async reach(node: number): Promise<void> {
+    await this.#node(node);
+  }
+
   /** Appends batches at one node, which all have to have it as their leader, acknowledged by all in-sync replicas.
    * @throws {KafkaError} when it is not known whether they were appended */
   async produce(

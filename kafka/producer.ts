@@ -52,7 +52,7 @@ export interface ProducerOptions {
 const maxWaitingBytes = 64 * 1024 * 1024;
 /** Lanes kept; beyond, idle ones are forgotten. */
 const maxLanes = 256;
-/** What a record costs besides its key and value, about. */
+/** What a record costs besides its key, value and headers, about. */
 const recordOverheadBytes = 64;
 
 /** Makes a producer; it connects with the first record. */
@@ -76,16 +76,18 @@ class GatheringProducer implements Producer {
 
   send(topic: string, record: OutRecord): Promise<RecordPlace> {
     const { promise, resolve, reject } = Promise.withResolvers<RecordPlace>();
-    const key = toBuffer(record.key), value = toBuffer(record.value);
-    const bytes = (key?.length ?? 0) + (value?.length ?? 0) + recordOverheadBytes;
+    const key = toBuffer(record.key), value = toBuffer(record.value), headers = toHeaders(record.headers);
+    const bytes = (key?.length ?? 0) + (value?.length ?? 0) + sizeOf(headers) + recordOverheadBytes;
     const refusal = this.#refusal(topic, bytes);
     if (refusal) return Promise.reject(refusal);
     const settle = () => this.#waitingBytes -= bytes;
+    const since = performance.now();
     const waiting: WaitingRecord = {
       partition: record.partition,
-      message: { key, value, headers: toHeaders(record.headers), timestamp: record.timestamp ?? Date.now() },
+      message: { key, value, headers, timestamp: record.timestamp ?? Date.now() },
       bytes,
-      deadline: performance.now() + (this.#options.timeoutMs ?? 10_000),
+      since,
+      deadline: since + (this.#options.timeoutMs ?? 10_000),
       settled: false,
       resolve: (place) => (settle(), resolve(place)),
       reject: (error) => (settle(), reject(error)),
@@ -156,4 +158,11 @@ function toHeaders(headers: OutRecord["headers"] = {}): Record<string, string | 
     [name, typeof value === "string" ? value : toBuffer(value)!] as const
   );
   return Object.fromEntries(entries);
+}
+
+/** Bytes of headers, about. */
+function sizeOf(headers: Readonly<Record<string, string | Buffer>>): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) bytes += 3 * name.length + value.length + 10;
+  return bytes;
 }

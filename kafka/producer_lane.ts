@@ -12,11 +12,12 @@ import { type KafkaConnection, KafkaError, type PartitionLeader, partitionOf } f
 import type { Produced, WireMessage } from "./connection.ts";
 import type { RecordPlace } from "./producer.ts";
 
-/** A record with its sender waiting; `deadline` on the clock of `performance.now()`. */
+/** A record with its sender waiting; `since` and `deadline` on the clock of `performance.now()`. */
 export interface WaitingRecord {
   partition: number | undefined;
   readonly message: WireMessage;
   readonly bytes: number;
+  readonly since: number;
   readonly deadline: number;
   settled: boolean;
   resolve(place: RecordPlace): void;
@@ -35,6 +36,8 @@ interface Batch {
 const maxBatchBytes = 900_000;
 const maxBatchRecords = 5_000;
 const requestTimeoutMs = 5_000;
+/** After so long the cluster is asked whether the topic has more partitions. */
+const metadataAgeMs = 60_000;
 const maxSequence = 2 ** 31;
 
 /** Errors that go by themselves, after looking at the cluster again. */
@@ -82,6 +85,8 @@ export class ProducerLane {
   /** Batches that have been sent and have no outcome yet, by partition: they go first, unchanged. */
   #pending = new Map<number, Batch[]>();
   #leaders: readonly PartitionLeader[] | undefined;
+  /** When the leaders were learnt. */
+  #leadersAt = 0;
   #producer: { readonly id: number; readonly epoch: number } | undefined;
   readonly #sequences = new Map<number, number>();
   #running: Promise<void> | undefined;
@@ -132,10 +137,11 @@ export class ProducerLane {
 
   async #round(): Promise<void> {
     try {
-      this.#leaders ??= await this.#learnLeaders();
-      this.#producer ??= await this.#connection.initProducerId();
-      this.#gather(this.#leaders.length);
-      await this.#send(this.#leaders, this.#producer);
+      if (performance.now() - this.#leadersAt > metadataAgeMs) this.#leaders = undefined;
+      const leaders = this.#leaders ??= await this.#learnLeaders();
+      const producer = this.#producer ??= await this.#connection.initProducerId();
+      this.#gather(leaders.length);
+      await this.#send(leaders, producer);
     } catch (error) {
       this.#fail(error);
     }
@@ -162,6 +168,7 @@ export class ProducerLane {
     if (found.error || found.partitions.length === 0) {
       throw new KafkaError("LEADER_NOT_AVAILABLE", `Topic ${this.#topic} has no leader yet`);
     }
+    this.#leadersAt = performance.now();
     return found.partitions;
   }
 
@@ -174,9 +181,8 @@ export class ProducerLane {
       if (record.settled) continue;
       const { key } = record.message;
       const partition = record.partition ??= key ? partitionOf(key, partitionCount) : spread;
-      if (partition >= partitionCount) {
-        const detail = `Cannot send to partition ${partition} as ${this.#topic} has ${partitionCount}`;
-        settle(record, new StreamError("unknown-partition", 400, detail));
+      if (!Number.isInteger(partition) || partition < 0 || partition >= partitionCount) {
+        if (!this.#refuseUnknown(record, partition, partitionCount)) rest.push(record);
         continue;
       }
       const draft = drafts.get(partition) ?? { records: [], bytes: 0, full: this.#pending.has(partition) };
@@ -194,6 +200,17 @@ export class ProducerLane {
     for (const [partition, { records }] of drafts) {
       if (records.length > 0) this.#pending.set(partition, [{ partition, records, ambiguous: false }]);
     }
+  }
+
+  /** @returns false when the topic may have got that partition since the cluster was asked */
+  #refuseUnknown(record: WaitingRecord, partition: number, partitionCount: number): boolean {
+    if (partition >= partitionCount && this.#leadersAt < record.since) {
+      this.#leaders = undefined;
+      return false;
+    }
+    const detail = `Cannot send to partition ${partition} as ${this.#topic} has ${partitionCount}`;
+    settle(record, new StreamError("unknown-partition", 400, detail));
+    return true;
   }
 
   async #send(leaders: readonly PartitionLeader[], producer: { id: number; epoch: number }): Promise<void> {
@@ -221,9 +238,13 @@ export class ProducerLane {
 
   async #deliver(
     leader: number,
-    batches: readonly Batch[],
+    gathered: readonly Batch[],
     producer: { id: number; epoch: number },
   ): Promise<void> {
+    await this.#connection.reach(leader);
+    // What ran out of time meanwhile was told that it is not written.
+    const batches = gathered.filter((batch) => this.#pending.get(batch.partition)?.[0] === batch);
+    if (batches.length === 0) return;
     const doubtful = new Set(batches.filter((batch) => batch.ambiguous));
     for (const batch of batches) batch.ambiguous = true;
     const answers = await this.#produce(leader, batches, producer);
@@ -272,7 +293,7 @@ export class ProducerLane {
   /** One record can spoil a batch (its size, its time): the others go on, one by one. */
   #refused(batch: Batch, error: string): void {
     const [record] = batch.records;
-    const rest = this.#pending.get(batch.partition)!.slice(1);
+    const rest = (this.#pending.get(batch.partition) ?? []).slice(1);
     const singles = batch.records.length === 1
       ? []
       : batch.records.map((one) => ({ partition: batch.partition, records: [one], ambiguous: false }));
@@ -300,14 +321,17 @@ export class ProducerLane {
       return this.#retryLater();
     }
     this.#log.warn("records refused", { code, error });
-    const refused = [
-      ...this.#queue.splice(0),
-      ...[...this.#pending.values()].flat().flatMap((batch) => batch.records),
-    ];
+    const batches = [...this.#pending.values()].flat();
+    const [doubtful, unsent] = [true, false].map((sent) =>
+      batches.filter((batch) => batch.ambiguous === sent).flatMap(({ records }) => records)
+    );
+    for (const record of doubtful!) settle(record, unknownOutcome(this.#topic));
+    for (const record of [...unsent!, ...this.#queue.splice(0)]) {
+      settle(record, refusal(this.#topic, code, record.bytes));
+    }
     this.#pending.clear();
     this.#producer = undefined;
     this.#sequences.clear();
-    for (const record of refused) settle(record, refusal(this.#topic, code, record.bytes));
   }
 
   #retryLater(): void {
@@ -322,13 +346,21 @@ export class ProducerLane {
     this.#queue = this.#queue.filter((record) => !record.settled);
     for (const batch of [...this.#pending.values()].flat()) {
       const error = batch.ambiguous ? unknownOutcome : unavailable;
-      if (!batch.ambiguous && !batch.records.every((record) => record.settled || late(record))) continue;
       for (const record of batch.records.filter(late)) settle(record, error(this.#topic));
-      if (!batch.records.every((record) => record.settled)) continue;
-      if (!batch.ambiguous) this.#drop(batch);
+      const waiting = batch.records.filter((record) => !record.settled);
+      if (!batch.ambiguous) this.#replace(batch, waiting);
+      else if (waiting.length > 0) continue;
       else if (this.#inFlight) this.#producerLost = true;
       else this.#giveUpProducer();
     }
+  }
+
+  /** Leaves records out of a batch that was never sent. */
+  #replace(batch: Batch, records: readonly WaitingRecord[]): void {
+    if (records.length === batch.records.length) return;
+    const known = this.#pending.get(batch.partition) ?? [];
+    const next = known.map((other) => other === batch ? { ...batch, records } : other);
+    this.#setPending(batch.partition, next.filter((other) => other.records.length > 0));
   }
 
   #drop(batch: Batch): void {

@@ -9,6 +9,7 @@ import { earliestOffset, KafkaError, latestOffset } from "../kafka/connection.ts
 import { type Feed, SharedRecord } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import { type History, OutsideLog } from "../kafka/history.ts";
+import { Turns } from "../kafka/turns.ts";
 import type { PositionEvent } from "./geo.ts";
 
 /** How far tracks go back when nobody says, ms. */
@@ -16,6 +17,8 @@ const defaultSpanMs = 15 * 60 * 1000;
 /** Most records that one answer is made of: the newest of each partition. */
 const maxRecords = 200_000;
 const maxFixesPerName = 2_000;
+/** Answers that are read at once; each may hold `maxRecords` positions. */
+const turns = new Turns(4);
 
 /** A name's way. `times`, in ms since the epoch, go with the coordinates. */
 export interface Track {
@@ -78,7 +81,7 @@ export async function tracks(
     });
     const { fixes, truncated } = ends.length === 0
       ? { fixes: new Map<string, PositionEvent[]>(), truncated: false }
-      : await readFixes(history, topic, { since, ends, feed });
+      : await turns.take(() => readFixes(history, topic, { since, ends, feed }));
     const features = [...fixes.values()].map(toTrack);
     return { type: "FeatureCollection", features, cursor: formatCursor(cluster, ends), truncated };
   } catch (error) {
@@ -115,7 +118,7 @@ async function readFixes(
   return { fixes, truncated };
 }
 
-/** Records of one partition from `start` to before `end`; what retention removes meanwhile is passed over. */
+/** Records of one partition from `start` to before `end`; what is removed meanwhile is passed over. */
 async function* readRange(
   history: History,
   topic: string,
@@ -128,21 +131,24 @@ async function* readRange(
       if (page.next <= at) return;
       at = page.next;
     } catch (error) {
-      if (!(error instanceof OutsideLog) || error.first <= at) throw error;
+      if (!(error instanceof OutsideLog)) throw error;
+      if (error.first <= at) return; // the topic was made anew, and ends before
       at = error.first;
     }
   }
 }
 
-/** @returns whether an older one of the name had to go */
+/** Keeps a fix, and of each name the newest `maxFixesPerName`, cut when there are twice as many.
+ * @returns whether an older one of the name is left out */
 function remember(fixes: Map<string, PositionEvent[]>, fix: PositionEvent): boolean {
   const known = fixes.get(fix.name);
-  if (!known) fixes.set(fix.name, [fix]);
-  else known.push(fix);
-  // Cut by half at a time, so that each fix is moved once on average.
-  if (!known || known.length < 2 * maxFixesPerName) return false;
-  known.splice(0, known.length - maxFixesPerName);
-  return true;
+  if (!known) {
+    fixes.set(fix.name, [fix]);
+    return false;
+  }
+  const isOver = known.push(fix) > maxFixesPerName;
+  if (known.length >= 2 * maxFixesPerName) known.splice(0, known.length - maxFixesPerName);
+  return isOver;
 }
 
 /** A line needs two positions, so a single one stands twice. */
