@@ -116,7 +116,7 @@ export class Frame {
     setText(parts.kafka, this.#kafkaName(now));
     setText(parts.rate, perSecond);
     setText(parts.delay, delayText);
-    setText(parts.gaps, count(meter.gaps));
+    setText(parts.gaps, `${count(meter.gaps)} ${meter.gaps === 1 ? "gap" : "gaps"}`);
     parts.gapsItem.hidden = meter.gaps === 0;
     if (!parts.details.matches(":popover-open")) return;
     const { kafka } = service ?? {};
@@ -207,7 +207,7 @@ function build() {
       <span class="status-item number"><b data-part="rate">0</b> <abbr title="records per second"><span>rec</span>/s</abbr></span>
       <span class="status-item number status-delay" title="From a record's timestamp to its drawing, median of the last 5 s">
         <span class="status-label">delay</span> <b data-part="delay">–</b></span>
-      <span class="status-item number status-gaps" data-part="gapsItem" hidden><b data-part="gaps"></b> gaps</span>
+      <span class="status-item number status-gaps" data-part="gapsItem" hidden><b data-part="gaps"></b></span>
     </button>
     <button type="button" class="theme" data-part="theme" aria-label="Switch between light and dark" title="Light or dark">
       <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><circle cx="10" cy="10" r="7" fill="none"

@@ -1,0 +1,185 @@
+/** The states of the map page that the real service cannot be brought into on demand, scripted. @module */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Page } from "playwright-core";
+import { eventually } from "../eventually.ts";
+import { requires } from "../requirements.ts";
+import { seriousFindings } from "./accessibility.ts";
+import { TestBrowser } from "./browser.ts";
+import { ScriptedService } from "./scripted_service.ts";
+
+const text = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent())?.trim() ?? "";
+
+/** Waits for a state, and that its notice can be read by everyone. */
+async function arrives(page: Page, word: string, title: RegExp): Promise<void> {
+  await eventually(`"${word}"`, async () => await text(page, "state") === word);
+  assertMatch(await text(page, "notice-title"), title);
+  assertEquals(await seriousFindings(page), []);
+}
+
+/** Five minutes of a way, ending now. */
+function tracks(service: ScriptedService, names: readonly string[]): Response {
+  const now = Date.now();
+  return service.tracksOf(names.map((name, i) => ({
+    name,
+    line: Array.from({ length: 60 }, (_, k) => [13.38 + i * 0.01 + k * 0.0005, 52.51 + i * 0.004]),
+    times: Array.from({ length: 60 }, (_, k) => now - (60 - k) * 5_000),
+  })));
+}
+
+Deno.test({
+  name: "the states of /geo, in Chromium",
+  ignore: requires("chromium").ignore,
+  fn: async (t) => {
+    await using browser = await TestBrowser.launch();
+    const step = (
+      name: string,
+      run: (
+        service: ScriptedService,
+        open: (use: (page: Page) => Promise<void>) => Promise<void>,
+      ) => Promise<void>,
+    ) =>
+      t.step(name, async () => {
+        await using service = new ScriptedService();
+        service.tracks = () => tracks(service, ["Bus", "Tram"]);
+        await run(service, (use) => browser.page(`${service.url}/geo`, use));
+      });
+
+    await step("loading: says what is waited for, then is live", async (service, open) => {
+      const answer = Promise.withResolvers<Response>();
+      service.tracks = () => answer.promise;
+      await open(async (page) => {
+        await arrives(page, "Loading", /^Loading earlier tracks$/);
+        answer.resolve(tracks(service, ["Bus"]));
+        await eventually("live", async () => await text(page, "state") === "Live");
+        assertEquals(await page.isVisible("#notice"), false);
+      });
+    });
+
+    await step("Kafka away: since when; and gone when it is back", async (service, open) => {
+      await open(async (page) => {
+        await eventually("the stream", () => service.viewers === 1);
+        service.tell("status", { kafka: "down" });
+        await arrives(page, "Kafka away", /^Kafka is away since .*\d/);
+        assertMatch((await page.textContent(".status-kafka"))?.trim() ?? "", /^Kafka away \d+ s$/);
+        service.tell("status", { kafka: "up" });
+        await eventually("live", async () => await text(page, "state") === "Live");
+      });
+    });
+
+    await step("Kafka away while loading: tries again by itself, and says when", async (service, open) => {
+      service.tracks = () => Response.json({ title: "Kafka unavailable", status: 503 }, { status: 503 });
+      await open(async (page) => {
+        await arrives(page, "Waiting", /^Kafka unavailable$/);
+        assertMatch(await text(page, "notice-detail"), /Next try in \d+ s/);
+        service.tracks = () => tracks(service, ["Bus"]);
+        await eventually("live", async () => await text(page, "state") === "Live");
+      });
+    });
+
+    await step(
+      "gap: how many are missing and why, in the bar too, until it is dismissed",
+      async (service, open) => {
+        await open(async (page) => {
+          await eventually("the stream", () => service.viewers === 1);
+          service.tell("gap", { partition: 0, from: 10, to: 1210, skipped: 1200, reason: "retention" });
+          await arrives(page, "Gap", /^1,200 records are missing$/);
+          assertStringIncludes(await text(page, "notice-detail"), "Kafka had removed them");
+          await eventually(
+            "the bar",
+            async () => (await page.textContent(".status-gaps"))?.trim() === "1 gap",
+          );
+          await page.click("#notice-action");
+          await eventually("live", async () => await text(page, "state") === "Live");
+        });
+      },
+    );
+
+    await step("catching up: how far behind, in seconds and records", async (service, open) => {
+      await open(async (page) => {
+        await eventually("the stream", () => service.viewers === 1);
+        service.disconnect();
+        const past = Date.now() - 120_000;
+        for (let i = 0; i < 300; i++) {
+          service.position({ name: "Bus", lat: 52.5 + i / 1e5, lon: 13.4, at: past + i * 100 });
+        }
+        await eventually("the stream again", () => service.viewers === 1);
+        // It stays behind as long as records of the past keep coming.
+        const timer = setInterval(
+          () => service.position({ name: "Bus", lat: 52.5, lon: 13.4, at: past + 30_000 }),
+          100,
+        );
+        try {
+          await arrives(page, "Catching up", /^Catching up$/);
+          assertMatch(await text(page, "notice-detail"), /^1 min behind, \d{3} records taken in\.$/);
+        } finally {
+          clearInterval(timer);
+        }
+        await eventually("live", async () => await text(page, "state") === "Live");
+      });
+    });
+
+    await step("reconnecting: counts down, and tries at once when told to", async (service, open) => {
+      await open(async (page) => {
+        await eventually("the stream", () => service.viewers === 1);
+        service.refuseStream = () => new Response("no", { status: 503 });
+        service.disconnect();
+        await arrives(page, "Reconnecting", /^The connection is lost$/);
+        await page.waitForSelector("#notice-action:visible");
+        service.refuseStream = null;
+        await page.click("#notice-action");
+        await eventually("live", async () => await text(page, "state") === "Live");
+      });
+    });
+
+    await step("error: what happened, the request's id, and another try", async (service, open) => {
+      service.tracks = () =>
+        Response.json({ title: "Forbidden", status: 403, detail: "Not this topic" }, { status: 403 });
+      await open(async (page) => {
+        await arrives(page, "Error", /^Forbidden$/);
+        assertMatch(await text(page, "notice-detail"), /^Not this topic · Request [\w-]+/);
+        service.tracks = () => tracks(service, ["Bus"]);
+        await page.click("#notice-action");
+        await eventually("live", async () => await text(page, "state") === "Live");
+      });
+    });
+
+    await step(
+      "a log made anew: loads its tracks instead of mixing them with the old ones",
+      async (service, open) => {
+        await open(async (page) => {
+          await eventually("the names", async () => (await text(page, "names")).includes("Tram"));
+          service.tracks = () => tracks(service, ["Ferry"]);
+          service.resume = { resume: "reset", reason: "another cluster" };
+          service.disconnect();
+          await eventually("the stream", () => service.viewers === 1);
+          await eventually("only the new name", async () => {
+            const names = await page.locator("#names [role=option]:visible .name-text").allTextContents();
+            return names.join() === "Ferry";
+          });
+        });
+      },
+    );
+
+    await step("many names: few elements, and the last one by one key", async (service, open) => {
+      service.tracks = () => tracks(service, Array.from({ length: 3_000 }, (_, i) => `vehicle ${i}`));
+      await open(async (page) => {
+        await eventually(
+          "the names",
+          async () => (await page.textContent(".panel-title"))?.includes("3,000") ?? false,
+        );
+        assert(await page.locator("#names [role=option]").count() < 40);
+        await page.focus("#names");
+        await page.keyboard.press("End");
+        await page.keyboard.press("Enter");
+        await eventually("the card", async () => await text(page, "followed-name") === "vehicle 2999");
+        await page.keyboard.press("b"); // letters go to the filter
+        assertEquals(await page.inputValue("#filter"), "b");
+        await page.fill("#filter", "e 77");
+        await eventually(
+          "the filtered",
+          async () => (await page.textContent(".panel-title"))?.includes("11 of 3,000") ?? false,
+        );
+      });
+    });
+  },
+});
