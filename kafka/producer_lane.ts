@@ -71,7 +71,6 @@ const lostProducer = new Set([
   "OUT_OF_ORDER_SEQUENCE_NUMBER",
   "UNKNOWN_PRODUCER_ID",
   "INVALID_PRODUCER_EPOCH",
-  "PRODUCER_FENCED",
 ]);
 
 /** One topic's queue and the loop that empties it. */
