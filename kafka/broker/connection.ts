@@ -51,13 +51,18 @@ interface Slot {
   answer: Uint8Array[] | undefined;
 }
 
+/** Memory that all connections take together for requests that are not whole or not answered yet, in bytes. */
+export interface SharedMemory {
+  held: number;
+  readonly max: number;
+}
+
 /** What the connections of a broker share. */
 export interface ConnectionContext {
   readonly broker: BrokerState;
   readonly limits: ConnectionLimits;
   readonly counters: RequestCounters;
-  /** Whether the half frames of all connections are within their memory. */
-  readonly hasMemory: () => boolean;
+  readonly memory: SharedMemory;
 }
 
 const API_VERSIONS = 18;
@@ -72,6 +77,8 @@ export class Connection {
   readonly #waiting = new Deque<Slot>();
   readonly #running = new Deque<Slot>();
   #unansweredBytes = 0;
+  /** This connection's share of the memory of all. */
+  #accounted = 0;
   #writing = false;
   #draining = false;
   #closed = false;
@@ -85,11 +92,6 @@ export class Connection {
     this.#context = context;
     this.#frames = new FrameBuffer(context.limits.maxFrameBytes);
     this.#clientHost = `/${(conn.remoteAddr as Deno.NetAddr).hostname}`;
-  }
-
-  /** Memory held for a half frame beyond what every connection has, in bytes. */
-  get extraBytes(): number {
-    return this.#frames.extraBytes;
   }
 
   /** Whether every request is answered and every answer has left. */
@@ -106,7 +108,9 @@ export class Connection {
           this.#accept(frame);
         }
         this.#start();
-        if (this.#isFull()) await new Promise<void>((resolve) => this.#resumeReading = resolve);
+        if (!this.#isFull()) continue;
+        await new Promise<void>((resolve) => this.#resumeReading = resolve);
+        this.#frameSinceMs = performance.now(); // the pause was ours, not the sender's
       }
       this.close();
     } catch (error) {
@@ -136,6 +140,7 @@ export class Connection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#account();
     this.#gone.abort();
     this.#waiting.clear();
     this.#resumeReading?.();
@@ -147,8 +152,10 @@ export class Connection {
   /** One read; false at the end of the stream. */
   async #readSome(): Promise<boolean> {
     const room = this.#frames.room();
-    if (this.extraBytes > 0 && !this.#context.hasMemory()) {
-      this.#end("too much memory is taken by unfinished requests");
+    this.#account();
+    const { held, max } = this.#context.memory;
+    if (held > max && this.#accounted > 0) {
+      this.#end("too much memory is taken by requests of all connections");
       return false;
     }
     const wasMidFrame = this.#frames.isMidFrame;
@@ -159,6 +166,13 @@ export class Connection {
     this.#context.counters.bytesIn += read;
     this.#frames.filled(read);
     return true;
+  }
+
+  /** Brings its share of the memory up to date. */
+  #account(): void {
+    const bytes = this.#closed ? 0 : this.#frames.extraBytes + this.#unansweredBytes;
+    this.#context.memory.held += bytes - this.#accounted;
+    this.#accounted = bytes;
   }
 
   #isFull(): boolean {
@@ -198,6 +212,7 @@ export class Connection {
     };
     this.#waiting.push({ api, request, frame, bodyAt, correlationId, answer: undefined });
     this.#unansweredBytes += frame.byteLength;
+    this.#account();
   }
 
   /** Starts what may run now: the next request when nothing runs, or a pipelined one behind its like. */
@@ -297,6 +312,7 @@ export class Connection {
       this.#unansweredBytes -= slot.frame.byteLength;
       ready.push(...slot.answer);
     }
+    this.#account();
     return ready;
   }
 

@@ -86,7 +86,7 @@ export const defaultLimits: ServerLimits = {
   unreadAnswerMs: 60_000,
   idleMs: 600_000,
   maxConnections: 2_000,
-  maxHalfFrameBytes: 256 * MIB,
+  maxHeldBytes: 256 * MIB,
 };
 
 /** Room in a request for what is around a batch. */
@@ -159,7 +159,7 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
         groups[Symbol.dispose]();
         log.wakeAll();
       }, STOP_MS);
-      await retention.run();
+      await sweep(); // one that is under way ends after its step
       await store[Symbol.asyncDispose]();
     },
   };

@@ -2,15 +2,15 @@
  * @module */
 
 import type { BrokerState } from "./apis/mod.ts";
-import { Connection, type ConnectionLimits } from "./connection.ts";
+import { Connection, type ConnectionLimits, type SharedMemory } from "./connection.ts";
 import { RequestCounters } from "./request_counters.ts";
 
 /** What the connections of a broker may take together and each. */
 export interface ServerLimits extends ConnectionLimits {
   /** Connections at once; a further one is closed as soon as it is accepted. */
   readonly maxConnections: number;
-  /** Memory of all connections for requests that have not arrived whole, in bytes. */
-  readonly maxHalfFrameBytes: number;
+  /** Memory of all connections for requests that are not whole or not answered yet, in bytes. */
+  readonly maxHeldBytes: number;
 }
 
 /** How often times are looked at, in milliseconds: a deadline is kept to within this. */
@@ -42,6 +42,7 @@ export class Server {
   readonly #broker: BrokerState;
   readonly #limits: ServerLimits;
   readonly #connections = new Set<Connection>();
+  readonly #memory: SharedMemory;
   readonly #accepting: Promise<void>;
   readonly #watch: ReturnType<typeof setInterval>;
   #stopping = false;
@@ -51,6 +52,7 @@ export class Server {
     this.#listener = listener;
     this.#broker = broker;
     this.#limits = limits;
+    this.#memory = { held: 0, max: limits.maxHeldBytes };
     this.#accepting = this.#accept();
     this.#watch = setInterval(() => this.#checkTimes(), Math.min(WATCH_MS, limits.halfFrameMs));
   }
@@ -105,16 +107,10 @@ export class Server {
       broker: this.#broker,
       limits: this.#limits,
       counters: this.counters,
-      hasMemory: () => this.#halfFrameBytes() <= this.#limits.maxHalfFrameBytes,
+      memory: this.#memory,
     });
     this.#connections.add(connection);
     connection.run().finally(() => this.#connections.delete(connection));
-  }
-
-  #halfFrameBytes(): number {
-    let bytes = 0;
-    for (const connection of this.#connections) bytes += connection.extraBytes;
-    return bytes;
   }
 
   #checkTimes(): void {

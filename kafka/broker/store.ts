@@ -249,6 +249,7 @@ function prepareDatabase(db: DatabaseSync, sync: "full" | "normal"): void {
   db.exec("PRAGMA journal_mode = WAL");
   db.exec(`PRAGMA synchronous = ${sync === "full" ? "FULL" : "NORMAL"}`);
   db.exec("PRAGMA locking_mode = EXCLUSIVE");
+  db.exec("PRAGMA journal_size_limit = 67108864");
   const version = Number(db.prepare("PRAGMA user_version").get()?.user_version ?? 0);
   if (version > SCHEMA_VERSION) {
     throw new Error(`its schema is version ${version}, this program knows ${SCHEMA_VERSION}`);

@@ -40,11 +40,19 @@ function send(message: FromWorker): void {
   scope.postMessage(message);
 }
 
+/** Fields that cannot be sent to another thread become text: a log line must not end the broker. */
+function log(level: keyof BrokerLogger, message: string, fields?: Record<string, unknown>): void {
+  try {
+    send({ type: "log", level, message, fields });
+  } catch {
+    const texts = Object.entries(fields ?? {}).map(([name, value]) => [name, String(value)]);
+    send({ type: "log", level, message, fields: Object.fromEntries(texts) });
+  }
+}
+
 const levels = ["debug", "info", "warn", "error"] as const;
 const logger = Object.fromEntries(
-  levels.map((level) => [level, (message: string, fields?: Record<string, unknown>) => {
-    send({ type: "log", level, message, fields });
-  }]),
+  levels.map((level) => [level, (...line: Parameters<BrokerLogger["info"]>) => log(level, ...line)]),
 ) as unknown as BrokerLogger;
 
 async function start(options: WorkerOptions): Promise<void> {

@@ -231,7 +231,7 @@ Deno.test("half frames of all connections share one memory", () =>
     await second.write(half).catch(() => {});
     await eventually("one of them to be closed", () => lines.join().includes("too much memory"));
     await stillServes(broker);
-  }, { limits: { maxHalfFrameBytes: 1_000_000 } }));
+  }, { limits: { maxHeldBytes: 1_000_000 } }));
 
 Deno.test("a client that goes away leaves nothing behind", () =>
   withBroker(async (broker, client) => {
