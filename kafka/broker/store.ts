@@ -245,15 +245,17 @@ async function lockFolder(dataDir: string): Promise<Deno.FsFile> {
 }
 
 function prepareDatabase(db: DatabaseSync, sync: "full" | "normal"): void {
+  // First of all: then the index of the write-ahead log lives in memory and needs no room on the disk.
+  db.exec("PRAGMA locking_mode = EXCLUSIVE");
   db.exec("PRAGMA page_size = 16384");
   db.exec("PRAGMA journal_mode = WAL");
   db.exec(`PRAGMA synchronous = ${sync === "full" ? "FULL" : "NORMAL"}`);
-  db.exec("PRAGMA locking_mode = EXCLUSIVE");
   db.exec("PRAGMA journal_size_limit = 67108864");
   const version = Number(db.prepare("PRAGMA user_version").get()?.user_version ?? 0);
   if (version > SCHEMA_VERSION) {
     throw new Error(`its schema is version ${version}, this program knows ${SCHEMA_VERSION}`);
   }
+  if (version === SCHEMA_VERSION) return; // and nothing is written: a full disk can still be read from
   db.exec(SCHEMA);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
