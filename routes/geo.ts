@@ -17,7 +17,8 @@ import type { AppEnv } from "./middleware.ts";
 import { sseResponse } from "./sse.ts";
 import { readKeys, readStart, type StreamDeps, topicOf } from "./streams.ts";
 import { readSince, tracks } from "./tracks.ts";
-import { answerControl, jsonProtocol, jsonWire, socketResponse } from "./websocket.ts";
+import { answerControl, closeCodes, jsonProtocol, jsonWire, socketResponse } from "./websocket.ts";
+import type { SocketSink } from "./websocket.ts";
 
 /** What the routes of this feature work with. */
 export interface GeoDeps extends StreamDeps {
@@ -162,19 +163,34 @@ function pointer(path: readonly PropertyKey[]): string {
   return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-/** The live end of a topic, as the seed's clients expect it. */
+/** Texts of a client that wait for the greeting; more is no talk. */
+const maxWaitingEchoes = 16;
+
+/** The live end of a topic, as the seed's clients expect it: the greeting comes first, and what is posted after it is seen. */
 function consume(c: Context, deps: GeoDeps): Response {
   let greeted = false;
+  const waiting: string[] = [];
+  const echo = (socket: SocketSink, text: string) => socket.answer(JSON.stringify({ "Message: ": text }));
   return socketResponse(c, deps, {
     topic: topicOf(c),
     feed: consumerFeed,
     asked: { start: { kind: "latest" } },
     wire: consumerWire,
     onReady: (socket) => {
-      if (!greeted) socket.answer(JSON.stringify({ "Message: ": "connected" }));
+      if (greeted) return;
       greeted = true;
+      for (const text of ["connected", ...waiting.splice(0)]) echo(socket, text);
     },
-    onMessage: (socket, text) => socket.answer(JSON.stringify({ "Message: ": text })),
+    onMessage: (socket, text) => {
+      if (greeted) echo(socket, text);
+      else if (waiting.push(text) > maxWaitingEchoes) {
+        socket.refuse(
+          closeCodes.malformed,
+          "too-many-messages",
+          "Cannot keep more messages before the greeting",
+        );
+      }
+    },
   });
 }
 

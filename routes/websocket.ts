@@ -53,7 +53,7 @@ export interface SocketOf<T extends object> {
 }
 
 /** Upgrades a request to a stream.
- * @throws {StreamError} 426 `upgrade-required` when it asks for no WebSocket */
+ * @throws {StreamError} 426 `upgrade-required` when it asks for no WebSocket, 400 `bad-upgrade` when the handshake is broken */
 export function socketResponse<T extends object>(
   c: Context,
   deps: StreamDeps,
@@ -70,13 +70,23 @@ export function socketResponse<T extends object>(
     );
   }
   const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-  const { socket, response } = Deno.upgradeWebSocket(c.req.raw, {
+  const { socket, response } = upgrade(c.req.raw, {
     // Half of it passes before a ping, the other half before the connection counts as dead.
     idleTimeout: Math.max(1, Math.ceil(2 * deps.config.heartbeatMs / 1000)),
     ...(stream.protocol && offered.includes(stream.protocol) && { protocol: stream.protocol }),
   });
   new SocketSink(socket, stream.wire).serve(deps, stream);
   return response;
+}
+
+/** @throws {StreamError} 400 `bad-upgrade` when the handshake lacks something */
+function upgrade(request: Request, options: Deno.UpgradeWebSocketOptions): Deno.WebSocketUpgrade {
+  try {
+    return Deno.upgradeWebSocket(request, options);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new StreamError("bad-upgrade", 400, `Cannot open a WebSocket: ${error.message}`, { cause: error });
+  }
 }
 
 /** Answers the messages of `tailrace.v1.json`: `ping`, `pause`, `resume`. Anything else ends the connection. */
