@@ -47,7 +47,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     heartbeats,
     checks: {
       kafka: async () => void await kafka.metadata([]),
-      ...(broker && { sqlite: async () => void await broker.metrics() }),
+      ...(broker && { sqlite: () => broker.checkWritable() }),
       // deno-lint-ignore require-await
       draining: async () => {
         if (draining.signal.aborted) throw new Error("the service is shutting down");

@@ -223,7 +223,8 @@ async function dropBody(c: Context): Promise<void> {
   c.res = new Response(null, { status, headers });
 }
 
-/** The pattern of the route that a request came to, for metrics. */
+/** The pattern of the route that a request came to, for metrics; files are one route. */
 function routeOf(c: Context): string {
-  return matchedRoutes(c).findLast((route) => route.method !== "ALL")?.path ?? "unmatched";
+  const pattern = matchedRoutes(c).findLast((route) => route.method !== "ALL")?.path ?? "unmatched";
+  return pattern.startsWith("/static/") ? "/static/*" : pattern;
 }
