@@ -1,0 +1,115 @@
+/** The whole application on a port of its own, with a broker of its own, in this process: for tests of routes/ over real HTTP.
+ *
+ * Left out: the process around it (tests/service.ts).
+ * @module */
+import { Hub } from "../../kafka/hub.ts";
+import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
+import { silentLogger } from "../../logger.ts";
+import { createMetrics, type Metrics } from "../../metrics.ts";
+import { createApp } from "../../routes/app.ts";
+import { Heartbeats } from "../../routes/streams.ts";
+import { BrokerProxy } from "../kafka/broker_proxy.ts";
+import { connect, TestBroker } from "../kafka/test_broker.ts";
+
+/** What a test may set. */
+export interface TestServiceOptions {
+  readonly heartbeatMs?: number;
+  readonly maxConnections?: number;
+  readonly maxBodyBytes?: number;
+  readonly corsOrigins?: readonly string[];
+  /** Of each topic, in memory. */
+  readonly ringBytes?: number;
+  /** How long a post may wait for Kafka. */
+  readonly timeoutMs?: number;
+}
+
+/** A running application. */
+export class TestService implements AsyncDisposable {
+  readonly metrics: Metrics = createMetrics("test");
+  readonly #parts = new AsyncDisposableStack();
+  broker!: TestBroker;
+  /** Between the application and the broker. */
+  proxy!: BrokerProxy;
+  hub!: Hub;
+  /** Goes past the application, straight to the broker. */
+  producer!: Producer;
+  #server!: Deno.HttpServer<Deno.NetAddr>;
+
+  static async open(options: TestServiceOptions = {}): Promise<TestService> {
+    const service = new TestService(), parts = service.#parts, { metrics } = service, log = silentLogger;
+    service.broker = parts.use(await TestBroker.open());
+    service.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: service.broker.broker.port }));
+    const direct = parts.use(connect(service.broker.bootstrap));
+    const kafka = parts.use(connect(service.proxy.bootstrap));
+    const { ringBytes, timeoutMs, ...settings } = options;
+    const hub = service.hub = parts.use(new Hub({ kafka, metrics, log, ...(ringBytes && { ringBytes }) }));
+    const onTopicCreated = (topic: string) => hub.topicCreated(topic);
+    service.producer = parts.use(createProducer(direct, { log, onTopicCreated }));
+    const producer = parts.use(
+      createProducer(kafka, { log, onTopicCreated, ...(timeoutMs && { timeoutMs }) }),
+    );
+    const config = {
+      heartbeatMs: 15_000,
+      maxConnections: 1_000,
+      maxBodyBytes: 1024 * 1024,
+      corsOrigins: [],
+      tileUrl: null,
+      geoTopic: "geostream",
+      ...settings,
+    };
+    const heartbeats = parts.use(new Heartbeats(config.heartbeatMs));
+    const about = {
+      version: "test",
+      kafka: { mode: "embedded" as const, brokers: [service.broker.bootstrap] },
+    };
+    const app = createApp({ config, log, metrics, hub, producer, heartbeats, checks: {}, service: about });
+    service.#server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      (request, info) => app.fetch(request, { info }),
+    );
+    return service;
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Puts positions into a topic, past the application, in this order. */
+  async send(topic: string, positions: readonly object[], more: Partial<OutRecord> = {}): Promise<void> {
+    await this.producer.sendAll(
+      topic,
+      positions.map((position) => ({
+        key: (position as { name?: string }).name ?? null,
+        value: JSON.stringify(position),
+        ...more,
+      })),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hub.drain();
+    await this.#server.shutdown();
+    await this.#parts.disposeAsync();
+  }
+}
+
+/** A position as a foreign producer may write it. */
+export function position(name: string, lat: number, lon = 0): { name: string; lat: number; lon: number } {
+  return { name, lat, lon };
+}
+
+/** A problem answer, checked for its form.
+ * @returns its body */
+export async function problem(response: Response, status: number, code: string) {
+  const body = await response.json();
+  const found = [response.status, response.headers.get("content-type"), body.status, body.code, body.type];
+  const wanted = [status, "application/problem+json", status, code, `/problems/${code}`];
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) {
+    throw new Error(`Expected the problem ${JSON.stringify(wanted)}: found ${JSON.stringify(body)}`);
+  }
+  return body;
+}
