@@ -5,6 +5,7 @@
  * Left out: `seek`, `speed`, `subscribe`; binary messages.
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455}
  * @module */
+import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
 import { defineWire, type Feed, type Wire } from "../kafka/feed.ts";
@@ -30,6 +31,7 @@ const maxUnsentBytes = 16 * 1024;
 const maxUnsentAnswers = 256 * 1024;
 const maxMessageLength = 64 * 1024;
 const stalledPollMs = 20;
+const turnsToFlush = 4;
 
 /** Events as `tailrace.v1.json` writes them. */
 export const jsonWire = defineWire("\n", (name, json, id) => {
@@ -111,13 +113,22 @@ function messageType(text: string): unknown {
   }
 }
 
-/** Connections that take no more for now; one timer while there are any. */
+/** Connections that take no more for now. Most do again a few turns of the event loop later, when the runtime has handed to the
+ * system what was written; the others are looked at on one timer. */
 const stalled = new Set<SocketSink>();
 let stalledTimer: ReturnType<typeof setInterval> | undefined;
 
 function watch(sink: SocketSink): void {
+  if (stalled.has(sink)) return;
   stalled.add(sink);
+  pollSoon(sink, turnsToFlush);
   stalledTimer ??= setInterval(() => stalled.forEach((one) => one.poll()), stalledPollMs);
+}
+
+function pollSoon(sink: SocketSink, turns: number): void {
+  setImmediate(() => {
+    if (stalled.has(sink) && !sink.poll() && turns > 1) pollSoon(sink, turns - 1);
+  });
 }
 
 function unwatch(sink: SocketSink): void {
@@ -202,11 +213,13 @@ export class SocketSink implements Sink {
     this.#end(closeCodes.draining, "draining");
   }
 
-  /** Looks whether the socket has taken what waited. */
-  poll(): void {
-    if (!this.#closing && this.#socket.bufferedAmount > maxUnsentBytes) return;
+  /** Looks whether the socket has taken what waited.
+   * @returns false when it has not */
+  poll(): boolean {
+    if (!this.#closing && this.#socket.bufferedAmount > maxUnsentBytes) return false;
     unwatch(this);
     this.#viewer?.wake();
+    return true;
   }
 
   #open<T extends object>(deps: StreamDeps, stream: SocketOf<T>): void {
