@@ -125,9 +125,9 @@ export class MapView {
     const dark = isDark();
     const base = this.#style ??= {
       colors: palette(dark),
-      casing: dark ? "" : "#000",
+      casing: dark ? "#fff" : "#000",
       outline: dark ? "#0b0e11" : "#ffffff",
-      edge: dark ? "#00000000" : "#1b2630a6",
+      edge: dark ? "#ffffff8c" : "#1b2630a6",
       ink: dark ? "#eef2f5" : "#14181d",
       halo: dark ? "#12161be6" : "#ffffffe6",
       accent: dark ? "#6cb4f0" : "#0b5fa5",

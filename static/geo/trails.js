@@ -12,7 +12,7 @@ import { clear, resize } from "./view_canvas.js";
 /** How trails look at present.
  * @typedef {object} TrailStyle
  * @property {readonly string[]} colors by series
- * @property {string} casing drawn under a trail so that pale colours show; empty for none
+ * @property {string} casing drawn under a trail, as some colours are pale and some dark
  * @property {string | null} followed name of the one that is followed: the others step back
  * @property {number} trailMs */
 
@@ -102,12 +102,10 @@ export class Trails {
       stroke(context, mover, view, start, end);
       return;
     }
-    if (style.casing) {
-      context.globalAlpha = 0.2 * strength;
-      context.strokeStyle = style.casing;
-      context.lineWidth = 4;
-      stroke(context, mover, view, start, end);
-    }
+    context.globalAlpha = 0.2 * strength;
+    context.strokeStyle = style.casing;
+    context.lineWidth = 4;
+    stroke(context, mover, view, start, end);
     context.strokeStyle = color;
     context.lineWidth = 2.5;
     context.lineCap = "butt"; // or the bands would overlap in dots
