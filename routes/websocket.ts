@@ -2,7 +2,8 @@
  *
  * There is no event for «may send more», so the few connections that lag are looked at on a timer; while one lags, its cursor
  * stays where it is. Pings are the runtime's: it sends one after `HEARTBEAT_MS` of silence and closes when no pong comes.
- * Left out: `seek`, `speed`, `subscribe`; binary messages.
+ * Left out: `seek`, `speed`, `subscribe`; binary messages; a bound on a message that is still coming in, which only the runtime sees
+ * (it takes frames of 64 MiB, and fragments without end, before `maxMessageLength` is looked at).
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455}
  * @module */
 import { setImmediate } from "node:timers";
