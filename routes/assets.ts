@@ -1,7 +1,8 @@
 /** Every file the browser may ask for, by the path it asks for it.
  *
- * A table, not a folder: what is not named here cannot be reached, and as each entry is an import, the compiled binary holds it.
- * Bytes and their ETag are made at the first request and kept. Left out: which page is shown where (routes/pages.ts).
+ * A table, not a folder: what is not named here cannot be reached, and as each entry is an import, the
+ * compiled binary holds it. Bytes and their ETag are made at the first request and kept. Left out: which page
+ * is shown where (routes/pages.ts).
  * @module */
 import { createHash } from "node:crypto";
 import geoBasemap from "../static/geo/basemap.js" with { type: "text" };
@@ -58,7 +59,8 @@ const types = {
   svg: "image/svg+xml",
 } as const;
 
-/** Ours change with each release under the same name, so they are asked for again each time (304 when nothing changed). */
+/** Ours change with each release under the same name, so they are asked for again each time (304 when nothing
+ * changed). */
 const revalidate = "no-cache";
 const forAWeek = "public, max-age=604800";
 

@@ -1,7 +1,7 @@
 /** The world for the map that needs no tile server: land, borders and the names of countries, as GeoJSON.
  *
- * Made from Natural Earth's 1:50 million outlines (public domain), which come as TopoJSON, once in the life of the process.
- * Left out: anything finer than a country; static/geo/streets.json draws one city.
+ * Made from Natural Earth's 1:50 million outlines (public domain), which come as TopoJSON, once in the life
+ * of the process. Left out: anything finer than a country; static/geo/streets.json draws one city.
  * @see {@link https://github.com/topojson/world-atlas}
  * @module */
 import { feature, merge, mesh } from "topojson-client";
@@ -16,9 +16,9 @@ interface Country {
   readonly geometry: { readonly type: string; readonly coordinates: unknown };
 }
 
-/** Writes the outlines: a FeatureCollection of `land` (MultiPolygon), `borders` (MultiLineString) and one Point per country with
- * its `name` and `weight`, the square root of its area in degrees, so a map can name the large ones first. Degrees (WGS 84),
- * rounded to about 100 m. */
+/** Writes the outlines: a FeatureCollection of `land` (MultiPolygon), `borders` (MultiLineString) and one
+ * Point per country with its `name` and `weight`, the square root of its area in degrees, so a map can name
+ * the large ones first. Degrees (WGS 84), rounded to about 100 m. */
 export function worldOutlines(): string {
   // The types of the package and of its data were written by different people: one cast joins them.
   const topology = world as unknown as Topology;
@@ -54,7 +54,8 @@ function label({ properties, geometry }: Country) {
   }];
 }
 
-/** Centre of mass of a ring, by the shoelace formula; area in square degrees. A ring over the antimeridian goes on beyond ±180°.
+/** Centre of mass of a ring, by the shoelace formula; area in square degrees. A ring over the antimeridian
+ * goes on beyond ±180°.
  * @returns null for a ring around a pole, which has no middle on a map */
 function centroid(ring: Ring): { area: number; x: number; y: number } | null {
   let twice = 0, x = 0, y = 0;

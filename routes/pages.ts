@@ -1,8 +1,9 @@
 /** The pages and what they load: `/` and `/geo`, `/client.js`, `/static/…`.
  *
- * A page and its data share a path: who prefers `text/html` gets the page, anyone else the JSON that the page itself asks for.
- * To add a page: its HTML here, its files in routes/assets.ts, its line in static/shared/frame.js. Left out: streams
- * (routes/geo.ts), security headers and the answer to unknown paths (routes/app.ts).
+ * A page and its data share a path: who prefers `text/html` gets the page, anyone else the JSON that the page
+ * itself asks for. To add a page: its HTML here, its files in routes/assets.ts, its line in
+ * static/shared/frame.js. Left out: streams (routes/geo.ts), security headers and the answer to unknown paths
+ * (routes/app.ts).
  * @module */
 import { type Context, Hono } from "hono";
 import geoHtml from "../static/geo/index.html" with { type: "text" };
@@ -47,7 +48,8 @@ export interface StreamLinks {
   readonly consumer: string;
 }
 
-/** The JSON of `/geo`. `tileUrl` is a template with {z}, {x}, {y}, or null: then the page draws outlines itself. */
+/** The JSON of `/geo`. `tileUrl` is a template with {z}, {x}, {y}, or null: then the page draws outlines
+ * itself. */
 export interface GeoData {
   readonly topic: string;
   /** The topic of a request that names none. */
@@ -146,7 +148,8 @@ function isPageWanted(c: Context): boolean {
   return prefersHtml(c.req.header("accept"));
 }
 
-/** Whether `Accept` ranks text/html above JSON. With none, or with `*` for both, it does not: programs send that.
+/** Whether `Accept` ranks text/html above JSON. With none, or with `*` for both, it does not: programs send
+ * that.
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#name-accept} */
 export function prefersHtml(accept: string | undefined): boolean {
   if (accept === undefined) return false;

@@ -1,8 +1,10 @@
 // @ts-check
-/** The map that needs no tile server: land, borders and names of countries everywhere, streets where static/geo/streets.json
- * has them. It lies below tiles too, where there are any, and shows while they load or when their server is away.
+/** The map that needs no tile server: land, borders and names of countries everywhere, streets where
+ * static/geo/streets.json has them. It lies below tiles too, where there are any, and shows while they load
+ * or when their server is away.
  *
- * Drawn on one canvas a little larger than the map, anew when the map shows what was not drawn. Left out: what moves.
+ * Drawn on one canvas a little larger than the map, anew when the map shows what was not drawn. Left out:
+ * what moves.
  * @module */
 /** @import { Map as LeafletMap, ZoomAnimEvent } from "leaflet" */
 /** @import { Line } from "./lines.js" */
@@ -146,7 +148,11 @@ function drawWorld(context, view, { land, coasts, borders, countries }, look) {
   if (view.zoom <= 8) drawCountries(context, view, countries, look);
 }
 
-/** Names countries, the large ones first, where there is room. @param {CanvasRenderingContext2D} context @param {View} view @param {Country[]} countries @param {Look} look */
+/** Names countries, the large ones first, where there is room.
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Country[]} countries
+ * @param {Look} look */
 function drawCountries(context, view, countries, look) {
   /** @type {[number, number, number][]} */
   const taken = [];
@@ -172,7 +178,8 @@ function drawCountries(context, view, countries, look) {
   context.textAlign = "start";
 }
 
-/** @param {{ features: { properties: any, geometry: any }[] }} collection GeoJSON of routes/outlines.ts @returns {World} */
+/** @param {{ features: { properties: any, geometry: any }[] }} collection GeoJSON of routes/outlines.ts
+ * @returns {World} */
 function readWorld({ features }) {
   /** @type {World} */
   const world = { land: [], coasts: [], borders: [], countries: [] };

@@ -8,7 +8,8 @@ import { latLon, setText, shortId, timeOfDay, utc, wholeDuration } from "../shar
 import { mark } from "../shared/series.js";
 import { speedText } from "./name_list.js";
 
-/** Shows it, or hides the card. @param {Mover | null} mover @param {boolean} isCentred @param {number} now by the server's clock */
+/** Shows it, or hides the card.
+ * @param {Mover | null} mover @param {boolean} isCentred @param {number} now by the server's clock */
 export function showFollowed(mover, isCentred, now) {
   byId("followed").hidden = mover === null;
   if (!mover) return;

@@ -1,8 +1,9 @@
 // @ts-check
 /** The map page: puts its parts together and draws.
  *
- * Records change the movers (session.js), and the movers are all that is drawn: on the map in one animation frame however many
- * records came, in the list and the notices twice a second. Left out: replay at a speed; a rectangle as a filter.
+ * Records change the movers (session.js), and the movers are all that is drawn: on the map in one animation
+ * frame however many records came, in the list and the notices twice a second. Left out: replay at a speed; a
+ * rectangle as a filter.
  * @module */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
 /** @import { GeoData } from "../../routes/pages.ts" */

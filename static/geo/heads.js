@@ -1,6 +1,6 @@
 // @ts-check
-/** Draws where everything is now: the mark of each mover, the newest piece of its trail, and names where there is room.
- * Drawn whole in each frame in which something moves. Left out: trails (trails.js).
+/** Draws where everything is now: the mark of each mover, the newest piece of its trail, and names where
+ * there is room. Drawn whole in each frame in which something moves. Left out: trails (trails.js).
  * @module */
 /** @import { Marks } from "./marks.js" */
 /** @import { Mover, Movers } from "./movers.js" */
@@ -9,7 +9,8 @@
 import { marksOf } from "./marks.js";
 import { drawFollowedTrail } from "./trails.js";
 
-/** @typedef {TrailStyle & { hovered: string | null, outline: string, edge: string, ink: string, halo: string, accent: string }} HeadStyle */
+/** @typedef {TrailStyle & { hovered: string | null, outline: string, edge: string, ink: string, halo: string,
+ * accent: string }} HeadStyle */
 
 /** With more than this many in sight, marks are small and drawn plainly. */
 const manyInSight = 1_500;
@@ -18,10 +19,14 @@ const mostLabels = 60;
 const labelFont = '600 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const labelHeight = 15;
 
-/** Where each head was drawn last, for the pointer to find. @typedef {{ mover: Mover, x: number, y: number }} Spot */
+/** Where each head was drawn last, for the pointer to find. @typedef {{ mover: Mover, x: number, y: number }}
+ * Spot */
 
 /** Draws all heads.
- * @param {CanvasRenderingContext2D} context @param {View} view @param {Movers} movers @param {HeadStyle} style
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Movers} movers
+ * @param {HeadStyle} style
  * @param {number} now performance.now()
  * @returns {{ spots: Spot[], isMoving: boolean }} `isMoving`: a head has not arrived yet */
 export function drawHeads(context, view, movers, style, now) {
@@ -43,7 +48,10 @@ export function drawHeads(context, view, movers, style, now) {
   return { spots, isMoving };
 }
 
-/** Finds the place of each head that is in sight. @param {View} view @param {Movers} movers @param {number} now */
+/** Finds the place of each head that is in sight.
+ * @param {View} view
+ * @param {Movers} movers
+ * @param {number} now */
 function layOut({ k, ox, oy, width, height, copies }, movers, now) {
   /** @type {Spot[]} */
   const spots = [];
@@ -69,7 +77,11 @@ function layOut({ k, ox, oy, width, height, copies }, movers, now) {
   return { spots, isMoving };
 }
 
-/** The piece of each trail that is still growing. @param {CanvasRenderingContext2D} context @param {View} view @param {Spot[]} spots @param {HeadStyle} style */
+/** The piece of each trail that is still growing.
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Spot[]} spots
+ * @param {HeadStyle} style */
 function drawNewestPieces(context, { k, ox, oy }, spots, style) {
   /** @type {Path2D[]} */
   const paths = [];
@@ -94,8 +106,12 @@ function drawNewestPieces(context, { k, ox, oy }, spots, style) {
   context.globalAlpha = 1;
 }
 
-/** Copies thousands of marks into the pixels of the canvas: about ten times faster than as many `drawImage`. Their newest pieces of
- * trail are left out, being hardly a pixel long where so many are in sight. @param {CanvasRenderingContext2D} context @param {View} view @param {Spot[]} spots @param {Marks} marks */
+/** Copies thousands of marks into the pixels of the canvas: about ten times faster than as many `drawImage`.
+ * Their newest pieces of trail are left out, being hardly a pixel long where so many are in sight.
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Spot[]} spots
+ * @param {Marks} marks */
 function blit(context, { dpr }, spots, marks) {
   const { width, height } = context.canvas;
   if (surface?.width !== width || surface.height !== height) surface = new ImageData(width, height);
@@ -122,7 +138,10 @@ function blit(context, { dpr }, spots, marks) {
 /** Kept from frame to frame. @type {ImageData | null} */
 let surface = null;
 
-/** @param {CanvasRenderingContext2D} context @param {Spot} spot @param {View} view @param {HeadStyle} style */
+/** @param {CanvasRenderingContext2D} context
+ * @param {Spot} spot
+ * @param {View} view
+ * @param {HeadStyle} style */
 function drawFollowed(context, { mover, x, y }, view, style) {
   drawFollowedTrail(context, mover, view, style);
   const { trail } = mover;
@@ -147,7 +166,8 @@ function drawFollowed(context, { mover, x, y }, view, style) {
   context.drawImage(marksOf(style, 22, view.dpr).bitmap(mover.series), x - 11, y - 11, 22, 22);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Spot[]} spots @param {HeadStyle} style @param {number} size of the marks @param {number} viewWidth */
+/** @param {CanvasRenderingContext2D} context @param {Spot[]} spots @param {HeadStyle} style
+ * @param {number} size of the marks @param {number} viewWidth */
 function drawLabels(context, spots, style, size, viewWidth) {
   const isNamed = (/** @type {Mover} */ { name }) => name === style.followed || name === style.hovered;
   // The followed and the hovered come first, so they always find room.

@@ -1,5 +1,6 @@
 // @ts-check
-/** Lines and rings of the offline map: from degrees to the units of Web Mercator, and from those to a canvas path.
+/** Lines and rings of the offline map: from degrees to the units of Web Mercator, and from those to a canvas
+ * path.
  * @module */
 /** @import { View } from "./view_canvas.js" */
 import { mercatorX, mercatorY } from "./movers.js";
@@ -15,9 +16,11 @@ export function toLine(lonLats) {
   );
 }
 
-/** A ring of land that may cross the antimeridian: there it goes on beyond the edge of the world, where the next copy of the
- * world shows it. One that goes all the way around has a pole inside, and is closed along the edge of the map.
- * @param {readonly (readonly number[])[]} lonLats @returns {{ land: Line, coast: Line }} `coast`: without that closing */
+/** A ring of land that may cross the antimeridian: there it goes on beyond the edge of the world, where the
+ * next copy of the world shows it. One that goes all the way around has a pole inside, and is closed along
+ * the edge of the map.
+ * @param {readonly (readonly number[])[]} lonLats
+ * @returns {{ land: Line, coast: Line }} `coast`: without that closing */
 export function toLand(lonLats) {
   const { x, y } = toLine(lonLats);
   for (let i = 1; i < x.length; i++) {
@@ -45,11 +48,16 @@ function boxed(x, y) {
   return { x, y, box };
 }
 
-/** Copies of the world in which a line may be seen; more than a view's, as land reaches beyond the edge of its own. */
+/** Copies of the world in which a line may be seen; more than a view's, as land reaches beyond the edge of
+ * its own. */
 const copies = [-1, 0, 1];
 
-/** Adds a line to the path, leaving out what falls on the same pixel, and runs of points beyond the same edge of the view: they
- * can be cut short without a change to what is seen. @param {CanvasRenderingContext2D} context @param {View} view @param {Line} line @param {boolean} isRing */
+/** Adds a line to the path, leaving out what falls on the same pixel, and runs of points beyond the same edge
+ * of the view: they can be cut short without a change to what is seen.
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Line} line
+ * @param {boolean} isRing */
 export function addLine(context, { k, ox, oy, width, height }, { x, y, box }, isRing) {
   for (const copy of copies) {
     const left = (box[0] + copy) * k - ox, right = (box[2] + copy) * k - ox;

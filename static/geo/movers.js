@@ -1,9 +1,11 @@
 // @ts-check
-/** Everything that moves: the one state of the map page. Drawing, the list and the notices read it; only records change it.
+/** Everything that moves: the one state of the map page. Drawing, the list and the notices read it; only
+ * records change it.
  *
- * Places are kept in the units of Web Mercator (0 to 1 across the world), so that drawing is a multiplication. Memory is bounded:
- * trails share `maxPoints`, and what is beyond a trail's share loses every second point of its older half, so it gets coarser,
- * not shorter; past `maxNames` the names not seen for longest are dropped. Left out: the DOM, Leaflet, the network.
+ * Places are kept in the units of Web Mercator (0 to 1 across the world), so that drawing is a
+ * multiplication. Memory is bounded: trails share `maxPoints`, and what is beyond a trail's share loses every
+ * second point of its older half, so it gets coarser, not shorter; past `maxNames` the names not seen for
+ * longest are dropped. Left out: the DOM, Leaflet, the network.
  * @module */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
 /** @import { Series } from "../shared/series.js" */
@@ -53,12 +55,14 @@ export class Movers {
   /** In order of appearance. @type {Mover[]} */ all = [];
   /** Changes when names come or go. */
   version = 0;
-  /** Pieces of trail since the last frame: mover and the piece's ends. @type {{ mover: Mover, x0: number, y0: number, x1: number, y1: number }[]} */
+  /** Pieces of trail since the last frame: mover and the piece's ends.
+   * @type {{ mover: Mover, x0: number, y0: number, x1: number, y1: number }[]} */
   fresh = [];
   /** Whether heads glide to a new fix instead of jumping. */
   isGliding = true;
 
-  /** A position came from the stream. @param {PositionEvent} record @param {number} now performance.now() @returns {Mover} */
+  /** A position came from the stream.
+   * @param {PositionEvent} record @param {number} now performance.now() @returns {Mover} */
   take(record, now) {
     const known = this.byName.get(record.name);
     const mover = known ?? this.#add(record.name);
@@ -83,7 +87,10 @@ export class Movers {
   }
 
   /** Puts an earlier track in place of what is known of a name.
-   * @param {string} name @param {readonly (readonly number[])[]} lonLats oldest first @param {readonly number[]} times ms since the epoch @param {string} messageId */
+   * @param {string} name
+   * @param {readonly (readonly number[])[]} lonLats oldest first
+   * @param {readonly number[]} times ms since the epoch
+   * @param {string} messageId */
   setTrack(name, lonLats, times, messageId) {
     const mover = this.byName.get(name) ?? this.#add(name);
     mover.trail = { x: [], y: [], at: [], start: 0 };
@@ -115,12 +122,14 @@ export class Movers {
     this.version++;
   }
 
-  /** Where the head is drawn, from 0 (at the fix before) to 1 (at the newest). @param {Mover} mover @param {number} now */
+  /** Where the head is drawn, from 0 (at the fix before) to 1 (at the newest).
+   * @param {Mover} mover @param {number} now */
   progress(mover, now) {
     return mover.glideMs > 0 ? Math.min(1, (now - mover.arrived) / mover.glideMs) : 1;
   }
 
-  /** Drops the points of a trail from before `cutoff`, but never its last two. @param {Trail} trail @param {number} cutoff ms since the epoch */
+  /** Drops the points of a trail from before `cutoff`, but never its last two.
+   * @param {Trail} trail @param {number} cutoff ms since the epoch */
   trim(trail, cutoff) {
     const last = trail.at.length - 2;
     while (trail.start < last && (trail.at[trail.start] ?? 0) < cutoff) trail.start++;
@@ -130,7 +139,8 @@ export class Movers {
     }
   }
 
-  /** The smallest box that holds the heads, or null: west, south, east, north in degrees. @returns {[number, number, number, number] | null} */
+  /** The smallest box that holds the heads, or null: west, south, east, north in degrees.
+   * @returns {[number, number, number, number] | null} */
   bounds() {
     /** @type {[number, number, number, number]} */
     const box = [Infinity, Infinity, -Infinity, -Infinity];
@@ -176,7 +186,8 @@ export class Movers {
     this.byName = new Map(this.all.map((mover) => [mover.name, mover]));
   }
 
-  /** Starts the way of a head from where it is drawn now to the fix that just came. @param {Mover} mover @param {number} now */
+  /** Starts the way of a head from where it is drawn now to the fix that just came.
+   * @param {Mover} mover @param {number} now */
   #glide(mover, now) {
     const { x, y } = mover.trail;
     const [lastX = 0, lastY = 0] = [x[x.length - 1], y[y.length - 1]];
@@ -224,7 +235,8 @@ function thin(trail) {
   trail.start = 0;
 }
 
-/** Metres between two places, on a sphere. @param {number} lat0 @param {number} lon0 @param {number} lat1 @param {number} lon1 */
+/** Metres between two places, on a sphere.
+ * @param {number} lat0 @param {number} lon0 @param {number} lat1 @param {number} lon1 */
 export function distance(lat0, lon0, lat1, lon1) {
   const toRadians = Math.PI / 180;
   const dLat = (lat1 - lat0) * toRadians / 2;

@@ -1,7 +1,9 @@
 // @ts-check
-/** The Leaflet layer on which everything moves: two canvases, trails below heads, drawn from the movers and nothing else.
+/** The Leaflet layer on which everything moves: two canvases, trails below heads, drawn from the movers and
+ * nothing else.
  *
- * It never draws by itself: the page calls `draw` from its one animation frame. Left out: how trails and heads look.
+ * It never draws by itself: the page calls `draw` from its one animation frame. Left out: how trails and
+ * heads look.
  * @module */
 /** @import { LatLng, Map as LeafletMap, ZoomAnimEvent } from "leaflet" */
 /** @import { Mover, Movers } from "./movers.js" */
@@ -83,7 +85,9 @@ export class MoversLayer extends L.Layer {
     this.#ask();
   }
 
-  /** Draws what there is. @param {number} now performance.now() @returns {boolean} whether there is more to draw in the next frame */
+  /** Draws what there is.
+   * @param {number} now performance.now()
+   * @returns {boolean} whether there is more to draw in the next frame */
   draw(now) {
     const parts = this.#parts;
     if (!parts || this.#isZooming) return false; // what is there is being scaled by CSS; moveend comes after

@@ -1,8 +1,8 @@
 // @ts-check
 /** The list of names: any number of them with as many elements as fit on the screen.
  *
- * A listbox by the ARIA pattern: one stop for the Tab key; arrows, Home, End and the page keys move, Enter or Space follows,
- * letters go to the filter. Left out: what following does.
+ * A listbox by the ARIA pattern: one stop for the Tab key; arrows, Home, End and the page keys move, Enter or
+ * Space follows, letters go to the filter. Left out: what following does.
  * @see {@link https://www.w3.org/WAI/ARIA/apg/patterns/listbox/}
  * @module */
 /** @import { Mover, Movers } from "./movers.js" */
@@ -15,7 +15,8 @@ const spare = 3;
 const staleMs = 60_000;
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-/** @typedef {{ element: HTMLElement, mark: SVGElement, name: HTMLElement, speed: HTMLElement, seen: HTMLElement, index: number }} Row */
+/** @typedef {{ element: HTMLElement, mark: SVGElement, name: HTMLElement, speed: HTMLElement, seen:
+ * HTMLElement, index: number }} Row */
 
 /** A virtual list of movers. */
 export class NameList {
@@ -31,7 +32,8 @@ export class NameList {
   /** @type {string | null} */ #followed = null;
   #skewMs = 0;
 
-  /** @param {{ box: HTMLElement, movers: Movers, onPick: (mover: Mover) => void, onLetter: (key: string) => void }} options */
+  /** @param {{ box: HTMLElement, movers: Movers, onPick: (mover: Mover) => void, onLetter: (key: string) =>
+   * void }} options */
   constructor({ box, movers, onPick, onLetter }) {
     this.#box = box;
     this.#movers = movers;

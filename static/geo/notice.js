@@ -1,5 +1,6 @@
 // @ts-check
-/** What is to be said about the state of the map: one word in the panel, and when it is not simply live a notice on the map.
+/** What is to be said about the state of the map: one word in the panel, and when it is not simply live a
+ * notice on the map.
  *
  * `describe` is pure: from facts to words. Left out: when it is asked (geo.js, twice a second).
  * @module */
@@ -9,7 +10,8 @@ import { byId } from "../shared/dom.js";
 import { count, duration, setText, timeOfDay, wholeDuration } from "../shared/format.js";
 
 /** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed"} Kind */
-/** @typedef {{ kind: Kind, word: string, title?: string, detail?: string, action?: "retry" | "resume" | "dismiss" }} Notice */
+/** @typedef {{ kind: Kind, word: string, title?: string, detail?: string, action?: "retry" | "resume" |
+ * "dismiss" }} Notice */
 
 /** Puts facts into words, the most important first.
  * @param {Session} session @param {Frame} frame @param {number} now ms since the epoch @returns {Notice} */

@@ -1,5 +1,6 @@
 // @ts-check
-/** What the page's address says: topic, who is followed, how long trails are, the filter. A link shows the same thing.
+/** What the page's address says: topic, who is followed, how long trails are, the filter. A link shows the
+ * same thing.
  * @module */
 
 /** @typedef {{ topic: string | null, followed: string | null, trail: string, query: string }} PageState */
@@ -29,7 +30,8 @@ export function readUrl() {
   };
 }
 
-/** Puts the state into the address, without a new entry in the history. @param {PageState} state @param {string} usualTopic */
+/** Puts the state into the address, without a new entry in the history.
+ * @param {PageState} state @param {string} usualTopic */
 export function writeUrl({ topic, followed, trail, query }, usualTopic) {
   const search = new URLSearchParams();
   if (topic && topic !== usualTopic) search.set("topic", topic);

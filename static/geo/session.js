@@ -1,8 +1,9 @@
 // @ts-check
 /** Brings one topic's positions into the movers: first the earlier tracks, then what happens from there on.
  *
- * The tracks come with the cursor at which they end, so the stream continues them without overlap or hole. Whatever goes wrong
- * on the way is kept as facts (`phase`, `problem`, `gap`, …) for the page to show. Left out: showing them.
+ * The tracks come with the cursor at which they end, so the stream continues them without overlap or hole.
+ * Whatever goes wrong on the way is kept as facts (`phase`, `problem`, `gap`, …) for the page to show. Left
+ * out: showing them.
  * @module */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
 /** @import { Tracks } from "../../routes/tracks.ts" */
@@ -27,9 +28,11 @@ export class Session {
   /** Why it failed or waits. @type {Problem | null} */ problem = null;
   /** When the tracks are asked for again, ms since the epoch. */
   retryAt = 0;
-  /** Records that are known to be missing, since the page was opened. @type {{ skipped: number, reason: string, at: number } | null} */
+  /** Records that are known to be missing, since the page was opened.
+   * @type {{ skipped: number, reason: string, at: number } | null} */
   gap = null;
-  /** While records of the past come in: how many came, and up to when they are from. @type {{ records: number, upTo: number, until: number } | null} */
+  /** While records of the past come in: how many came, and up to when they are from.
+   * @type {{ records: number, upTo: number, until: number } | null} */
   catchUp = null;
   /** Whether the tracks begin later than was asked for, as there are so many. */
   isTruncated = false;
@@ -50,7 +53,8 @@ export class Session {
   /** @type {Stream | null} */ #stream = null;
   #work = new AbortController();
 
-  /** @param {{ topic: string, movers: Movers, frame: Frame, onChange: () => void, onRecord: (record: PositionEvent) => void }} options
+  /** @param {{ topic: string, movers: Movers, frame: Frame, onChange: () => void, onRecord: (record:
+   * PositionEvent) => void }} options
    *   `onChange`: a fact is another; `onRecord`: after the movers have it */
   constructor({ topic, movers, frame, onChange, onRecord }) {
     this.topic = topic;
@@ -182,7 +186,7 @@ export class Session {
       this.open(trailMs);
       return;
     }
-    if (resume !== "fresh" && !isFirst) {
+    if (resume !== "fresh") {
       this.catchUp = { records: 0, upTo: this.#newestAt, until: serverTime };
       this.#newestArrival = Date.now();
     }

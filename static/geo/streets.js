@@ -46,7 +46,10 @@ export function readStreets({ junctions, roads, water = [], parks = [] }) {
   };
 }
 
-/** @param {CanvasRenderingContext2D} context @param {View} view @param {Streets} streets @param {Look} look */
+/** @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Streets} streets
+ * @param {Look} look */
 export function drawStreets(context, view, streets, look) {
   const { k, ox, oy, width, height, zoom } = view;
   const [west, north, east, south] = streets.box;
@@ -68,7 +71,8 @@ export function drawStreets(context, view, streets, look) {
   if (zoom >= namesFromZoom) drawNames(context, view, streets, look);
 }
 
-/** All casings first, then all roads, minor below major: so crossings are open. @param {CanvasRenderingContext2D} context @param {View} view @param {Streets} streets @param {Look} look */
+/** All casings first, then all roads, minor below major: so crossings are open.
+ * @param {CanvasRenderingContext2D} context @param {View} view @param {Streets} streets @param {Look} look */
 function drawRoads(context, view, { roads }, look) {
   const major = roadWidth(view.zoom);
   const passes = [
@@ -89,7 +93,10 @@ function drawRoads(context, view, { roads }, look) {
 /** CSS pixels of a major road: 2 at zoom 11, 4 at 13, about 12 at 16. @param {number} zoom */
 const roadWidth = (zoom) => Math.max(1, 4 * 1.45 ** (zoom - 13));
 
-/** @param {CanvasRenderingContext2D} context @param {View} view @param {Streets} streets @param {Look} look */
+/** @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Streets} streets
+ * @param {Look} look */
 function drawNames(context, view, { roads, water, parks }, look) {
   /** @type {Label[]} */
   const placed = [];
@@ -115,7 +122,8 @@ function drawNames(context, view, { roads, water, parks }, look) {
 
 /** @typedef {{ name: string, x: number, y: number, angle: number, width: number }} Label */
 
-/** Writes a label unless another is in its way, or the same name is near. @param {CanvasRenderingContext2D} context @param {Label[]} placed @param {Label | null} label */
+/** Writes a label unless another is in its way, or the same name is near.
+ * @param {CanvasRenderingContext2D} context @param {Label[]} placed @param {Label | null} label */
 function write(context, placed, label) {
   if (!label) return;
   const { name, x, y, angle, width } = label;
@@ -146,7 +154,9 @@ function overlaps(a, b) {
   return false;
 }
 
-/** A name in the middle of the longest straight piece of a line, if it is long enough. @param {CanvasRenderingContext2D} context @param {View} view @param {string} name @param {Line} line @returns {Label | null} */
+/** A name in the middle of the longest straight piece of a line, if it is long enough.
+ * @param {CanvasRenderingContext2D} context @param {View} view @param {string} name @param {Line} line
+ * @returns {Label | null} */
 function lineLabel(context, { k, ox, oy, width: w, height: h }, name, { x, y }) {
   const width = context.measureText(name).width;
   let best = { length: width + 12, x: 0, y: 0, angle: 0 };
@@ -164,7 +174,8 @@ function lineLabel(context, { k, ox, oy, width: w, height: h }, name, { x, y }) 
   return isFound ? { name, x: best.x, y: best.y, angle: best.angle, width } : null;
 }
 
-/** @param {CanvasRenderingContext2D} context @param {View} view @param {string} name @param {Line} line @returns {Label | null} */
+/** @param {CanvasRenderingContext2D} context @param {View} view @param {string} name @param {Line} line
+ * @returns {Label | null} */
 function parkLabel(context, { k, ox, oy }, name, { box }) {
   const width = context.measureText(name).width;
   if ((box[2] - box[0]) * k < width + 8) return null;

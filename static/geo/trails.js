@@ -1,9 +1,10 @@
 // @ts-check
 /** Draws where everything has been.
  *
- * A new piece of trail is added to what is there; now and then (the view changed, trails got too old at their ends) everything
- * is drawn anew on a second canvas, a few milliseconds per frame, and then shown at once: so a frame stays short with any
- * number of points. Left out: the newest piece of each trail, to the head (heads.js).
+ * A new piece of trail is added to what is there; now and then (the view changed, trails got too old at their
+ * ends) everything is drawn anew on a second canvas, a few milliseconds per frame, and then shown at once: so
+ * a frame stays short with any number of points. Left out: the newest piece of each trail, to the head
+ * (heads.js).
  * @module */
 /** @import { Mover, Movers } from "./movers.js" */
 /** @import { View, ViewCanvas } from "./view_canvas.js" */
@@ -27,7 +28,8 @@ export class Trails {
   #shown;
   #back = document.createElement("canvas");
   #context = /** @type {CanvasRenderingContext2D} */ (this.#back.getContext("2d"));
-  /** @type {{ view: View, list: Mover[], next: number, style: TrailStyle, cutoff: number, costMs: number } | null} */
+  /** @type {{ view: View, list: Mover[], next: number, style: TrailStyle, cutoff: number, costMs: number } |
+   * null} */
   #job = null;
   #lastCostMs = 0;
   #lastEnd = 0;
@@ -122,7 +124,10 @@ export class Trails {
 }
 
 /** Draws the whole trail of one mover strongly, up to the fix before the newest.
- * @param {CanvasRenderingContext2D} context @param {Mover} mover @param {View} view @param {TrailStyle} style */
+ * @param {CanvasRenderingContext2D} context
+ * @param {Mover} mover
+ * @param {View} view
+ * @param {TrailStyle} style */
 export function drawFollowedTrail(context, mover, view, style) {
   const { start, at } = mover.trail;
   context.lineJoin = context.lineCap = "round";
@@ -139,7 +144,8 @@ export function drawFollowedTrail(context, mover, view, style) {
   }
 }
 
-/** Index of the first time after `time`, by halving. @param {number[]} at @param {number} time @param {number} low @param {number} high */
+/** Index of the first time after `time`, by halving.
+ * @param {number[]} at @param {number} time @param {number} low @param {number} high */
 function firstAfter(at, time, low, high) {
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -150,7 +156,11 @@ function firstAfter(at, time, low, high) {
 }
 
 /** Strokes the points `from` to `to` of a trail, leaving out those that would be on the same pixel.
- * @param {CanvasRenderingContext2D} context @param {Mover} mover @param {View} view @param {number} from @param {number} to */
+ * @param {CanvasRenderingContext2D} context
+ * @param {Mover} mover
+ * @param {View} view
+ * @param {number} from
+ * @param {number} to */
 function stroke(context, { trail: { x, y } }, { k, ox, oy, copies }, from, to) {
   context.beginPath();
   for (const copy of copies) {
@@ -171,7 +181,10 @@ function stroke(context, { trail: { x, y } }, { k, ox, oy, copies }, from, to) {
   context.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {View} view @param {Movers} movers @param {TrailStyle} style */
+/** @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {Movers} movers
+ * @param {TrailStyle} style */
 function drawPieces(context, { k, ox, oy, copies }, movers, style) {
   const isPlain = movers.all.length > fewMovers;
   /** @type {Path2D[]} */

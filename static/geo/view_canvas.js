@@ -1,8 +1,8 @@
 // @ts-check
 /** A canvas that lies on a Leaflet map and stays in its place while the map moves and zooms.
  *
- * Leaflet moves and scales it with the map by CSS; drawing anew is up to its owner, who calls `adopt` with the view it draws.
- * Left out: what is drawn.
+ * Leaflet moves and scales it with the map by CSS; drawing anew is up to its owner, who calls `adopt` with
+ * the view it draws. Left out: what is drawn.
  * @module */
 /** @import { Map as LeafletMap, Point, ZoomAnimEvent } from "leaflet" */
 import * as L from "../shared/leaflet.js";
@@ -96,7 +96,9 @@ export class ViewCanvas {
   }
 }
 
-/** Gives a canvas the size of a view, and styles it so. @param {HTMLCanvasElement} canvas @param {View} view */
+/** Gives a canvas the size of a view, and styles it so.
+ * @param {HTMLCanvasElement} canvas
+ * @param {View} view */
 export function resize(canvas, { width, height, dpr }) {
   const [w, h] = [Math.round(width * dpr), Math.round(height * dpr)];
   if (canvas.width !== w) canvas.width = w;

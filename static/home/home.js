@@ -1,8 +1,10 @@
 // @ts-check
-/** The start page: what runs here, where its streams are, how much passes, and the newest records as they come.
+/** The start page: what runs here, where its streams are, how much passes, and the newest records as they
+ * come.
  *
- * Numbers of the whole service come with each answer of `/`, which the frame asks for; records and their delay from the stream this page
- * follows like any other viewer. Left out: everything of features that this service has not got.
+ * Numbers of the whole service come with each answer of `/`, which the frame asks for; records and their
+ * delay from the stream this page follows like any other viewer. Left out: everything of features that this
+ * service has not got.
  * @module */
 /** @import { HomeData, StreamLinks } from "../../routes/pages.ts" */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
@@ -107,7 +109,9 @@ function showService({ version, kafka, operations, now }) {
   }));
 }
 
-/** The ways in and out of a topic, each as a line to copy. @param {StreamLinks} stream @param {string} broker */
+/** The ways in and out of a topic, each as a line to copy.
+ * @param {StreamLinks} stream
+ * @param {string} broker */
 function showWays(stream, broker) {
   const full = (/** @type {string} */ path) => new URL(path, location.href).href;
   const socket = full(stream.socket).replace(/^http/, "ws");

@@ -1,8 +1,9 @@
 // @ts-check
 /** The bar on top of every page: its name, the other pages, and at the right what is true right now.
  *
- * A page gives it what its stream tells (`connection`, `kafka`, `meter`); how the service is doing it asks itself, every 5 s while
- * somebody looks. A click on the status opens the details. To add a page: one line in `pages`.
+ * A page gives it what its stream tells (`connection`, `kafka`, `meter`); how the service is doing it asks
+ * itself, every 5 s while somebody looks. A click on the status opens the details. To add a page: one line in
+ * `pages`.
  * @module */
 /** @import { HomeData } from "../../routes/pages.ts" */
 /** @import { StreamState } from "./stream.js" */
@@ -64,7 +65,8 @@ export class Frame {
     this.#draw();
   }
 
-  /** @param {StreamLine[]} streams to be listed in the details, with the line that shows the same in a terminal */
+  /** @param {StreamLine[]} streams to be listed in the details, with the line that shows the same in a
+   * terminal */
   setStreams(streams) {
     this.#parts.streams.replaceChildren(...streams.flatMap(streamLines));
   }
@@ -113,6 +115,7 @@ export class Frame {
     const perSecond = rate(meter.perSecond(now));
     const delayText = delay === null ? "–" : duration(delay);
     parts.status.dataset["health"] = this.#kafka.health;
+    parts.status.dataset["stream"] = this.#connection?.name ?? "none";
     setText(parts.kafka, this.#kafkaName(now));
     setText(parts.rate, perSecond);
     setText(parts.delay, delayText);
@@ -151,7 +154,8 @@ export class Frame {
   }
 }
 
-/** Fills the page's `<header id="frame">`. @param {(service: HomeData) => void} [onService] called with each answer of the service */
+/** Fills the page's `<header id="frame">`.
+ * @param {(service: HomeData) => void} [onService] called with each answer of the service */
 export function openFrame(onService) {
   return new Frame(onService);
 }
@@ -191,7 +195,8 @@ function switchTheme() {
   dispatchEvent(new Event("themechange"));
 }
 
-/** Whether the page is dark now. `themechange` on the window tells of the switch, a media query of the system. */
+/** Whether the page is dark now. `themechange` on the window tells of the switch, a media query of the
+ * system. */
 export function isDark() {
   const chosen = document.documentElement.dataset["theme"];
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

@@ -8,10 +8,12 @@ const slotMs = 250;
 /** Enough for a median; at high rates the newest of the window. */
 const maxSamples = 1024;
 
-/** Differences below this are taken for the time that `serverTime` was under way, and would only make delays look shorter. */
+/** Differences below this are taken for the time that `serverTime` was under way, and would only make delays
+ * look shorter. */
 const leastSkewMs = 250;
 
-/** What the server's clock is ahead of this one, in ms. @param {number} serverTime ms since the epoch, just received */
+/** What the server's clock is ahead of this one, in ms.
+ * @param {number} serverTime ms since the epoch, just received */
 export function clockSkew(serverTime) {
   const skewMs = serverTime - Date.now();
   return Math.abs(skewMs) < leastSkewMs ? 0 : skewMs;

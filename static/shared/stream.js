@@ -7,19 +7,21 @@
  *     });
  *     stream.close(); // or give an AbortSignal as `signal`
  *
- * Every event carries the viewer's place in the log as its id. When the connection breaks, the server says `bye`, the computer slept
- * or the page comes out of the back/forward cache, the stream is opened again at the last id: what was missed comes first, and
- * what was seen already (by partition and offset) is dropped. With `remember` that also holds across a reload of the page.
+ * Every event carries the viewer's place in the log as its id. When the connection breaks, the server says
+ * `bye`, the computer slept or the page comes out of the back/forward cache, the stream is opened again at
+ * the last id: what was missed comes first, and what was seen already (by partition and offset) is dropped.
+ * With `remember` that also holds across a reload of the page.
  *
- * It reconnects by itself instead of leaving that to `EventSource`, which does not say when it will, never backs off, and gives
- * up for good after any answer but 200. Left out: a connection that dies silently while the page is awake (the heartbeat is a
- * comment, and `EventSource` does not show comments); authentication.
+ * It reconnects by itself instead of leaving that to `EventSource`, which does not say when it will, never
+ * backs off, and gives up for good after any answer but 200. Left out: a connection that dies silently while
+ * the page is awake (the heartbeat is a comment, and `EventSource` does not show comments); authentication.
  * @see the project's README, "Streams", for the events and their data
  * @module */
 
 /** First event of each connection: where in the log it starts, and whether that is where the stream was left.
  * @typedef {object} Ready
- * @property {"fresh" | "exact" | "gap" | "reset"} resume `exact`: nothing is missing; `gap`: `skipped` records are gone;
+ * @property {"fresh" | "exact" | "gap" | "reset"} resume `exact`: nothing is missing; `gap`: `skipped`
+ * records are gone;
  *   `reset`: the place asked for is not in this log
  * @property {string | null} [reason] why, if not as asked
  * @property {string | null} [requested]
@@ -35,7 +37,8 @@
  * @property {number} skipped records
  * @property {"retention" | "policy"} reason */
 
-/** Why a stream has stopped for good, or what went wrong on the way: the server's problem (RFC 9457) where there is one.
+/** Why a stream has stopped for good, or what went wrong on the way: the server's problem (RFC 9457) where
+ * there is one.
  * @typedef {object} Problem
  * @property {number} status 0 if the server sent no answer
  * @property {string} title
@@ -45,29 +48,34 @@
 
 /** How the stream is doing.
  * @typedef {object} StreamState
- * @property {"connecting" | "open" | "waiting" | "paused" | "ended" | "failed" | "closed"} name `waiting`: for the next try
+ * @property {"connecting" | "open" | "waiting" | "paused" | "ended" | "failed" | "closed"} name `waiting`:
+ * for the next try
  * @property {number} since ms since the epoch
  * @property {number | null} retryAt ms since the epoch, while `waiting` */
 
 /** Everything is optional.
  * @template Rec
  * @typedef {object} FollowOptions
- * @property {(record: Rec, info: { event: string, cursor: string }) => void} [onRecord] once per record, in order per partition
+ * @property {(record: Rec, info: { event: string, cursor: string }) => void} [onRecord] once per record, in
+ * order per partition
  * @property {(ready: Ready) => void} [onReady]
  * @property {(gap: Gap) => void} [onGap]
  * @property {(status: { kafka: "up" | "down" }) => void} [onStatus] Kafka was lost, or is back
- * @property {(bye: { reason?: string }) => void} [onBye] the server ends the connection; the stream comes back by itself
+ * @property {(bye: { reason?: string }) => void} [onBye] the server ends the connection; the stream comes
+ * back by itself
  * @property {() => void} [onEnd] a bounded read (`until=`) is through
  * @property {(state: StreamState) => void} [onState]
  * @property {(problem: Problem) => void} [onError] the server refused; the stream is `failed`, or tries again
  * @property {string} [cursor] where to start: `latest` (default), `earliest`, `t.<ms since epoch>` or an id
- * @property {readonly string[]} [events] names of the events that are records; default `record` and `position`
+ * @property {readonly string[]} [events] names of the events that are records; default `record` and
+ * `position`
  * @property {string} [remember] a key in `sessionStorage` under which the place survives a reload
  * @property {AbortSignal} [signal] closes the stream */
 
 const firstWaitMs = 2_000;
 const longestWaitMs = 30_000;
-/** After `bye` the server is on its way down or full: the time it asks for, as `retry` is not visible to a page. */
+/** After `bye` the server is on its way down or full: the time it asks for, as `retry` is not visible to a
+ * page. */
 const byeWaitMs = 10_000;
 const tickMs = 5_000;
 /** A timer that is this late means that the computer slept. */
@@ -332,7 +340,8 @@ function storage() {
   return found;
 }
 
-/** Reads what a refusal says, and leaves a stream that did open. @param {Response} response @returns {Promise<Problem>} */
+/** Reads what a refusal says, and leaves a stream that did open.
+ * @param {Response} response @returns {Promise<Problem>} */
 export async function readProblem(response) {
   const { status } = response;
   const requestId = response.headers.get("x-request-id") ?? undefined;

@@ -3,7 +3,8 @@
  * @module */
 import { readProblem } from "./stream.js";
 
-/** A way around the Brandenburg Gate, a step per record. @type {readonly (readonly [number, number])[]} lat, lon */
+/** A way around the Brandenburg Gate, a step per record. @type {readonly (readonly [number, number])[]} lat,
+ * lon */
 const way = [
   [52.5163, 13.3777],
   [52.5169, 13.3771],
@@ -20,7 +21,9 @@ export function testCommand(topic) {
   return `curl -d '${body}' -H 'content-type: application/json' ${producerUrl(topic)}`;
 }
 
-/** Posts the next position of the way. @param {string} topic @returns {Promise<string>} how it went, in words */
+/** Posts the next position of the way.
+ * @param {string} topic
+ * @returns {Promise<string>} how it went, in words */
 export async function sendTestRecord(topic) {
   const [lat, lon] = way[step++ % way.length] ?? [0, 0];
   const headers = { "content-type": "application/json" };

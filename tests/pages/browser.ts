@@ -1,4 +1,5 @@
-/** Chromium for the tests of the pages. Left out: finding it, and skipping without it (tests/requirements.ts).
+/** Chromium for the tests of the pages. Left out: finding it, and skipping without it
+ * (tests/requirements.ts).
  * @module */
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { chromiumPath } from "../requirements.ts";

@@ -2,9 +2,10 @@
  *
  *     deno run -A tests/pages/load.ts [movers] [seconds]
  *
- * The main thread's time per frame is Chromium's own count of task time, which has everything in it (parsing of events,
- * drawing, layout, garbage collection); the time in animation frames is that of our drawing alone. Canvas is rasterised in another
- * process, without a GPU here: see frames per second. Left out: the service, which is scripted.
+ * The main thread's time per frame is Chromium's own count of task time, which has everything in it (parsing
+ * of events, drawing, layout, garbage collection); the time in animation frames is that of our drawing alone.
+ * Canvas is rasterised in another process, without a GPU here: see frames per second. Left out: the service,
+ * which is scripted.
  * @module */
 import { TestBrowser } from "./browser.ts";
 import { ScriptedService } from "./scripted_service.ts";

@@ -1,8 +1,8 @@
-/** A service that says what a test has it say, for what the real one cannot be brought to on demand: a gap, a Kafka that is away
- * for just so long, a refusal, thousands of movers.
+/** A service that says what a test has it say, for what the real one cannot be brought to on demand: a gap, a
+ * Kafka that is away for just so long, a refusal, thousands of movers.
  *
- * The pages, their files and their security headers are the real ones; only the geo routes are scripted. Left out: everything that the
- * real service shows as well (geo_test.ts uses that).
+ * The pages, their files and their security headers are the real ones; only the geo routes are scripted. Left
+ * out: everything that the real service shows as well (geo_test.ts uses that).
  * @module */
 import { Hono } from "hono";
 import { silentLogger } from "../../logger.ts";

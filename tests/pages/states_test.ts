@@ -57,7 +57,7 @@ Deno.test({
 
     await step("Kafka away: since when; and gone when it is back", async (service, open) => {
       await open(async (page) => {
-        await eventually("the stream", () => service.viewers === 1);
+        await page.waitForSelector("[data-stream=open]");
         service.tell("status", { kafka: "down" });
         await arrives(page, "Kafka away", /^Kafka is away since .*\d/);
         assertMatch((await page.textContent(".status-kafka"))?.trim() ?? "", /^Kafka away \d+ s$/);
@@ -80,7 +80,7 @@ Deno.test({
       "gap: how many are missing and why, in the bar too, until it is dismissed",
       async (service, open) => {
         await open(async (page) => {
-          await eventually("the stream", () => service.viewers === 1);
+          await page.waitForSelector("[data-stream=open]");
           service.tell("gap", { partition: 0, from: 10, to: 1210, skipped: 1200, reason: "retention" });
           await arrives(page, "Gap", /^1,200 records are missing$/);
           assertStringIncludes(await text(page, "notice-detail"), "Kafka had removed them");
@@ -96,7 +96,7 @@ Deno.test({
 
     await step("catching up: how far behind, in seconds and records", async (service, open) => {
       await open(async (page) => {
-        await eventually("the stream", () => service.viewers === 1);
+        await page.waitForSelector("[data-stream=open]");
         service.disconnect();
         const past = Date.now() - 120_000;
         for (let i = 0; i < 300; i++) {
@@ -120,7 +120,7 @@ Deno.test({
 
     await step("reconnecting: counts down, and tries at once when told to", async (service, open) => {
       await open(async (page) => {
-        await eventually("the stream", () => service.viewers === 1);
+        await page.waitForSelector("[data-stream=open]");
         service.refuseStream = () => new Response("no", { status: 503 });
         service.disconnect();
         await arrives(page, "Reconnecting", /^The connection is lost$/);
@@ -148,10 +148,10 @@ Deno.test({
       async (service, open) => {
         await open(async (page) => {
           await eventually("the names", async () => (await text(page, "names")).includes("Tram"));
+          await page.waitForSelector("[data-stream=open]");
           service.tracks = () => tracks(service, ["Ferry"]);
           service.resume = { resume: "reset", reason: "another cluster" };
           service.disconnect();
-          await eventually("the stream", () => service.viewers === 1);
           await eventually("only the new name", async () => {
             const names = await page.locator("#names [role=option]:visible .name-text").allTextContents();
             return names.join() === "Ferry";
