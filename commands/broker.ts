@@ -1,23 +1,30 @@
 /** `tailrace broker`: the embedded broker alone, for other programs and services to use. @module */
 import type { Config } from "../config.ts";
-import { startEmbeddedBroker } from "../kafka/embedded.ts";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../kafka/embedded.ts";
 import { CommandError, type CommandRun } from "./run.ts";
+
+/** Starts the embedded broker as the settings say.
+ * @throws {CommandError} when it cannot start: a port is taken, the data folder is in use */
+export async function openBroker(config: Config, { log }: Pick<CommandRun, "log">): Promise<EmbeddedBroker> {
+  try {
+    return await startEmbeddedBroker({
+      host: config.brokerHost,
+      port: config.brokerPort,
+      dataDir: config.dataDir,
+      sync: config.brokerSync,
+      retentionMs: config.retentionMs,
+      retentionBytes: config.retentionBytes,
+      log,
+    });
+  } catch (error) {
+    throw new CommandError((error as Error).message, { cause: error });
+  }
+}
 
 /** Runs the embedded broker until `run.signal` aborts.
  * @throws {CommandError} when it cannot start, or fails */
 export async function broker(config: Config, run: CommandRun): Promise<void> {
-  const starting = startEmbeddedBroker({
-    host: config.brokerHost,
-    port: config.brokerPort,
-    dataDir: config.dataDir,
-    sync: config.brokerSync,
-    retentionMs: config.retentionMs,
-    retentionBytes: config.retentionBytes,
-    log: run.log,
-  });
-  await using embedded = await starting.catch((error: Error) => {
-    throw new CommandError(error.message, { cause: error });
-  });
+  await using embedded = await openBroker(config, run);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<null>();
   if (run.signal.aborted) stop(null);
   run.signal.addEventListener("abort", () => stop(null), { once: true });

@@ -6,12 +6,13 @@
 import type { Config } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
 import { Kafka } from "../kafka/client.ts";
-import { type EmbeddedBroker, startEmbeddedBroker } from "../kafka/embedded.ts";
+import type { EmbeddedBroker } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createApp } from "../routes/app.ts";
 import { Heartbeats } from "../routes/streams.ts";
+import { openBroker } from "./broker.ts";
 import { startDemo } from "./demo.ts";
 import { CommandError, type CommandRun } from "./run.ts";
 
@@ -22,7 +23,7 @@ const kafkaCheckMs = 5_000;
  * @throws {CommandError} when a port is taken, the data folder is in use, or the embedded broker fails */
 export async function serve(config: Config, run: CommandRun): Promise<void> {
   const metrics = createMetrics(about.version);
-  await using broker = await openBroker(config, run);
+  await using broker = config.kafkaBrokers.length === 0 ? await openBroker(config, run) : undefined;
   const brokers = broker ? [`${broker.host}:${broker.port}`] : config.kafkaBrokers;
   if (broker) metrics.broker(() => broker.metrics());
   await using kafka = new Kafka({
@@ -72,23 +73,6 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   }
   run.log.info("stopped", { drained: inTime });
   if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
-}
-
-async function openBroker(config: Config, { log }: CommandRun): Promise<EmbeddedBroker | undefined> {
-  if (config.kafkaBrokers.length > 0) return undefined;
-  try {
-    return await startEmbeddedBroker({
-      host: config.brokerHost,
-      port: config.brokerPort,
-      dataDir: config.dataDir,
-      sync: config.brokerSync,
-      retentionMs: config.retentionMs,
-      retentionBytes: config.retentionBytes,
-      log,
-    });
-  } catch (error) {
-    throw new CommandError((error as Error).message, { cause: error });
-  }
 }
 
 /** Opens the HTTP port. `abort` cuts what `shutdown` would wait for.
