@@ -40,11 +40,6 @@ function seen(page: Page): Promise<Seen> {
   });
 }
 
-/** Waits until the page knows its place in the stream: a stream that is let go before that begins anew. */
-async function opened(page: Page): Promise<void> {
-  await eventually("ready in the page", async () => (await seen(page)).resumes.length > 0);
-}
-
 const state = async (page: Page) => (await seen(page)).states.at(-1)?.name;
 
 /** Waits until the page knows its place in the log: what is sent from now on cannot be missed. */
@@ -72,7 +67,7 @@ Deno.test({
       async (service, page) => {
         service.repeats = 3; // as a server that sends an id only with the last of several records
         await followIn(page);
-        await opened(page);
+        await isOpen(page);
         for (let round = 1; round <= 6; round++) {
           position(service, 5);
           service.tell("bye", { retry: 10 });
@@ -116,7 +111,7 @@ Deno.test({
 
     await step("ends with the event `end`, and with a 204", async (service, page) => {
       await followIn(page);
-      await opened(page);
+      await isOpen(page);
       service.tell("end", {});
       await eventually("the end", async () => await state(page) === "ended");
       assertEquals((await seen(page)).ends, 1);
@@ -130,7 +125,7 @@ Deno.test({
       "goes on after a reload of the page where it was, if told to remember",
       async (service, page) => {
         await followIn(page, { remember: "place" });
-        await opened(page);
+        await isOpen(page);
         position(service, 3);
         await eventually("the records", async () => (await seen(page)).offsets.length === 3);
         await page.goto("about:blank");
@@ -149,13 +144,13 @@ Deno.test({
           ? Response.json({ title: "Malformed cursor", status: 400 }, { status: 400 })
           : null;
       await followIn(page, { remember: "place", cursor: "earliest" });
-      await opened(page);
+      await isOpen(page);
       assertEquals(service.opened.at(-1)?.get("cursor"), "earliest");
     });
 
     await step("takes offsets again from a log that was made anew", async (service, page) => {
       await followIn(page);
-      await opened(page);
+      await isOpen(page);
       position(service, 3);
       await eventually("the records", async () => (await seen(page)).offsets.length === 3);
       service.repeats = 3;
@@ -168,7 +163,7 @@ Deno.test({
 
     await step("keeps its place while paused, and goes on there", async (service, page) => {
       await followIn(page);
-      await opened(page);
+      await isOpen(page);
       await page.evaluate(() => (globalThis as unknown as { stream: { pause(): void } }).stream.pause());
       await eventually("the pause", () => service.viewers === 0);
       position(service, 4);
@@ -181,7 +176,7 @@ Deno.test({
       "lets go when the page is put aside and fills the gap when it comes back",
       async (service, page) => {
         await followIn(page);
-        await opened(page);
+        await isOpen(page);
         const tell = (type: string) =>
           page.evaluate((type) => dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);
         await tell("pagehide");
@@ -195,7 +190,7 @@ Deno.test({
     await step("opens again when the computer has slept", async (service, page) => {
       await page.clock.install();
       await followIn(page);
-      await opened(page);
+      await isOpen(page);
       const connections = service.opened.length;
       await page.clock.fastForward(60_000); // timers that were due come once, late
       await eventually("a new connection", () => service.opened.length === connections + 1);
