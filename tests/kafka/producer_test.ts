@@ -186,7 +186,7 @@ Deno.test("connections cut at random moments under load: each record once, in or
   await using ground = await Ground.open({ timeoutMs: 30_000 });
   await ground.broker.createTopic("t", 2);
   const random = new Random("cuts of a producer");
-  const chance = (): Verdict => random.between(0, 5) === 0 ? "cut" : "pass";
+  const chance = (): Verdict => random.between(0, 11) === 0 ? "cut" : "pass";
   ground.proxy.onRequest = chance;
   ground.proxy.onAnswer = chance;
   const sends: Promise<unknown>[] = [];
