@@ -83,7 +83,8 @@ function listen(
 ): { addr: Deno.NetAddr; shutdown(): Promise<void>; abort(): void } {
   const cut = new AbortController();
   try {
-    const server = Deno.serve({ hostname: host, port, signal: cut.signal, onListen() {} }, handler);
+    const options = { hostname: host, port, signal: cut.signal, automaticCompression: true, onListen() {} };
+    const server = Deno.serve(options, handler);
     return { addr: server.addr, shutdown: () => server.shutdown(), abort: () => cut.abort() };
   } catch (error) {
     const reason = error instanceof Deno.errors.AddrInUse
