@@ -94,6 +94,7 @@ export class BrokerProxy implements AsyncDisposable {
   }
 
   async #serve(client: Deno.Conn): Promise<void> {
+    if (!this.#listener) return close(client); // taken just before it stopped
     this.#open.add(client);
     let broker: Deno.Conn | undefined;
     const cut = () => {
