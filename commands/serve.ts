@@ -62,30 +62,29 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   const demo = startDemoIf(config, run, { producer, signal: draining.signal });
   const failure = await ended(run.signal, broker);
   draining.abort();
-  const inTime = await within(config.drainTimeoutMs, async () => {
-    hub.drain();
-    await Promise.all([server.shutdown(), demo]);
-    await producer.flush();
-  });
+  hub.drain();
+  const drained = Promise.all([server.shutdown(), demo]).then(() => producer.flush());
+  const inTime = await within(config.drainTimeoutMs * 0.8, drained);
   if (!inTime) {
-    run.log.warn("not drained in time", { timeoutMs: config.drainTimeoutMs });
-    server.abort();
+    run.log.warn("not drained in time, what waits for Kafka is given up", {
+      timeoutMs: config.drainTimeoutMs,
+    });
+    // Its senders still get their answers; connections that stay open end with the process.
+    await producer.abandon();
+    await within(config.drainTimeoutMs * 0.2, drained);
   }
   run.log.info("stopped", { drained: inTime });
   if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
 }
 
-/** Opens the HTTP port. `abort` cuts what `shutdown` would wait for.
+/** Opens the HTTP port.
  * @throws {CommandError} when the port is taken */
 function listen(
   { host, port }: Config,
   handler: Deno.ServeHandler<Deno.NetAddr>,
-): { addr: Deno.NetAddr; shutdown(): Promise<void>; abort(): void } {
-  const cut = new AbortController();
+): Deno.HttpServer<Deno.NetAddr> {
   try {
-    const options = { hostname: host, port, signal: cut.signal, automaticCompression: true, onListen() {} };
-    const server = Deno.serve(options, handler);
-    return { addr: server.addr, shutdown: () => server.shutdown(), abort: () => cut.abort() };
+    return Deno.serve({ hostname: host, port, automaticCompression: true, onListen() {} }, handler);
   } catch (error) {
     const reason = error instanceof Deno.errors.AddrInUse
       ? "another program listens there"
@@ -122,11 +121,11 @@ async function ended(signal: AbortSignal, broker: EmbeddedBroker | undefined): P
 }
 
 /** @returns whether `work` ended in time */
-async function within(ms: number, work: () => Promise<void>): Promise<boolean> {
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<false>();
   const timer = setTimeout(() => resolve(false), ms);
   try {
-    return await Promise.race([work().then(() => true), late]);
+    return await Promise.race([work.then(() => true), late]);
   } finally {
     clearTimeout(timer);
   }

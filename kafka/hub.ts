@@ -106,7 +106,7 @@ export class Hub implements AsyncDisposable {
   #topic(topic: string): TopicHub {
     const known = this.#topics.get(topic);
     if (known) return known;
-    const { kafka, metrics, log, ringBytes = 8 * 1024 * 1024 } = this.#options;
+    const { kafka, metrics, log, ringBytes = 16 * 1024 * 1024 } = this.#options;
     const hub = new TopicHub(topic, {
       kafka,
       history: this.history,

@@ -38,6 +38,8 @@ export interface Producer extends AsyncDisposable {
   sendAll(topic: string, records: readonly OutRecord[]): Promise<RecordPlace[]>;
   /** Resolves when nothing waits any more. */
   flush(): Promise<void>;
+  /** Gives up what waits: its senders are told, `kafka-unavailable` or `outcome-unknown`. Nothing is taken any more. */
+  abandon(): Promise<void>;
 }
 
 /** Settings of a producer; `timeoutMs`: how long a record may wait for its acknowledgement. */
@@ -107,6 +109,13 @@ class GatheringProducer implements Producer {
 
   async flush(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.idle()));
+  }
+
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    for (const lane of this.#lanes.values()) lane.abandon();
+    await this.#connection[Symbol.asyncDispose]();
+    await this.flush();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

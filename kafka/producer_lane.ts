@@ -92,6 +92,7 @@ export class ProducerLane {
   #backoffMs = 0;
   #inFlight = false;
   #producerLost = false;
+  #abandoned = false;
 
   constructor(
     topic: string,
@@ -115,6 +116,12 @@ export class ProducerLane {
   push(record: WaitingRecord): void {
     this.#queue.push(record);
     this.#running ??= this.#run();
+  }
+
+  /** Tells all senders now what they would be told at their deadline. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#expire();
   }
 
   /** Resolves when nothing waits. */
@@ -340,7 +347,7 @@ export class ProducerLane {
   /** Tells the senders whose time is over; a record that was never sent will not be written. */
   #expire(): void {
     const now = performance.now();
-    const late = (record: WaitingRecord) => !record.settled && record.deadline <= now;
+    const late = (record: WaitingRecord) => !record.settled && (this.#abandoned || record.deadline <= now);
     for (const record of this.#queue.filter(late)) settle(record, unavailable(this.#topic));
     this.#queue = this.#queue.filter((record) => !record.settled);
     for (const batch of [...this.#pending.values()].flat()) {

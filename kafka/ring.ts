@@ -45,8 +45,8 @@ export const chunkCharacters = 32 * 1024;
 /** Above so many partitions an id is long: only some entries carry one. */
 const maxPartitionsForEveryId = 16;
 const entriesBetweenIds = 64;
-/** What an entry costs besides its record's bytes, about; its texts come on top, about once more. */
-const entryOverheadBytes = 400;
+/** What an entry costs, about: its objects, and for each byte of its record that byte, its data and its texts. */
+const entryOverheadBytes = 1500, bytesPerRecordByte = 6;
 const encoder = new TextEncoder();
 
 /** Whether a write that holds `texts` takes no more. */
@@ -113,7 +113,8 @@ export class Ring {
       const after = last ? next : record.offset + 1;
       const id = this.#idAfter(partition, after, last || i % entriesBetweenIds === entriesBetweenIds - 1);
       const shared = new SharedRecord(this.#topic, record, id, this.#onPassedOver);
-      const bytes = 2 * ((record.key?.length ?? 0) + (record.value?.length ?? 0)) + entryOverheadBytes;
+      const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+      const bytes = bytesPerRecordByte * size + entryOverheadBytes;
       this.#push({ partition, offset: record.offset, after, id, bytes, shared, gap: null });
     });
     if (records.length === 0) this.#idAfter(partition, next, false);

@@ -279,7 +279,7 @@ async function servesTheSlow(bootstrap: string): Promise<void> {
   await using kafka = connect(bootstrap);
   await using producer = createProducer(kafka, { log: silentLogger });
   const metrics = createMetrics("test");
-  await using hub = new Hub({ kafka, metrics, log: silentLogger, ringBytes: 100_000 }); // some 150 records
+  await using hub = new Hub({ kafka, metrics, log: silentLogger, ringBytes: 300_000 }); // some 150 records
   const viewers: Viewer[] = [];
   const follow = async (sink: Sink) => {
     const opened = Promise.withResolvers<unknown>();

@@ -1,6 +1,8 @@
 /** SIGTERM and SIGINT: streams are told, what was accepted is finished, the process ends with 0 in time. @module */
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { SseClient, WsClient } from "../clients.ts";
+import { eventually } from "../eventually.ts";
+import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { Service } from "../service.ts";
 import { checkNothingLost, Poster, Watcher } from "./posting.ts";
 
@@ -36,3 +38,28 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assertEquals(watcher.resumes, ["fresh", "exact"]);
   });
 }
+
+Deno.test("SIGTERM while Kafka is silent ends in DRAIN_TIMEOUT_MS all the same, and posts that wait are told", async () => {
+  const drainTimeoutMs = 4_000;
+  await using broker = await Service.open({ command: "broker" });
+  const [hostname, port] = broker.bootstrap.split(":") as [string, string];
+  await using proxy = new BrokerProxy({ hostname, port: Number(port) });
+  await using service = await Service.open({
+    kafkaBrokers: proxy.bootstrap,
+    settings: { DRAIN_TIMEOUT_MS: String(drainTimeoutMs) },
+  });
+  const post = () =>
+    fetch(`${service.url}/producer/silent`, {
+      method: "POST",
+      body: JSON.stringify({ name: "a", lat: 1, lon: 2 }),
+    }).then(async (response) => (await response.body?.cancel(), response.status), () => "cut");
+  assertEquals(await post(), 200);
+  proxy.onAnswer = () => "drop";
+  const waiting = post();
+  await eventually("the post at Kafka", () => proxy.requests.filter(({ api }) => api === 0).length === 2);
+
+  const { code, seconds } = await service.terminate();
+  assertEquals(code, 0, service.log().slice(-2000));
+  assertLess(seconds, drainTimeoutMs / 1000, "seconds until it ended");
+  assertEquals(await waiting, 503);
+});

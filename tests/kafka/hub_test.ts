@@ -137,7 +137,7 @@ Deno.test("a viewer that is ahead of the hub's reader gets nothing twice", async
 });
 
 Deno.test("viewers slower than the ring fall behind, are served from Kafka and lose nothing", async () => {
-  await using ground = await Ground.open({ ringBytes: 30_000 }); // some 50 records
+  await using ground = await Ground.open({ ringBytes: 110_000 }); // some 70 records
   await ground.broker.createTopic("t", 3);
   const fast = new HubViewer(ground.hub, "t");
   const slow = new HubViewer(ground.hub, "t", { room: 1 });
@@ -163,7 +163,7 @@ Deno.test("viewers slower than the ring fall behind, are served from Kafka and l
 });
 
 Deno.test("above 16 partitions a viewer of single events falls behind and gets nothing twice", async () => {
-  await using ground = await Ground.open({ ringBytes: 20_000 });
+  await using ground = await Ground.open({ ringBytes: 75_000 });
   await ground.broker.createTopic("t", 20);
   const viewer = new HubViewer(ground.hub, "t", { wire: singleWire, room: 10 });
   await viewer.event("ready");
@@ -178,7 +178,7 @@ Deno.test("above 16 partitions a viewer of single events falls behind and gets n
 });
 
 Deno.test("a viewer is told what retention removed: at its start, and while it was behind", async () => {
-  await using ground = await Ground.open({ ringBytes: 5_000 });
+  await using ground = await Ground.open({ ringBytes: 18_000 });
   await ground.broker.createTopic("t", 1, { "retention.bytes": "2000" });
   const stalled = new HubViewer(ground.hub, "t", { room: 1 }); // takes `ready` only
   const { start } = await stalled.event("ready");
@@ -225,7 +225,7 @@ Deno.test("the hub's reader meets a gap: live viewers are told in its place", as
 });
 
 Deno.test("Kafka goes and comes back: viewers get status, then the rest; a new viewer waits for it", async () => {
-  await using ground = await Ground.open({ ringBytes: 3_000 });
+  await using ground = await Ground.open({ ringBytes: 11_000 });
   await ground.broker.createTopic("t", 1);
   const viewer = new HubViewer(ground.hub, "t", { room: 1 });
   await viewer.event("ready");
@@ -258,7 +258,7 @@ Deno.test("a topic that is not there: ready at once, and its first record as soo
 });
 
 Deno.test("a topic made anew: viewers are told a reset and read it from its beginning", async () => {
-  await using ground = await Ground.open({ ringBytes: 3_000 });
+  await using ground = await Ground.open({ ringBytes: 11_000 });
   await ground.broker.createTopic("t", 1);
   await ground.send("t", numbers(60));
   const live = new HubViewer(ground.hub, "t");
@@ -302,7 +302,7 @@ Deno.test("another cluster without the topic: viewers are reset, and wait for it
 });
 
 Deno.test("pick lets through only what it likes, live and from the past, and the place moves on", async () => {
-  await using ground = await Ground.open({ ringBytes: 3_000 });
+  await using ground = await Ground.open({ ringBytes: 11_000 });
   await ground.broker.createTopic("t", 1);
   await ground.send("t", numbers(50));
   const pick = ({ text }: { text: string }) => text.endsWith("7");
@@ -374,7 +374,7 @@ Deno.test("Hub.drain() tells bye and ends every stream; disposing leaves nothing
 
 Deno.test("Hub can be disposed at any moment of a viewer's life", async () => {
   for (const step of ["opening", "behind", "away"]) {
-    await using ground = await Ground.open({ ringBytes: 1_000 });
+    await using ground = await Ground.open({ ringBytes: 3_600 });
     await ground.broker.createTopic("t", 1);
     await ground.send("t", numbers(500));
     if (step === "away") ground.proxy.onAnswer = () => "drop"; // Kafka takes requests and says nothing

@@ -370,6 +370,21 @@ Deno.test("disposing a producer waits for what it took, and refuses what comes t
   assertEquals(await refused(ground.producer.send("t", { value: "late" })), ["draining", 503]);
 });
 
+Deno.test("Producer.abandon() tells who waits at once, by whether the record may be in the log", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("t");
+  await ground.producer.send("t", { value: "before" });
+  ground.spoil("drop", 10);
+  const sent = refused(ground.producer.send("t", { value: "sent" }));
+  await eventually("the record at the broker", async () => (await ground.values()).length === 2);
+  const queued = refused(ground.producer.send("t", { value: "queued" }));
+  await ground.producer.abandon();
+  assertEquals(await sent, ["outcome-unknown", 503]);
+  assertEquals(await queued, ["kafka-unavailable", 503]);
+  assertEquals(await refused(ground.producer.send("t", { value: "late" })), ["draining", 503]);
+  assertEquals(await ground.values(), ["before", "sent"]);
+});
+
 Deno.test("records to many topics are sent side by side", async () => {
   await using ground = await Ground.open();
   const topics = numbers(30).map((n) => `topic-${n}`);

@@ -157,7 +157,7 @@ Deno.test("Ring.chunk() is bounded, and a record that is larger leaves alone", (
 });
 
 Deno.test("Ring evicts the oldest, and knows from where on it has everything", () => {
-  const ring = newRing(10_000);
+  const ring = newRing(40_000);
   ring.extend([0, 0]);
   for (let n = 0; n < 5_000; n++) ring.append(fetched(n % 2, n >> 1, [`value ${n}`]));
   const { texts } = readAll(ring, ring.base);

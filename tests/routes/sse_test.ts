@@ -188,7 +188,7 @@ Deno.test("Kafka away: 200, status, and everything else when it is back", async 
 });
 
 Deno.test("a client that stalls costs little memory, holds nobody up, and loses nothing when it reads on", async () => {
-  await using service = await TestService.open({ ringBytes: 200_000 });
+  await using service = await TestService.open({ ringBytes: 600_000 });
   await service.broker.createTopic("t");
   using stalled = await RawSocket.open(service.port);
   await stalled.request("GET /geo/t/events HTTP/1.0\r\n\r\n");

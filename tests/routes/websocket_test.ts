@@ -251,7 +251,7 @@ Deno.test("full: bye, then 4504; draining: bye, then 4000", async () => {
 });
 
 Deno.test("a client that reads nothing holds nobody up and has everything when it reads on", async () => {
-  await using service = await TestService.open({ ringBytes: 200_000 });
+  await using service = await TestService.open({ ringBytes: 600_000 });
   await service.broker.createTopic("t");
   using stalled = await RawSocket.upgrade(service.port, "/geo/t/socket");
   await using other = await WsClient.open(socketUrl(service));
