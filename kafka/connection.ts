@@ -1,26 +1,20 @@
-/** Sockets to the nodes of one cluster, and the requests that go over them.
+/** Requests to the nodes of one cluster.
  *
  * Finds leaders, and sends one request at a time to a node. It does not retry: after a failure at a node it cuts its sockets, and
  * whoever uses it decides when to try again. Answers keep the error of each partition, so that one bad partition spoils only
- * itself. Left out: group membership; records of the formats before v2 (Kafka 0.11).
+ * itself. Left out: the sockets (nodes.ts); group membership; records of the formats before v2 (Kafka 0.11).
  * @see {@link https://kafka.apache.org/protocol}
  * @module */
 import { Buffer } from "node:buffer";
-import Broker from "kafkajs/src/broker/index.js";
 import murmur2 from "kafkajs/src/producer/partitioners/default/murmur2.js";
 import { errorCodes } from "kafkajs/src/protocol/error.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
 import Long from "kafkajs/src/utils/long.js";
 import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
+import { asKafkaError, KafkaError, Nodes, withDeadline } from "./nodes.ts";
 
-/** What went wrong with Kafka; `code` is Kafka's own error name, or `UNREACHABLE` when there was no answer. */
-export class KafkaError extends Error {
-  constructor(readonly code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "KafkaError";
-  }
-}
+export { connectTimeoutMs, KafkaError } from "./nodes.ts";
 
 /** A partition and the node that leads it; `leader` is null while there is none. */
 export interface PartitionLeader {
@@ -78,8 +72,7 @@ export interface Produced {
 /** Offsets that ListOffsets understands besides times in ms. */
 export const latestOffset = -1, earliestOffset = -2;
 
-/** Bounds of a connection attempt's first part, and of a request, ms. */
-export const connectTimeoutMs = 3_000;
+/** Bound of a request, ms. */
 export const requestTimeoutMs = 10_000;
 
 // deno-lint-ignore no-explicit-any
@@ -97,39 +90,21 @@ export function partitionOf(key: Uint8Array, count: number): number {
   return (murmur2(Buffer.from(key.buffer, key.byteOffset, key.byteLength)) & 0x7fffffff) % count;
 }
 
-/** Where a node of the cluster listens. */
-interface Address {
-  readonly host: string;
-  readonly port: number;
-  readonly rack: string | null;
-}
-
 /** Sockets to the nodes of one cluster. After a failure at a node its sockets are cut; the next request opens new ones. */
 export class KafkaConnection implements AsyncDisposable {
-  readonly #builder: Untyped;
-  readonly #logger: Untyped;
-  readonly #bootstrapCount: number;
-  /** As the last metadata named them, by node id. */
-  #addresses = new Map<number, Address>();
-  /** Nodes with sockets, by node id; the one that was found through the bootstrap list is `seed` until it has an id. */
-  readonly #nodes = new Map<number | "seed", Promise<Untyped>>();
-  /** Nodes that are being connected to. */
-  readonly #opening = new Set<Untyped>();
-  #closed = false;
+  readonly #nodes: Nodes;
 
   constructor(builder: Untyped, logger: Untyped, bootstrapCount: number) {
-    this.#builder = builder;
-    this.#logger = logger;
-    this.#bootstrapCount = bootstrapCount;
+    this.#nodes = new Nodes(builder, logger, bootstrapCount);
   }
 
   /** @param topics names, or null for all of them; a topic that does not exist has `error` UNKNOWN_TOPIC_OR_PARTITION
    * @throws {KafkaError} */
   async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
     const args = { topics: topics ?? [], allowAutoTopicCreation: false };
-    const node = await this.#anyNode();
+    const node = await this.#nodes.any();
     const answer = await this.#call(node, "Metadata", args);
-    await this.#learn(node, answer.brokers);
+    await this.#nodes.learn(node, answer.brokers);
     const described: TopicMetadata[] = answer.topicMetadata.map(describeTopic);
     return {
       clusterId: answer.clusterId,
@@ -152,7 +127,7 @@ export class KafkaConnection implements AsyncDisposable {
     await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
       const wanted = numbers.map((partition) => ({ partition, timestamp: at }));
       const args = { replicaId: -1, isolationLevel: 1, topics: [{ topic, partitions: wanted }] };
-      const answer = await this.#call(await this.#node(leader), "ListOffsets", args);
+      const answer = await this.#call(await this.#nodes.get(leader), "ListOffsets", args);
       for (const part of answer.responses[0]?.partitions ?? []) {
         const error = errorName(part.errorCode);
         if (error) {
@@ -187,7 +162,7 @@ export class KafkaConnection implements AsyncDisposable {
       isolationLevel: 1,
       topics: [{ topic, partitions }],
     };
-    const protocol = (await this.#node(leader)).lookupRequest(apiKeys.Fetch, requests.Fetch)({
+    const protocol = (await this.#nodes.get(leader)).lookupRequest(apiKeys.Fetch, requests.Fetch)({
       replicaId: -1,
       rackId: "",
       ...args,
@@ -196,13 +171,13 @@ export class KafkaConnection implements AsyncDisposable {
       decode: (bytes: Uint8Array) => decodeFetch(bytes, protocol.request.apiVersion, wants),
       parse: (answer: unknown) => answer,
     };
-    return await this.#send(await this.#node(leader), protocol, maxWaitMs + requestTimeoutMs);
+    return await this.#send(await this.#nodes.get(leader), protocol, maxWaitMs + requestTimeoutMs);
   }
 
   /** Opens sockets to a node, when there are none; sends nothing that changes anything.
    * @throws {KafkaError} */
   async reach(node: number): Promise<void> {
-    await this.#node(node);
+    await this.#nodes.get(node);
   }
 
   /** Appends batches at one node, which all have to have it as their leader, acknowledged by all in-sync replicas.
@@ -231,7 +206,7 @@ export class KafkaConnection implements AsyncDisposable {
       producerEpoch: producer.epoch,
       topicData: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
     };
-    const answer = await this.#call(await this.#node(leader), "Produce", args, timeoutMs);
+    const answer = await this.#call(await this.#nodes.get(leader), "Produce", args, timeoutMs);
     return answer.topics.flatMap((topic: Untyped) =>
       topic.partitions.map((part: Untyped) => ({
         topic: topic.topicName,
@@ -245,7 +220,7 @@ export class KafkaConnection implements AsyncDisposable {
   /** A producer id that no one else has. @throws {KafkaError} */
   async initProducerId(): Promise<{ id: number; epoch: number }> {
     const args = { transactionalId: null, transactionTimeout: 60_000 };
-    const answer = await this.#call(await this.#anyNode(), "InitProducerId", args);
+    const answer = await this.#call(await this.#nodes.any(), "InitProducerId", args);
     const error = errorName(answer.errorCode);
     if (error) throw new KafkaError(error, `Cannot get a producer id: Kafka answered ${error}`);
     return { id: Number(answer.producerId), epoch: answer.producerEpoch };
@@ -260,103 +235,17 @@ export class KafkaConnection implements AsyncDisposable {
     const { controllerId } = await this.metadata([]);
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
     const args = { topics: [{ topic, numPartitions: partitions, configEntries }], timeout: requestTimeoutMs };
-    const answer = await this.#call(await this.#node(controllerId), "CreateTopics", args);
+    const answer = await this.#call(await this.#nodes.get(controllerId), "CreateTopics", args);
     return errorName(answer.topicErrors[0].errorCode);
   }
 
   /** Cuts the sockets; what waits for an answer fails at once. The next request connects anew. */
-  async reset(): Promise<void> {
-    const nodes = [...this.#nodes.values()];
-    this.#nodes.clear();
-    await Promise.allSettled([...this.#opening].map(cut));
-    await Promise.allSettled(nodes.map(async (node) => cut(await node)));
+  reset(): Promise<void> {
+    return this.#nodes.reset();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    return this.reset();
-  }
-
-  /** A node that is open, else the first of the bootstrap list that answers. */
-  async #anyNode(): Promise<Untyped> {
-    for (const node of this.#nodes.values()) {
-      const open = await node.catch(() => undefined);
-      if (open) return open;
-    }
-    return await this.#keep("seed", () => this.#bootstrap());
-  }
-
-  #node(id: number): Promise<Untyped> {
-    const address = this.#addresses.get(id);
-    if (address) return this.#keep(id, () => this.#open(address));
-    return Promise.reject(
-      new KafkaError("BROKER_NOT_AVAILABLE", `Cannot reach node ${id} as the cluster does not name it`),
-    );
-  }
-
-  /** Opens once, however many ask; forgets what failed. */
-  #keep(id: number | "seed", open: () => Promise<Untyped>): Promise<Untyped> {
-    const known = this.#nodes.get(id);
-    if (known) return known;
-    const opening = open();
-    this.#nodes.set(id, opening);
-    opening.catch(() => {
-      if (this.#nodes.get(id) === opening) this.#nodes.delete(id);
-    });
-    return opening;
-  }
-
-  async #bootstrap(): Promise<Untyped> {
-    let failure: unknown;
-    for (let i = 0; i < this.#bootstrapCount; i++) {
-      try {
-        return await this.#open();
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
-  }
-
-  /** @param address default: the next of the bootstrap list */
-  async #open(address?: Address): Promise<Untyped> {
-    const connectionPool = await this.#builder.build(address);
-    if (this.#closed) {
-      throw new KafkaError("UNREACHABLE", "Cannot connect to Kafka as this connection was closed");
-    }
-    const node = new Broker({ connectionPool, logger: this.#logger, allowAutoTopicCreation: false });
-    this.#opening.add(node);
-    try {
-      await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect");
-      return node;
-    } catch (error) {
-      await cut(node);
-      throw asKafkaError(error as Error, "connect");
-    } finally {
-      this.#opening.delete(node);
-    }
-  }
-
-  /** Takes over where the nodes are; the node that was asked keeps its sockets under its id. */
-  async #learn(asked: Untyped, brokers: readonly Untyped[]): Promise<void> {
-    const was = this.#addresses;
-    this.#addresses = new Map(brokers.map(({ nodeId, host, port, rack }) => [nodeId, { host, port, rack }]));
-    const seed = await this.#nodes.get("seed")?.catch(() => undefined);
-    for (const [id, { host, port }] of this.#addresses) {
-      const before = was.get(id);
-      if (before && (before.host !== host || before.port !== port)) this.#forget(id);
-      if (seed !== asked || seed.connectionPool.host !== host || seed.connectionPool.port !== port) continue;
-      this.#nodes.delete("seed");
-      if (this.#nodes.has(id)) await cut(seed);
-      else this.#nodes.set(id, Promise.resolve(seed));
-    }
-    for (const id of this.#nodes.keys()) if (id !== "seed" && !this.#addresses.has(id)) this.#forget(id);
-  }
-
-  #forget(id: number | "seed"): void {
-    const node = this.#nodes.get(id);
-    this.#nodes.delete(id);
-    node?.then(cut, () => {});
+    return this.#nodes.close();
   }
 
   async #call(node: Untyped, api: string, args: unknown, timeoutMs = requestTimeoutMs): Promise<Untyped> {
@@ -370,10 +259,7 @@ export class KafkaConnection implements AsyncDisposable {
     try {
       return await withDeadline(node.connectionPool.send(protocol), timeoutMs, what);
     } catch (error) {
-      for (const [id, known] of this.#nodes) {
-        if (await known.catch(() => undefined) === node) this.#nodes.delete(id);
-      }
-      await cut(node);
+      await this.#nodes.drop(node);
       throw asKafkaError(error as Error, what);
     }
   }
@@ -401,33 +287,4 @@ export function byLeader(partitions: readonly PartitionLeader[]): Map<number, nu
     grouped.set(leader, [...grouped.get(leader) ?? [], partition]);
   }
   return grouped;
-}
-
-async function cut(node: Untyped): Promise<void> {
-  const closed = new KafkaError("UNREACHABLE", "Kafka connection closed");
-  for (const connection of node.connectionPool.pool) {
-    connection.rejectRequests(closed);
-    // Whoever waits for a socket to open learns it by the error.
-    connection.socket?.destroy(connection.isConnected() ? undefined : closed);
-  }
-  await node.disconnect();
-}
-
-async function withDeadline<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new KafkaError("UNREACHABLE", `Kafka did not answer ${what} in ${ms} ms`)),
-    ms,
-  );
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function asKafkaError(error: Error & { type?: string }, what: string): KafkaError {
-  if (error instanceof KafkaError) return error;
-  const code = error.type ?? (error.name.startsWith("KafkaJS") ? "UNREACHABLE" : "CLIENT_FAILURE");
-  return new KafkaError(code, `Cannot ${what} at Kafka: ${error.message}`, { cause: error });
 }

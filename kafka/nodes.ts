@@ -1,0 +1,184 @@
+/** Sockets to the nodes of one cluster: found through the bootstrap list, kept by node id, cut after a failure.
+ *
+ * The library's broker object is a pair of sockets, one of them for fetches, with TLS and SASL. Left out: what is sent over them
+ * (connection.ts).
+ * @module */
+import Broker from "kafkajs/src/broker/index.js";
+
+/** What went wrong with Kafka; `code` is Kafka's own error name, or `UNREACHABLE` when there was no answer. */
+export class KafkaError extends Error {
+  constructor(readonly code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "KafkaError";
+  }
+}
+
+/** Bound of the first part of a connection attempt, ms. */
+export const connectTimeoutMs = 3_000;
+
+// deno-lint-ignore no-explicit-any
+type Untyped = any;
+
+/** Where a node of the cluster listens. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+}
+
+/** Open nodes. What failed is forgotten; who asks next opens it anew. */
+export class Nodes {
+  readonly #builder: Untyped;
+  readonly #logger: Untyped;
+  readonly #bootstrapCount: number;
+  /** As the last metadata named them, by node id. */
+  #addresses = new Map<number, Address>();
+  /** Nodes with sockets, by node id; the one that was found through the bootstrap list is `seed` until it has an id. */
+  readonly #open = new Map<number | "seed", Promise<Untyped>>();
+  /** Nodes that are being connected to. */
+  readonly #opening = new Set<Untyped>();
+  #closed = false;
+
+  constructor(builder: Untyped, logger: Untyped, bootstrapCount: number) {
+    this.#builder = builder;
+    this.#logger = logger;
+    this.#bootstrapCount = bootstrapCount;
+  }
+
+  /** Cuts the sockets; what waits for an answer fails at once. The next request connects anew. */
+  async reset(): Promise<void> {
+    const nodes = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.allSettled([...this.#opening].map(cut));
+    await Promise.allSettled(nodes.map(async (node) => cut(await node)));
+  }
+
+  /** Cuts the sockets for good. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.reset();
+  }
+
+  /** Cuts a node at which something failed. */
+  async drop(node: Untyped): Promise<void> {
+    for (const [id, known] of this.#open) {
+      if (await known.catch(() => undefined) === node) this.#open.delete(id);
+    }
+    await cut(node);
+  }
+
+  /** A node that is open, else the first of the bootstrap list that answers. */
+  async any(): Promise<Untyped> {
+    for (const node of this.#open.values()) {
+      const open = await node.catch(() => undefined);
+      if (open) return open;
+    }
+    return await this.#keep("seed", () => this.#bootstrap());
+  }
+
+  /** The node with this id, opened if it is not.
+   * @throws {KafkaError} */
+  get(id: number): Promise<Untyped> {
+    const address = this.#addresses.get(id);
+    if (address) return this.#keep(id, () => this.#connect(address));
+    return Promise.reject(
+      new KafkaError("BROKER_NOT_AVAILABLE", `Cannot reach node ${id} as the cluster does not name it`),
+    );
+  }
+
+  /** Opens once, however many ask; forgets what failed. */
+  #keep(id: number | "seed", open: () => Promise<Untyped>): Promise<Untyped> {
+    const known = this.#open.get(id);
+    if (known) return known;
+    const opening = open();
+    this.#open.set(id, opening);
+    opening.catch(() => {
+      if (this.#open.get(id) === opening) this.#open.delete(id);
+    });
+    return opening;
+  }
+
+  async #bootstrap(): Promise<Untyped> {
+    let failure: unknown;
+    for (let i = 0; i < this.#bootstrapCount; i++) {
+      try {
+        return await this.#connect();
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** @param address default: the next of the bootstrap list */
+  async #connect(address?: Address): Promise<Untyped> {
+    const connectionPool = await this.#builder.build(address);
+    if (this.#closed) {
+      throw new KafkaError("UNREACHABLE", "Cannot connect to Kafka as this connection was closed");
+    }
+    const node = new Broker({ connectionPool, logger: this.#logger, allowAutoTopicCreation: false });
+    this.#opening.add(node);
+    try {
+      await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect");
+      return node;
+    } catch (error) {
+      await cut(node);
+      throw asKafkaError(error as Error, "connect");
+    } finally {
+      this.#opening.delete(node);
+    }
+  }
+
+  /** Takes over where the nodes are; the node that was asked keeps its sockets under its id. */
+  async learn(asked: Untyped, brokers: readonly Untyped[]): Promise<void> {
+    const was = this.#addresses;
+    this.#addresses = new Map(brokers.map(({ nodeId, host, port, rack }) => [nodeId, { host, port, rack }]));
+    const seed = await this.#open.get("seed")?.catch(() => undefined);
+    for (const [id, { host, port }] of this.#addresses) {
+      const before = was.get(id);
+      if (before && (before.host !== host || before.port !== port)) this.#forget(id);
+      if (seed !== asked || seed.connectionPool.host !== host || seed.connectionPool.port !== port) continue;
+      this.#open.delete("seed");
+      if (this.#open.has(id)) await cut(seed);
+      else this.#open.set(id, Promise.resolve(seed));
+    }
+    for (const id of this.#open.keys()) if (id !== "seed" && !this.#addresses.has(id)) this.#forget(id);
+  }
+
+  #forget(id: number | "seed"): void {
+    const node = this.#open.get(id);
+    this.#open.delete(id);
+    node?.then(cut, () => {});
+  }
+}
+
+async function cut(node: Untyped): Promise<void> {
+  const closed = new KafkaError("UNREACHABLE", "Kafka connection closed");
+  for (const connection of node.connectionPool.pool) {
+    connection.rejectRequests(closed);
+    // Whoever waits for a socket to open learns it by the error.
+    connection.socket?.destroy(connection.isConnected() ? undefined : closed);
+  }
+  await node.disconnect();
+}
+
+/** Rejects when `work` takes longer than `ms`; `what` is its name in the message. */
+export async function withDeadline<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new KafkaError("UNREACHABLE", `Kafka did not answer ${what} in ${ms} ms`)),
+    ms,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Any failure at a node, as what callers branch on. */
+export function asKafkaError(error: Error & { type?: string }, what: string): KafkaError {
+  if (error instanceof KafkaError) return error;
+  const code = error.type ?? (error.name.startsWith("KafkaJS") ? "UNREACHABLE" : "CLIENT_FAILURE");
+  return new KafkaError(code, `Cannot ${what} at Kafka: ${error.message}`, { cause: error });
+}
