@@ -6,6 +6,7 @@
  * @module */
 import { createHash } from "node:crypto";
 import geoBasemap from "../static/geo/basemap.js" with { type: "text" };
+import geoEarlierTracks from "../static/geo/earlier_tracks.js" with { type: "text" };
 import geoEmptyCard from "../static/geo/empty_card.js" with { type: "text" };
 import geoFollowedCard from "../static/geo/followed_card.js" with { type: "text" };
 import geoGeo from "../static/geo/geo.js" with { type: "text" };
@@ -18,6 +19,9 @@ import geoMoversLayer from "../static/geo/movers_layer.js" with { type: "text" }
 import geoNameList from "../static/geo/name_list.js" with { type: "text" };
 import geoNotice from "../static/geo/notice.js" with { type: "text" };
 import geoPageUrl from "../static/geo/page_url.js" with { type: "text" };
+import geoRecording from "../static/geo/recording.js" with { type: "text" };
+import geoReplay from "../static/geo/replay.js" with { type: "text" };
+import geoReplayBar from "../static/geo/replay_bar.js" with { type: "text" };
 import geoSession from "../static/geo/session.js" with { type: "text" };
 import geoStreets from "../static/geo/streets.js" with { type: "text" };
 import geoTrails from "../static/geo/trails.js" with { type: "text" };
@@ -73,6 +77,7 @@ const table: Readonly<Record<string, Source>> = {
   "/client.js": { text: stream },
   "/favicon.ico": { text: icon },
   "/static/geo/basemap.js": { text: geoBasemap },
+  "/static/geo/earlier_tracks.js": { text: geoEarlierTracks },
   "/static/geo/empty_card.js": { text: geoEmptyCard },
   "/static/geo/followed_card.js": { text: geoFollowedCard },
   "/static/geo/geo.css": { text: geoCss },
@@ -86,6 +91,9 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/name_list.js": { text: geoNameList },
   "/static/geo/notice.js": { text: geoNotice },
   "/static/geo/page_url.js": { text: geoPageUrl },
+  "/static/geo/recording.js": { text: geoRecording },
+  "/static/geo/replay.js": { text: geoReplay },
+  "/static/geo/replay_bar.js": { text: geoReplayBar },
   "/static/geo/session.js": { text: geoSession },
   "/static/geo/streets.js": { text: geoStreets },
   "/static/geo/streets.json": { text: () => JSON.stringify(geoStreetsJson) },

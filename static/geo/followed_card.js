@@ -27,6 +27,9 @@ export function showFollowed(mover, isCentred, now) {
     `${timeOfDay(mover.at)}, ${ago < 2_000 ? "now" : `${wholeDuration(ago)} ago`}`,
   );
   byId("followed-seen").title = utc(mover.at);
-  setText(byId("followed-record"), [mover.place, shortId(mover.messageId, 22)].filter(Boolean).join("  "));
+  setText(
+    byId("followed-record"),
+    [mover.place, shortId(mover.messageId, 22)].filter(Boolean).join("  ") || "–",
+  );
   byId("followed-record").title = mover.messageId;
 }

@@ -2,9 +2,10 @@
 /** The map page: puts its parts together and draws.
  *
  * Records change the movers (session.js), and the movers are all that is drawn: on the map in one animation
- * frame however many records came, in the list and the notices twice a second. Left out: replay at a speed; a
- * rectangle as a filter.
+ * frame however many records came, in the list and the notices twice a second. In a replay they are those of
+ * the recording, while the live ones go on unseen. Left out: a rectangle as a filter.
  * @module */
+/** @import { LatLng } from "leaflet" */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
 /** @import { GeoData } from "../../routes/pages.ts" */
 /** @import { Mover } from "./movers.js" */
@@ -15,13 +16,17 @@ import { readProblem } from "../shared/stream.js";
 import { prepareEmptyCard, showEmptyCard } from "./empty_card.js";
 import { showFollowed } from "./followed_card.js";
 import { MapView } from "./map_view.js";
-import { Movers } from "./movers.js";
+import { headOf, Movers } from "./movers.js";
 import { NameList } from "./name_list.js";
-import { describe, NoticeView } from "./notice.js";
+import { describe, describeReplay, NoticeView } from "./notice.js";
 import { readUrl, trailLengths, writeUrl } from "./page_url.js";
+import { Replay } from "./replay.js";
+import { ReplayBar } from "./replay_bar.js";
 import { Session } from "./session.js";
 
 const tickMs = 500;
+/** How often the address tells the time of a replay that plays. */
+const addressMs = 2_000;
 /** Delays of at most this many records are looked at per frame. */
 const maxDelays = 512;
 
@@ -32,15 +37,35 @@ let isCentred = true;
 let isFitted = false;
 let usualTopic = "";
 let isFrameAsked = false;
+let addressWrittenAt = 0;
+/** Whether the map was brought to where the replay plays. */
+let isReplaySeen = false;
+/** What the map showed before that. @type {{ center: LatLng, zoom: number } | null} */
+let viewBefore = null;
 /** Timestamps of records since the last frame. @type {number[]} */
 let undrawn = [];
 
 const frame = openFrame();
+/** The live ones. */
 const movers = new Movers();
+const replay = new Replay({
+  trailMs,
+  now: () => Date.now() + (session?.skewMs ?? 0),
+  onLoad: showReplayWhole,
+  onJump: showReplay,
+  onChange: () => {
+    tick();
+    writeAddress();
+  },
+});
+const replayBar = new ReplayBar(replay, {
+  onLive: leaveReplay,
+  onReload: (how) => replay.open(state.topic ?? usualTopic, how),
+});
 const view = new MapView({
   element: byId("map"),
   movers,
-  look: () => ({ followed: state.followed, trailMs: trailMs() }),
+  look,
   ask: askForFrame,
   onPick: (mover) => mover && toggleFollow(mover),
   onDrag: () => setCentred(false),
@@ -82,8 +107,13 @@ async function start() {
   ]);
   wireControls();
   setInterval(tick, tickMs);
+  const { replay: linked } = state;
+  if (linked) {
+    Object.assign(replay, { speed: linked.speed, span: linked.span });
+    replay.open(topic, { at: linked.at });
+  }
   await session.open(trailMs());
-  showAtFirst();
+  if (!replay.isOpen) showAtFirst();
 }
 
 /** Asks for the page's settings until they come; there is nothing to show without. */
@@ -110,9 +140,10 @@ async function loadSettings() {
 
 /** @param {PositionEvent} record */
 function onRecord(record) {
-  // Nobody looks at a hidden page, and it gets no frames: what was missed is drawn with the rest when it is shown.
-  if (document.hidden) movers.fresh = [];
+  // A hidden page gets no frames, and a replay shows others: what is missed is drawn with the rest afterwards.
+  if (document.hidden || replay.isOpen) movers.fresh = [];
   else if (undrawn.length < maxDelays) undrawn.push(record.at);
+  if (replay.isOpen) return;
   askForFrame();
   if (record.name === state.followed && isCentred && !document.hidden) {
     const mover = movers.byName.get(record.name);
@@ -128,8 +159,11 @@ function askForFrame() {
 
 function draw() {
   isFrameAsked = false;
-  if (!isFitted && movers.all.length > 0) showAtFirst();
-  const hasMore = view.layer.draw(performance.now());
+  const nowMs = performance.now();
+  replay.step(nowMs);
+  if (replay.isOpen) showReplayTime();
+  if (!isFitted && !replay.isOpen && movers.all.length > 0) showAtFirst();
+  const hasMore = view.layer.draw(nowMs) || replay.isPlaying;
   const now = Date.now() + (session?.skewMs ?? 0);
   for (const at of undrawn) frame.meter.drawn(Date.now(), Math.max(0, now - at));
   undrawn = [];
@@ -142,27 +176,34 @@ function tick() {
   session.settle();
   const now = Date.now();
   const isLoaded = session.phase === "live";
-  list.update(state.followed, session.skewMs);
-  notices.show(describe(session, frame, now));
-  showFollowed(followed(), isCentred, now + session.skewMs);
-  showEmptyCard(isLoaded && movers.all.length === 0 && frame.kafka.health !== "down");
-  byId("truncated").hidden = !session.isTruncated;
+  const shownAt = replay.isOpen ? replay.at : now + session.skewMs;
+  list.update(state.followed, shownAt - now);
+  notices.show(replay.isOpen ? describeReplay(replay.recording && replay.at) : describe(session, frame, now));
+  showFollowed(followed(), isCentred, shownAt);
+  const isEmpty = isLoaded && movers.all.length === 0 && frame.kafka.health !== "down";
+  showEmptyCard(isEmpty && !replay.isOpen);
+  byId("truncated").hidden = !session.isTruncated || replay.isOpen;
   showCounts();
-  button("pause").disabled = !isLoaded;
+  button("pause").disabled = !isLoaded || replay.isOpen;
   button("pause").setAttribute("aria-pressed", String(session.pausedAt > 0));
-  button("fit").disabled = movers.all.length === 0;
+  button("replay").disabled = false;
+  button("replay").setAttribute("aria-pressed", String(replay.isOpen));
+  button("fit").disabled = shown().all.length === 0;
+  replayBar.update();
+  if (replay.isPlaying) askForFrame();
+  if (replay.isOpen && now - addressWrittenAt > addressMs) writeAddress();
 }
 
 function showCounts() {
-  const all = movers.all.length;
-  const shown = list.shown.length;
-  const text = state.query ? `${count(shown)} of ${count(all)}` : count(all);
+  const all = shown().all.length;
+  const listed = list.shown.length;
+  const text = state.query ? `${count(listed)} of ${count(all)}` : count(all);
   for (const element of document.querySelectorAll("[data-count]")) setText(element, text);
   for (const element of document.querySelectorAll("[data-count-noun]")) {
     setText(element, all === 1 ? "name" : "names");
   }
   const none = byId("no-names");
-  none.hidden = shown > 0 || session?.phase !== "live";
+  none.hidden = listed > 0 || (replay.isOpen ? replay.phase !== "ready" : session?.phase !== "live");
   setText(none, all === 0 ? "Nothing has reported yet." : `No name holds “${state.query}”.`);
 }
 
@@ -182,6 +223,10 @@ function wireControls() {
   button("pause").addEventListener("click", () => {
     if (session?.pausedAt) session.resume();
     else session?.pause();
+  });
+  button("replay").addEventListener("click", () => {
+    if (replay.isOpen) leaveReplay();
+    else enterReplay();
   });
   button("fit").addEventListener("click", () => {
     setCentred(false);
@@ -205,10 +250,58 @@ function wireControls() {
   });
 }
 
+/** Plays from the beginning of the span; for who wants no motion, stands there. */
+function enterReplay() {
+  replay.open(state.topic ?? usualTopic, { play: !matchMedia("(prefers-reduced-motion: reduce)").matches });
+  replayBar.focus();
+}
+
+function leaveReplay() {
+  const hadFocus = byId("replay-bar").contains(document.activeElement);
+  replay.close();
+  if (viewBefore && !followed()) view.map.setView(viewBefore.center, viewBefore.zoom, { animate: false });
+  viewBefore = null;
+  isReplaySeen = false;
+  if (hadFocus) button("replay").focus();
+}
+
+/** At the beginning everything may be elsewhere, so the map shows all that will be; afterwards it goes back. */
+function showReplayWhole() {
+  if (isReplaySeen) return; // only another span was loaded
+  isReplaySeen = true;
+  if (isFitted) viewBefore = { center: view.map.getCenter(), zoom: view.map.getZoom() };
+  const mover = followed();
+  if (mover) view.goTo(headOf(mover), false);
+  else view.fit(replay.movers.extent());
+}
+
+/** The replay shows another time, or other movers, or has ended. */
+function showReplay() {
+  view.show(shown());
+  list.show(shown());
+  const mover = followed();
+  if (mover && isCentred) view.keepIn(headOf(mover));
+  tick();
+  writeAddress();
+}
+
+function showReplayTime() {
+  replayBar.updateTime();
+  if (replay.recording) notices.show(describeReplay(replay.at));
+  const mover = followed();
+  if (mover && isCentred && replay.isPlaying) view.keepIn(headOf(mover));
+}
+
+function writeAddress() {
+  const { isOpen, at, speed, span } = replay;
+  addressWrittenAt = Date.now();
+  writeUrl({ ...state, replay: isOpen ? { at, speed, span } : null }, usualTopic);
+}
+
 /** Shows all, or the one that the address names. */
 function showAtFirst() {
   const mover = followed();
-  if (mover) view.goTo(mover);
+  if (mover) view.goTo(headOf(mover));
   else if (!view.fit()) return;
   isFitted = true;
 }
@@ -222,19 +315,16 @@ function toggleFollow(mover) {
 function setFollowed(name) {
   if (name === state.followed) return;
   state.followed = name;
-  isCentred = true;
-  const mover = followed();
-  if (mover) view.goTo(mover);
+  setCentred(true);
   view.layer.redraw();
-  writeUrl(state, usualTopic);
-  tick();
+  writeAddress();
 }
 
 /** @param {boolean} wanted */
 function setCentred(wanted) {
   isCentred = wanted;
   const mover = followed();
-  if (wanted && mover) view.goTo(mover);
+  if (wanted && mover) view.goTo(headOf(mover), !replay.isPlaying);
   tick();
 }
 
@@ -244,15 +334,16 @@ function setQuery(query) {
   list.filter(query);
   tick();
   view.layer.redraw();
-  writeUrl(state, usualTopic);
+  writeAddress();
 }
 
 /** @param {string} trail */
 function setTrail(trail) {
   const isLonger = (trailLengths[trail] ?? 0) > trailMs();
   state.trail = trail;
-  writeUrl(state, usualTopic);
+  writeAddress();
   if (isLonger) session?.open(trailMs()); // what is now in the trail's time was never loaded
+  replay.seek(replay.at);
   view.layer.redraw();
 }
 
@@ -262,7 +353,20 @@ function trailMs() {
 
 /** @returns {Mover | null} */
 function followed() {
-  return state.followed === null ? null : movers.byName.get(state.followed) ?? null;
+  return state.followed === null ? null : shown().byName.get(state.followed) ?? null;
+}
+
+/** The movers that are drawn and listed: the live ones, or those of the replay. */
+function shown() {
+  return replay.isOpen ? replay.movers : movers;
+}
+
+/** What the layer draws them by. */
+function look() {
+  const now = replay.isOpen
+    ? { until: replay.at, pace: replay.isPlaying ? replay.speed : 1 }
+    : { until: Date.now(), pace: 1 };
+  return { followed: state.followed, trailMs: trailMs(), ...now };
 }
 
 /** @param {string} topic */

@@ -15,7 +15,7 @@ import { MoversLayer } from "./movers_layer.js";
 /** @typedef {object} MapViewOptions
  * @property {HTMLElement} element
  * @property {Movers} movers
- * @property {() => { followed: string | null, trailMs: number }} look
+ * @property {() => Pick<HeadStyle, "followed" | "trailMs" | "until" | "pace">} look
  * @property {() => void} ask called when a frame must be drawn
  * @property {(mover: Mover | null) => void} onPick a click, on a mover or beside all
  * @property {() => void} onDrag the map was moved by hand */
@@ -28,12 +28,14 @@ export class MapView {
   layer;
   #basemap = new Basemap(isDark);
   #options;
+  #movers;
   /** @type {string | null} */ #hovered = null;
   /** @type {HeadStyle | null} */ #style = null;
 
   /** @param {MapViewOptions} options */
   constructor(options) {
     this.#options = options;
+    this.#movers = options.movers;
     this.map = L.map(options.element, {
       zoomControl: false,
       attributionControl: false,
@@ -63,9 +65,16 @@ export class MapView {
     this.map.attributionControl.addAttribution(attribution);
   }
 
-  /** Shows all movers. @returns {boolean} false if there are none */
-  fit() {
-    const box = this.#options.movers.bounds();
+  /** Shows others from now on. @param {Movers} movers */
+  show(movers) {
+    this.#movers = movers;
+    movers.isGliding = !isStill.matches;
+    this.layer.show(movers);
+  }
+
+  /** Shows all movers, or all of a box: west, south, east, north in degrees.
+   * @param {[number, number, number, number] | null} [box] @returns {boolean} false if there are none */
+  fit(box = this.#movers.bounds()) {
     if (!box) return false;
     const [west, south, east, north] = box;
     const isNarrow = this.map.getSize().x < 600;
@@ -78,10 +87,16 @@ export class MapView {
     return true;
   }
 
-  /** Puts a mover in the middle, and close enough to see it move. @param {Mover} mover */
-  goTo({ lat, lon }) {
+  /** Puts a mover in the middle, and close enough to see it move.
+   * @param {{ lat: number, lon: number }} place @param {boolean} [isSmooth] */
+  goTo({ lat, lon }, isSmooth = true) {
     const zoom = Math.max(this.map.getZoom(), 14);
-    this.map.setView([lat, lon], zoom, { animate: !isStill.matches });
+    this.map.setView([lat, lon], zoom, { animate: isSmooth && !isStill.matches });
+  }
+
+  /** Keeps a place in the middle, at once. @param {{ lat: number, lon: number }} place */
+  keepIn({ lat, lon }) {
+    this.map.panTo([lat, lon], { animate: false });
   }
 
   /** Moves along with a mover, in the time its mark takes. @param {Mover} mover */
@@ -134,8 +149,9 @@ export class MapView {
       hovered: null,
       followed: null,
       trailMs: 0,
+      until: 0,
+      pace: 1,
     };
-    const { followed, trailMs } = this.#options.look();
-    return { ...base, hovered: this.#hovered, followed, trailMs };
+    return { ...base, hovered: this.#hovered, ...this.#options.look() };
   }
 }

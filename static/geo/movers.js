@@ -49,6 +49,34 @@ export function mercatorY(lat) {
   return 0.5 - Math.log(Math.tan(Math.PI / 4 + radians / 2)) / (2 * Math.PI);
 }
 
+/** The inverse of `mercatorY`, in degrees. @param {number} y */
+const latitude = (y) => Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180 / Math.PI;
+
+/** A mover that was nowhere yet. @param {string} name @returns {Mover} */
+export function newMover(name) {
+  return {
+    name,
+    series: seriesOf(name),
+    trail: { x: [], y: [], at: [], start: 0 },
+    lat: 0,
+    lon: 0,
+    at: 0,
+    speed: NaN,
+    messageId: "",
+    place: "",
+    fromX: 0,
+    fromY: 0,
+    arrived: -Infinity,
+    glideMs: 0,
+    isShown: true,
+  };
+}
+
+/** Where a trail ends: at the newest fix, or in a replay between two. @param {Mover} mover */
+export function headOf({ trail: { x, y } }) {
+  return { lon: (x[x.length - 1] ?? 0) * 360 - 180, lat: latitude(y[y.length - 1] ?? 0) };
+}
+
 /** All movers. */
 export class Movers {
   /** @type {Map<string, Mover>} */ byName = new Map();
@@ -156,23 +184,7 @@ export class Movers {
   /** @param {string} name @returns {Mover} */
   #add(name) {
     if (this.all.length >= maxNames) this.#dropOldest();
-    /** @type {Mover} */
-    const mover = {
-      name,
-      series: seriesOf(name),
-      trail: { x: [], y: [], at: [], start: 0 },
-      lat: 0,
-      lon: 0,
-      at: 0,
-      speed: NaN,
-      messageId: "",
-      place: "",
-      fromX: 0,
-      fromY: 0,
-      arrived: -Infinity,
-      glideMs: 0,
-      isShown: true,
-    };
+    const mover = newMover(name);
     this.byName.set(name, mover);
     this.all.push(mover);
     this.version++;

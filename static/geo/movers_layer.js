@@ -79,6 +79,13 @@ export class MoversLayer extends L.Layer {
     };
   }
 
+  /** Draws others from now on. @param {Movers} movers */
+  show(movers) {
+    this.#movers = movers;
+    movers.fresh = []; // they are in the trails, which are drawn anew
+    this.redraw();
+  }
+
   /** Has the trails drawn anew: how they look, or which are shown, has changed. */
   redraw() {
     this.#isTrailDue = true;
@@ -94,7 +101,7 @@ export class MoversLayer extends L.Layer {
     const { trails, heads, painter } = parts;
     const style = this.#style();
     if (this.#movers.fresh.length > 0) painter.append(this.#movers, style);
-    if (this.#isTrailDue || (!painter.isDrawing && painter.isStale(now, style.trailMs))) {
+    if (this.#isTrailDue || (!painter.isDrawing && painter.isStale(now, style))) {
       painter.begin(viewOf(this._map, trailPadding), this.#movers, style);
       this.#isTrailDue = false;
     }

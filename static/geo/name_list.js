@@ -48,6 +48,12 @@ export class NameList {
     new ResizeObserver(() => this.#place()).observe(box);
   }
 
+  /** Lists others from now on. @param {Movers} movers */
+  show(movers) {
+    this.#movers = movers;
+    this.#version = -1;
+  }
+
   /** Lists the names that hold `query`. @param {string} query */
   filter(query) {
     this.#query = query.trim().toLocaleLowerCase();
@@ -56,7 +62,8 @@ export class NameList {
     this.#box.scrollTop = 0;
   }
 
-  /** Shows what is true now. @param {string | null} followed @param {number} skewMs of the server's clock */
+  /** Shows what is true now.
+   * @param {string | null} followed @param {number} skewMs what the clock that counts is ahead of ours */
   update(followed, skewMs) {
     this.#skewMs = skewMs;
     const isOther = followed !== this.#followed;

@@ -9,7 +9,7 @@
 import { byId } from "../shared/dom.js";
 import { count, duration, setText, timeOfDay, wholeDuration } from "../shared/format.js";
 
-/** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed"} Kind */
+/** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed" | "replay"} Kind */
 /** @typedef {{ kind: Kind, word: string, title?: string, detail?: string, action?: "retry" | "resume" |
  * "dismiss" }} Notice */
 
@@ -76,6 +76,12 @@ export function describe(session, frame, now) {
   return { kind: "live", word: "Live" };
 }
 
+/** While the past is shown, nothing is said about the present but in the bar on top.
+ * @param {number | null} at the time shown, ms since the epoch; null while there is none @returns {Notice} */
+export function describeReplay(at) {
+  return { kind: "replay", word: at === null ? "Replay" : `Replay ${timeOfDay(at)}` };
+}
+
 /** @type {Record<string, string>} */
 const reasons = {
   retention: "Kafka had removed them before they could be read.",
@@ -122,7 +128,13 @@ export class NoticeView {
     action.hidden = notice.action === undefined;
     if (notice.action) setText(action, actions[notice.action]);
     // Said once per change of kind: counters that run would never let a screen reader finish.
-    if (notice.kind !== this.#said) setText(live, notice.title ?? (this.#said === null ? "" : "Live again"));
+    if (notice.kind !== this.#said) setText(live, notice.title ?? this.#spoken(notice));
     this.#said = notice.kind;
+  }
+
+  /** @param {Notice} notice without a title */
+  #spoken({ kind, word }) {
+    if (kind === "replay") return word;
+    return this.#said === null ? "" : "Live again";
   }
 }

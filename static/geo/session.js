@@ -11,7 +11,8 @@
 /** @import { Problem, Ready, Stream, StreamState } from "../shared/stream.js" */
 /** @import { Movers } from "./movers.js" */
 import { clockSkew } from "../shared/meter.js";
-import { follow, readProblem } from "../shared/stream.js";
+import { follow } from "../shared/stream.js";
+import { asProblem, fetchTracks } from "./earlier_tracks.js";
 
 /** @typedef {"loading" | "waiting" | "live" | "failed"} Phase `waiting`: for the next try to load the tracks */
 
@@ -77,7 +78,8 @@ export class Session {
     for (let attempt = 0; !signal.aborted; attempt++) {
       this.#enter("loading", attempt > 0 ? this.problem : null);
       try {
-        const tracks = await this.#fetchTracks(trailMs, signal);
+        const since = `t.${Math.round(Date.now() + this.skewMs - trailMs)}`;
+        const tracks = await fetchTracks(this.topic, since, signal);
         this.#take(tracks);
         this.#enter("live", null);
         this.#follow(tracks.cursor, trailMs);
@@ -124,19 +126,6 @@ export class Session {
       this.catchUp = null;
       this.#onChange();
     }
-  }
-
-  /** @param {number} trailMs @param {AbortSignal} signal @returns {Promise<Tracks>} */
-  async #fetchTracks(trailMs, signal) {
-    const since = `t.${Math.round(Date.now() + this.skewMs - trailMs)}`;
-    const headers = { accept: "application/geo+json, application/json" };
-    const response = await fetch(`/geo/${this.topic}/tracks?since=${since}`, {
-      headers,
-      signal,
-      cache: "no-store",
-    });
-    if (!response.ok) throw new Refusal(await readProblem(response));
-    return await response.json();
   }
 
   /** @param {Tracks} tracks */
@@ -221,21 +210,6 @@ export class Session {
     this.problem = problem;
     this.#onChange();
   }
-}
-
-/** The server's no. */
-class Refusal extends Error {
-  problem;
-  /** @param {Problem} problem */
-  constructor(problem) {
-    super(problem.title);
-    this.problem = problem;
-  }
-}
-
-/** @param {unknown} error @returns {Problem} */
-function asProblem(error) {
-  return error instanceof Refusal ? error.problem : { status: 0, title: "The service does not answer" };
 }
 
 /** @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} also when aborted */

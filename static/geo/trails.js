@@ -15,7 +15,9 @@ import { clear, resize } from "./view_canvas.js";
  * @property {readonly string[]} colors by series
  * @property {string} casing drawn under a trail, as some colours are pale and some dark
  * @property {string | null} followed name of the one that is followed: the others step back
- * @property {number} trailMs */
+ * @property {number} trailMs
+ * @property {number} until as of when it is drawn, ms since the epoch
+ * @property {number} pace how fast that time passes; 1 is live */
 
 /** Up to this many, a trail is drawn with casing and fading; above, plainly. */
 const fewMovers = 300;
@@ -43,10 +45,10 @@ export class Trails {
     return this.#job !== null;
   }
 
-  /** Whether old ends are due to go. @param {number} now performance.now() @param {number} trailMs */
-  isStale(now, trailMs) {
-    const everyMs = Math.max(1_000, Math.min(10_000, trailMs / 100), this.#lastCostMs * 40);
-    return now - this.#lastEnd > everyMs;
+  /** Whether old ends are due to go. @param {number} now performance.now() @param {TrailStyle} style */
+  isStale(now, { trailMs, pace }) {
+    const everyMs = Math.max(1_000, Math.min(10_000, trailMs / 100)) / pace;
+    return now - this.#lastEnd > Math.max(everyMs, this.#lastCostMs * 40);
   }
 
   /** Begins to draw everything anew. @param {View} view @param {Movers} movers @param {TrailStyle} style */
@@ -54,7 +56,7 @@ export class Trails {
     resize(this.#back, view);
     clear(this.#context, view);
     const list = movers.all.filter((mover) => mover.isShown);
-    this.#job = { view, list, next: 0, style, cutoff: Date.now() - style.trailMs, costMs: 0 };
+    this.#job = { view, list, next: 0, style, cutoff: style.until - style.trailMs, costMs: 0 };
   }
 
   /** Draws for a few milliseconds, and shows the result when it is complete. @param {Movers} movers */
@@ -93,7 +95,7 @@ export class Trails {
     const { start, at } = mover.trail;
     const context = this.#context;
     const color = style.colors[mover.series.color] ?? "";
-    const end = at.length - 1; // the last piece belongs to the head
+    const end = at.length - 2; // the last piece belongs to the head
     if (end - start < 1) return;
     const strength = style.followed === null ? 1 : 0.35;
     context.lineJoin = context.lineCap = "round";
@@ -140,7 +142,7 @@ export function drawFollowedTrail(context, mover, view, style) {
   ) {
     context.strokeStyle = color;
     context.lineWidth = width;
-    stroke(context, mover, view, start, at.length - 1);
+    stroke(context, mover, view, start, at.length - 2);
   }
 }
 

@@ -4,6 +4,7 @@
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 /** @param {number} n */
@@ -31,6 +32,9 @@ export function wholeDuration(ms) {
 
 /** Time of day in the reader's zone. @param {number} ms since the epoch */
 export const timeOfDay = (ms) => clock.format(ms);
+
+/** Its day in the reader's zone: `Nov 21`. @param {number} ms since the epoch */
+export const dayOf = (ms) => day.format(ms);
 
 /** The same moment in UTC, for titles. @param {number} ms since the epoch */
 export const utc = (ms) => `${new Date(ms).toISOString().replace("T", " ").replace("Z", "")} UTC`;

@@ -24,10 +24,11 @@ const names = (page: Page) => page.locator("#names [role=option]:visible .name-t
 const text = async (page: Page, selector: string) =>
   (await page.textContent(selector))?.replace(/\s+/g, " ").trim() ?? "";
 
-/** Pixels that something was drawn on, of the map's canvases from below: 0 base map, 1 trails, 2 heads. */
-function painted(page: Page, canvas: 1 | 2): Promise<number> {
+/** Pixels that something was drawn on, of the canvas with the trails or the one with the heads. */
+function painted(page: Page, canvas: "trails" | "heads"): Promise<number> {
   return page.evaluate((canvas) => {
-    const element = document.querySelectorAll<HTMLCanvasElement>(".view-canvas")[canvas]!;
+    const both = document.querySelectorAll<HTMLCanvasElement>(".leaflet-overlay-pane .view-canvas");
+    const element = both[canvas === "trails" ? 0 : 1]!;
     const { data } = element.getContext("2d")!.getImageData(0, 0, element.width, element.height);
     let count = 0;
     for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) count++;
@@ -63,7 +64,7 @@ Deno.test({
         await page.click("#send-test");
         await page.waitForSelector("#empty", { state: "hidden" });
         await eventually("the name", async () => (await names(page)).includes("test"));
-        await eventually("its mark", async () => await painted(page, 2) > 50);
+        await eventually("its mark", async () => await painted(page, "heads") > 50);
       },
     );
 
@@ -82,7 +83,7 @@ Deno.test({
       "/geo",
       async (page) => {
         await eventually("the names", async () => (await names(page)).join() === "Bus 9,Bus 10,Tram 1");
-        await eventually("the trails", async () => await painted(page, 1) > 500);
+        await eventually("the trails", async () => await painted(page, "trails") > 500);
         assertEquals(await text(page, "#state"), "Live");
         await post(service, [{ name: "Kurier 5", lat: 52.52, lon: 13.42 }]);
         await eventually("the new name", async () => (await names(page)).includes("Kurier 5"));
@@ -134,6 +135,25 @@ Deno.test({
         await eventually("all names", async () => (await names(page)).length === 4);
       },
     );
+
+    await step("/geo replays what Kafka has kept, up to the newest record", "/geo", async (page) => {
+      const response = await fetch(`${service.url}/geo/geostream/tracks?since=earliest`);
+      const { features } = await response.json() as { features: { properties: { last: number } }[] };
+      const newest = new Date(Math.max(...features.map(({ properties }) => properties.last))).toISOString();
+      await page.click("#replay");
+      await page.selectOption("#replay-span", "all");
+      await page.waitForSelector("#replay-slider:enabled");
+      await page.focus("#replay-slider");
+      await page.keyboard.press("End");
+      await eventually("the names", async () => (await names(page)).length === 4);
+      assertEquals(
+        await page.getAttribute("#replay-clock", "title"),
+        newest.replace("T", " ").replace("Z", " UTC"),
+      );
+      await eventually("the trails", async () => await painted(page, "trails") > 500);
+      await page.keyboard.press("Escape");
+      await eventually("live", async () => await text(page, "#state") === "Live");
+    }, { reducedMotion: "reduce" });
 
     await step("a paused map goes on where it was", "/geo", async (page) => {
       await eventually("the names", async () => (await names(page)).length === 4);
