@@ -40,7 +40,7 @@ export interface Metrics {
   viewers(transport: Transport, delta: 1 | -1): void;
   resumes(outcome: ResumeOutcome): void;
   /** A viewer was told that it missed `skipped` records. */
-  gaps(reason: "retention" | "policy", skipped: number): void;
+  gaps(reason: "retention" | "policy" | "unreadable", skipped: number): void;
   /** A record that is no record of its topic's schema was passed over. */
   undecodable(topic: string): void;
   kafkaUp(up: boolean): void;
@@ -149,7 +149,7 @@ function serviceMetrics(registry: Registry) {
     metrics.deliveries.inc({ transport }, 0);
   }
   for (const outcome of ["fresh", "exact", "gap", "reset"]) metrics.resumes.inc({ outcome }, 0);
-  for (const reason of ["retention", "policy"]) {
+  for (const reason of ["retention", "policy", "unreadable"]) {
     metrics.gaps.inc({ reason }, 0);
     metrics.skipped.inc({ reason }, 0);
   }

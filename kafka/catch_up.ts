@@ -5,14 +5,14 @@
 import { KafkaError } from "./connection.ts";
 import { formatCursor, type Positions } from "./cursor.ts";
 import { SharedRecord } from "./feed.ts";
-import { type History, OutsideLog, type Page } from "./history.ts";
-import { chunkOf, isFull } from "./ring.ts";
+import { type History, OutsideLog, type Page, Unreadable } from "./history.ts";
+import { chunkOf, type Gap, isFull } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** What a step came to; `stuck`: nothing could be read now. */
 export interface StepOutcome {
   readonly records: number;
-  readonly skipped: number;
+  readonly gaps: readonly Gap[];
   readonly stuck: boolean;
 }
 
@@ -45,20 +45,22 @@ export async function catchUpStep(
   const found = await Promise.all(
     lacking.map((partition, i) => look(history, log.topic, partition, before[i]!)),
   );
-  if (!log.isCurrent()) return { records: 0, skipped: 0, stuck: false };
-  let skipped = 0;
-  for (const hole of found.filter((each) => each instanceof Hole)) {
-    skipped += skipTo(viewer, hole, log.cluster);
-  }
+  if (!log.isCurrent()) return { records: 0, gaps: [], stuck: false };
+  const gaps = found.filter((each) => each instanceof Hole).map((hole) => skip(viewer, hole, log.cluster));
   const places = found.filter((each): each is Place => each !== null && !(each instanceof Hole));
   const records = writeRecords(viewer, places, log);
   const moved = lacking.some((partition, i) => (viewer.positions[partition] ?? 0) > before[i]!);
-  return { records, skipped, stuck: !moved };
+  return { records, gaps, stuck: !moved };
 }
 
-/** Offsets `from` … `to` − 1 of a partition, which the log no longer has. */
+/** Offsets `from` … `to` − 1 of a partition, which the log no longer has or nobody can read. */
 class Hole {
-  constructor(readonly partition: number, readonly from: number, readonly to: number) {}
+  constructor(
+    readonly partition: number,
+    readonly from: number,
+    readonly to: number,
+    readonly reason: Gap["reason"],
+  ) {}
 }
 
 /** What a partition has at `offset`: records, a hole, or null when Kafka cannot tell now. */
@@ -74,18 +76,19 @@ async function look(
     return { partition, page, index: index < 0 ? page.records.length : index };
   } catch (error) {
     if (error instanceof OutsideLog) {
-      return offset < error.first ? new Hole(partition, offset, error.first) : null;
+      return offset < error.first ? new Hole(partition, offset, error.first, "retention") : null;
     }
+    if (error instanceof Unreadable) return new Hole(partition, offset, error.next, "unreadable");
     if (error instanceof KafkaError) return null;
     throw error;
   }
 }
 
-function skipTo(viewer: Viewer, { partition, from, to }: Hole, cluster: string): number {
+function skip(viewer: Viewer, { partition, from, to, reason }: Hole, cluster: string): Gap {
   viewer.positions[partition] = to;
-  const gap = { partition, from, to, skipped: to - from, reason: "retention" };
+  const gap = { partition, from, to, skipped: to - from, reason };
   viewer.tell("gap", gap, formatCursor(cluster, viewer.positions));
-  return to - from;
+  return gap;
 }
 
 /** Merges the pages by time, each in its own order, into writes; stops when the connection takes no more. */

@@ -34,6 +34,15 @@ export class OutsideLog extends Error {
   }
 }
 
+/** The offset asked for is in a batch that cannot be read. */
+export class Unreadable extends Error {
+  override readonly name = "Unreadable";
+  /** @param next the first offset after the batch */
+  constructor(readonly next: number, cause: string) {
+    super(`Batch cannot be read: ${cause}`);
+  }
+}
+
 /** What one page is asked to hold; a batch that is larger comes whole. */
 const pageBytes = 64 * 1024;
 const maxReadsAtOnce = 4;
@@ -79,6 +88,7 @@ export class History implements AsyncDisposable {
 
   /** The page that holds `offset`, or the one that begins after it where the log has a hole; empty at the end.
    * @throws {OutsideLog} when retention removed it or the log ends before it
+   * @throws {Unreadable} when its batch cannot be read; a page ends before such a batch
    * @throws {KafkaError} */
   async read(topic: string, partition: number, offset: number): Promise<Page> {
     const place = `${topic}/${partition}`;
@@ -171,7 +181,11 @@ export class History implements AsyncDisposable {
     if (!fetched || error) {
       throw new KafkaError(error ?? "UNKNOWN", `Cannot read ${topic}/${partition}: Kafka answered ${error}`);
     }
-    return { from: offset, next: fetched.next, records: fetched.records, end: fetched.end };
+    const [hole] = fetched.unreadable;
+    if (!hole) return { from: offset, next: fetched.next, records: fetched.records, end: fetched.end };
+    const records = fetched.records.filter((record) => record.offset < hole.from);
+    if (records.length === 0) throw new Unreadable(hole.to + 1, hole.cause);
+    return { from: offset, next: hole.from, records, end: fetched.end };
   }
 
   #keep(place: string, page: Page): void {

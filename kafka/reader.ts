@@ -17,6 +17,7 @@ import {
   type PartitionLeader,
 } from "./connection.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
+import type { Gap } from "./ring.ts";
 
 /** What a reader tells its owner, in order. */
 export interface ReaderEvents {
@@ -24,8 +25,8 @@ export interface ReaderEvents {
   started(positions: readonly number[], clusterId: string): void;
   /** Records of one partition, ascending; `next` is where it goes on. */
   records(fetched: FetchedPartition): void;
-  /** The log no longer has what was asked for: retention was faster (`from` < `to`). */
-  skipped(partition: number, from: number, to: number): void;
+  /** Offsets `from` … `to` − 1 are passed over: retention was faster, or their batch cannot be read. */
+  skipped(partition: number, from: number, to: number, reason: Gap["reason"]): void;
   /** The log is another one (it ends before the reader's place, was missing for a while, or the cluster is another);
    * `started` follows. */
   restarted(): void;
@@ -198,16 +199,17 @@ export class TopicReader implements AsyncDisposable {
 
   #advance(fetched: FetchedPartition): void {
     if (fetched.next === this.#positions[fetched.partition]) return;
-    for (const { from, to, cause } of fetched.unreadable) {
-      this.#log.warn("records cannot be read and are passed over", {
-        partition: fetched.partition,
-        from,
-        to,
-        cause,
-      });
-    }
     this.#positions[fetched.partition] = fetched.next;
-    this.#events.records(fetched);
+    const { partition, next } = fetched;
+    let records = fetched.records;
+    for (const { from, to, cause } of fetched.unreadable) {
+      this.#log.warn("records cannot be read and are passed over", { partition, from, to, cause });
+      const before = records.filter((record) => record.offset < from);
+      if (before.length > 0) this.#events.records({ ...fetched, records: before, next: from });
+      this.#events.skipped(partition, from, to + 1, "unreadable");
+      records = records.filter((record) => record.offset > to);
+    }
+    this.#events.records({ ...fetched, records, next });
   }
 
   async #outOfRange(place: { partition: number; leader: number }): Promise<void> {
@@ -216,7 +218,7 @@ export class TopicReader implements AsyncDisposable {
     const first = (await this.#connection.offsets(this.#topic, [place], earliestOffset)).get(partition) ?? 0;
     if (position < first) {
       this.#positions[partition] = first;
-      return this.#events.skipped(partition, position, first);
+      return this.#events.skipped(partition, position, first, "retention");
     }
     this.#restart();
     throw new KafkaError(

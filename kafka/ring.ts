@@ -8,13 +8,14 @@ import { type Feed, SharedRecord, type Wire } from "./feed.ts";
 import { formatCursor, type Positions, reaches } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 
-/** Records that retention removed before they were read: viewers are told in their place. */
+/** Records that nobody gets (retention removed them before they were read, or their batch cannot be read): viewers are told in
+ * their place. */
 export interface Gap {
   readonly partition: number;
   readonly from: number;
   readonly to: number;
   readonly skipped: number;
-  readonly reason: "retention" | "policy";
+  readonly reason: "retention" | "policy" | "unreadable";
 }
 
 /** One step of the ring: a record or a gap; `after` is the next offset of its partition, `id` the place after it. */

@@ -61,8 +61,8 @@ export class TopicHub implements AsyncDisposable {
         this.#ring!.append(fetched);
         this.#scheduleFlush();
       },
-      skipped: (partition, from, to) => {
-        this.#ring!.appendGap({ partition, from, to, skipped: to - from, reason: "retention" });
+      skipped: (partition, from, to, reason) => {
+        this.#ring!.appendGap({ partition, from, to, skipped: to - from, reason });
         this.#scheduleFlush();
       },
       restarted: () => this.#restarted(),
@@ -163,7 +163,7 @@ export class TopicHub implements AsyncDisposable {
       };
       const outcome = await turns.take(() => catchUpStep(viewer, log, history));
       if (outcome.records > 0) metrics.deliveries(viewer.options.sink.transport, outcome.records);
-      if (outcome.skipped > 0) metrics.gaps("retention", outcome.skipped);
+      for (const { reason, skipped } of outcome.gaps) metrics.gaps(reason, skipped);
       if (outcome.stuck) await pause(retryMs, this.#stop.signal);
     }
   }

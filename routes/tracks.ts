@@ -8,7 +8,7 @@ import { clusterHash, formatCursor, parseCursor, type Positions } from "../kafka
 import { earliestOffset, KafkaError, latestOffset } from "../kafka/connection.ts";
 import { type Feed, SharedRecord } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
-import { type History, OutsideLog } from "../kafka/history.ts";
+import { type History, OutsideLog, Unreadable } from "../kafka/history.ts";
 import { Turns } from "../kafka/turns.ts";
 import type { PositionEvent } from "./geo.ts";
 
@@ -131,9 +131,10 @@ async function* readRange(
       if (page.next <= at) return;
       at = page.next;
     } catch (error) {
-      if (!(error instanceof OutsideLog)) throw error;
-      if (error.first <= at) return; // the topic was made anew, and ends before
-      at = error.first;
+      if (!(error instanceof OutsideLog || error instanceof Unreadable)) throw error;
+      const next = error instanceof OutsideLog ? error.first : error.next;
+      if (next <= at) return; // the topic was made anew, and ends before
+      at = next;
     }
   }
 }

@@ -35,7 +35,7 @@
  * @property {number} from first offset that is missing
  * @property {number} to offset at which the stream goes on
  * @property {number} skipped records
- * @property {"retention" | "policy"} reason */
+ * @property {"retention" | "policy" | "unreadable"} reason */
 
 /** Why a stream has stopped for good, or what went wrong on the way: the server's problem (RFC 9457) where
  * there is one.

@@ -207,6 +207,36 @@ Deno.test("a viewer is told what retention removed: at its start, and while it w
   assertEquals(stalled.events.map(({ event }) => event).slice(0, 2), ["ready", "gap"]);
 });
 
+Deno.test("a batch that cannot be read is a gap, for live viewers and from the past", async () => {
+  await using ground = await Ground.open({ ringBytes: 3_600 }); // two records
+  await ground.broker.createTopic("t");
+  ground.proxy.onAnswer = ({ api, bytes }) => api === fetchApi ? claimGzip(bytes, "poison") : "pass";
+  const live = new HubViewer(ground.hub, "t");
+  await live.event("ready");
+  for (const text of ["a", "b", "poison", "c", "poison", "d", "e", "f"]) await ground.send("t", [text]);
+  await live.records(6);
+  const late = new HubViewer(ground.hub, "t", { start: { kind: "earliest" } });
+  await late.records(6);
+  for (const viewer of [live, late]) {
+    assertEquals(viewer.texts, ["a", "b", "c", "d", "e", "f"]);
+    assertEquals(viewer.all("gap"), [
+      { partition: 0, from: 2, to: 3, skipped: 1, reason: "unreadable" },
+      { partition: 0, from: 4, to: 5, skipped: 1, reason: "unreadable" },
+    ]);
+    const inOrder = viewer.events.map(({ event }) => event).slice(0, 9);
+    const expected = ["ready", "record", "record", "gap", "record", "gap", "record", "record", "record"];
+    assertEquals(inOrder, expected);
+  }
+});
+
+/** Lets each batch whose only record has this value claim that it is compressed. */
+function claimGzip(bytes: Uint8Array, value: string): Uint8Array {
+  const text = new TextDecoder("latin1").decode(bytes);
+  // Six bytes of the record and the 61 of the batch's header stand before it; the codec is in the attributes' second byte.
+  for (let at = text.indexOf(value); at >= 0; at = text.indexOf(value, at + 1)) bytes[at - 67 + 22]! |= 1;
+  return bytes;
+}
+
 Deno.test("the hub's reader meets a gap: live viewers are told in its place", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("t", 1, { "retention.bytes": "2000" });
