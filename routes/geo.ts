@@ -109,12 +109,16 @@ function postAnswer(topic: string, { name, message_id, timestamp }: NewPosition)
   return { name, message_id, topic, timestamp };
 }
 
+/** @throws {StreamError} 422: no JSON is as wrong as the wrong JSON */
 async function readJson(c: Context): Promise<unknown> {
   const text = await c.req.text();
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new StreamError("invalid-json", 400, `Cannot read the body as JSON: ${(error as Error).message}`);
+    const detail = (error as Error).message;
+    throw new StreamError("invalid-json", 422, `Cannot read the body as JSON: ${detail}`, {
+      errors: [{ pointer: "", detail }],
+    });
   }
 }
 

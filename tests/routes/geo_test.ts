@@ -89,7 +89,7 @@ Deno.test("POST /producer answers 422 with one entry for each wrong field", asyn
 Deno.test("POST /producer refuses what is no JSON, too much, or to no topic", async () => {
   await using service = await TestService.open({ maxBodyBytes: 300_000 });
   for (const body of ["", "{", "nonsense", "[1,", '{"name":"a",}', "\ufeff", "NaN"]) {
-    await problem(await post(service, body), 400, "invalid-json");
+    await problem(await post(service, body), 422, "invalid-json");
   }
   await problem(await post(service, `"${"x".repeat(300_000)}"`), 413, "body-too-large");
   await problem(await post(service, JSON.stringify(Array(10_001).fill(1))), 413, "too-many-positions");
