@@ -59,7 +59,7 @@ export class Kafka implements AsyncDisposable {
       socketFactory: promptSocketFactory(),
       brokers: options.brokers,
       ssl: readTls(options.ssl),
-      sasl: options.sasl ?? undefined,
+      sasl: options.sasl ? { ...options.sasl } : undefined, // a copy, as the library keeps its own things in it
       clientId: options.clientId,
       connectionTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
