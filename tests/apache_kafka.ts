@@ -2,7 +2,7 @@
  *
  * The jars (45 MB) are fetched once into the tests' cache. A node listens on 127.0.0.1 only, on ports found free when
  * it was made, and keeps them and its data through {@linkcode ApacheKafka.stop} or {@linkcode ApacheKafka.kill} and the
- * next {@linkcode ApacheKafka.start}. Left out: TLS, SASL, more than one node.
+ * next {@linkcode ApacheKafka.start}. TLS and SASL come by `properties`. Left out: more than one node.
  * @see {@link https://kafka.apache.org/documentation/#kraft} for the settings @module */
 import { type Finished, freePort, onPath, Program, run, testCache } from "./programs.ts";
 
@@ -13,6 +13,7 @@ const toolClasses = {
   topics: "org.apache.kafka.tools.TopicCommand",
   "console-producer": "org.apache.kafka.tools.ConsoleProducer",
   "console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+  "configs": "kafka.admin.ConfigCommand",
   "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
   "producer-perf": "org.apache.kafka.tools.ProducerPerformance",
 } as const;
