@@ -51,15 +51,20 @@ async function outcome(asked: Asked, log: LogState, history: History, cluster: s
     return { resume: "fresh", reason: null, positions: await freshPositions(start, log, history) };
   }
   if (start.cluster !== cluster) return await reset("foreign-cluster");
-  if (start.positions.length > Math.max(1, log.positions.length)) return await reset("topic-recreated");
-  // Another instance may have delivered what this reader has not met yet, so the log itself is asked.
-  const ends = reaches(log.positions, start.positions) ? log.positions : await latest(log, history);
+  // Another instance may have delivered what this reader has not met yet, partitions that were added included: then the log itself
+  // is asked.
+  const isAdded = start.positions.length > Math.max(1, log.positions.length);
+  if (isAdded) history.forget(log.topic);
+  const isMet = !isAdded && reaches(log.positions, start.positions);
+  const ends = isMet ? log.positions : await latest(log, history);
+  if (start.positions.length > Math.max(1, ends.length)) return await reset("topic-recreated");
   if (!reaches(ends, start.positions)) return await reset("ahead-of-log");
   return await resumed(start.positions, log, history);
 }
 
 async function resumed(asked: Positions, log: LogState, history: History): Promise<Outcome> {
-  const positions = log.positions.map((_, partition) => asked[partition] ?? 0);
+  const count = log.positions.length === 0 ? 0 : Math.max(log.positions.length, asked.length);
+  const positions = Array.from({ length: count }, (_, partition) => asked[partition] ?? 0);
   if (reaches(positions, log.basePositions)) return { resume: "exact", reason: null, positions };
   const firsts = await history.positions(log.topic, earliestOffset);
   const gaps: Gap[] = [];

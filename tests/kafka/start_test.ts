@@ -18,7 +18,7 @@ function history(answers: Readonly<Record<number, Positions>> = {}): History {
     topic === "t" && answers[at]
       ? Promise.resolve(answers[at])
       : Promise.reject(new Error(`Asked for ${topic} at ${at}`));
-  return { positions } as unknown as History;
+  return { positions, forget() {} } as unknown as History;
 }
 
 function id(positions: Positions, of = cluster): StartAt {
@@ -122,9 +122,21 @@ Deno.test("resolveStart() resets an id that does not fit, and says why", async (
     ...noGaps,
   });
   assertEquals(await reset(id([3], "00000000"), logState([5])), wanted("foreign-cluster", [5]));
-  assertEquals(await reset(id([3, 3]), logState([5])), wanted("topic-recreated", [5]));
+  assertEquals(
+    await reset(id([3, 3]), logState([5]), { [latestOffset]: [5] }),
+    wanted("topic-recreated", [5]),
+  );
   assertEquals(await reset(id([9]), logState([5]), { [latestOffset]: [8] }), wanted("ahead-of-log", [5]));
   assertEquals(await reset(id([9]), logState([])), wanted("ahead-of-log", []), "the topic is gone");
+});
+
+Deno.test("resolveStart() goes on in a partition that was added and that this reader has not met yet", async () => {
+  const start = await resolveStart(
+    { start: id([3, 4]) },
+    logState([5], [0]),
+    history({ [latestOffset]: [5, 6] }),
+  );
+  assertEquals(essence(start), { positions: [3, 4], resume: "exact", reason: null, ...noGaps });
 });
 
 Deno.test("resolveStart() begins after a reset where the fallback says", async () => {
