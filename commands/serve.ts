@@ -37,7 +37,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   const onTopicCreated = (topic: string) => hub.topicCreated(topic);
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
   using heartbeats = new Heartbeats(config.heartbeatMs);
-  using watch = watchKafka(kafka, metrics);
+  using watch = watchKafka(kafka, config.geoTopic, metrics);
   const draining = new AbortController();
   const app = createApp({
     config,
@@ -47,7 +47,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     producer,
     heartbeats,
     checks: {
-      kafka: async () => void await kafka.metadata([]),
+      kafka: async () => void await kafka.metadata([config.geoTopic]),
       ...(broker && { sqlite: () => broker.checkWritable() }),
       // deno-lint-ignore require-await
       draining: async () => {
@@ -131,9 +131,10 @@ async function within(ms: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-/** Keeps the metric of Kafka's presence true; `first` resolves after the first answer or failure. */
-function watchKafka(kafka: Kafka, metrics: Metrics): Disposable & { first: Promise<void> } {
-  const check = () => kafka.metadata([]).then(() => metrics.kafkaUp(true), () => metrics.kafkaUp(false));
+/** Keeps the metric of Kafka's presence true; `first` resolves after the first answer or failure.
+ * @param topic that is asked for, as asking for none means all of them */
+function watchKafka(kafka: Kafka, topic: string, metrics: Metrics): Disposable & { first: Promise<void> } {
+  const check = () => kafka.metadata([topic]).then(() => metrics.kafkaUp(true), () => metrics.kafkaUp(false));
   const timer = setInterval(check, kafkaCheckMs);
   return { first: check(), [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -103,8 +103,8 @@ function writeRecords(viewer: Viewer, places: Place[], log: { topic: string; clu
       if (!place) break;
       const record = place.page.records[place.index++]!;
       viewer.positions[place.partition] = record.offset + 1;
-      const shown = new SharedRecord(log.topic, record, null).shown(feed);
-      if (!shown || pick && !pick(shown.data, record)) continue;
+      const shown = new SharedRecord(log.topic, record, null).picked(feed, pick);
+      if (!shown) continue;
       const text = sink.wire.event(feed.name, shown.json, formatCursor(log.cluster, viewer.positions));
       if (text === null) continue;
       texts.push(text);

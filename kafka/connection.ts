@@ -12,7 +12,8 @@ import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
 import Long from "kafkajs/src/utils/long.js";
 import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
-import { asKafkaError, KafkaError, Nodes, withDeadline } from "./nodes.ts";
+import { withDeadline } from "../deadline.ts";
+import { asKafkaError, KafkaError, noAnswer, Nodes } from "./nodes.ts";
 
 export { connectTimeoutMs, KafkaError } from "./nodes.ts";
 
@@ -232,7 +233,7 @@ export class KafkaConnection implements AsyncDisposable {
     topic: string,
     { partitions = -1, configs = {} }: { partitions?: number; configs?: Readonly<Record<string, string>> },
   ): Promise<string | null> {
-    const { controllerId } = await this.metadata([]);
+    const { controllerId } = await this.metadata([topic]);
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
     const args = { topics: [{ topic, numPartitions: partitions, configEntries }], timeout: requestTimeoutMs };
     const answer = await this.#call(await this.#nodes.get(controllerId), "CreateTopics", args);
@@ -257,7 +258,11 @@ export class KafkaConnection implements AsyncDisposable {
   async #send(node: Untyped, protocol: Untyped, timeoutMs: number): Promise<Untyped> {
     const what = protocol.request.apiName;
     try {
-      return await withDeadline(node.connectionPool.send(protocol), timeoutMs, what);
+      return await withDeadline(
+        node.connectionPool.send(protocol),
+        timeoutMs,
+        () => noAnswer(what, timeoutMs),
+      );
     } catch (error) {
       await this.#nodes.drop(node);
       throw asKafkaError(error as Error, what);

@@ -26,12 +26,20 @@ export function clusterHash(clusterId: string): string {
   return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
+/** One partition's part of an id; `next` is the next offset to read. */
+export function cursorPart(partition: number, next: number): string {
+  return `${partition}:${next - 1}`;
+}
+
+/** An id of its parts, one for each partition, ascending. */
+export function joinCursor(cluster: string, parts: readonly string[]): string {
+  return `v1.${cluster}.${parts.join(",")}`;
+}
+
 /** The id of a place. With no partition known yet it says that nothing of partition 0 was delivered. */
 export function formatCursor(cluster: string, positions: Positions): string {
-  const parts = positions.length === 0
-    ? ["0:-1"]
-    : positions.map((next, partition) => `${partition}:${next - 1}`);
-  return `v1.${cluster}.${parts.join(",")}`;
+  const known = positions.length === 0 ? [0] : positions;
+  return joinCursor(cluster, known.map((next, partition) => cursorPart(partition, next)));
 }
 
 /** Reads `latest`, `earliest`, `t.<ms>` or an id.

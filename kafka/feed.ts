@@ -23,6 +23,9 @@ export interface Wire {
   readonly separator: string | null;
 }
 
+/** Which records a viewer is shown. */
+export type Pick<T extends object> = (data: T, record: KafkaRecord) => boolean;
+
 /** A record as one feed shows it. */
 export interface Shown<T extends object> {
   readonly data: T;
@@ -71,6 +74,12 @@ export class SharedRecord {
       this.#shown[feed.slot] = shown;
     }
     return shown as Shown<T> | null;
+  }
+
+  /** The record's data in a feed, null also when `pick` leaves it out. */
+  picked<T extends object>(feed: Feed<T>, pick: Pick<T> | undefined): Shown<T> | null {
+    const shown = this.shown(feed);
+    return shown && (!pick || pick(shown.data, this.record)) ? shown : null;
   }
 
   /** The record's event with its own id, null when there is none. */

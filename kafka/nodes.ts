@@ -4,6 +4,7 @@
  * (connection.ts).
  * @module */
 import Broker from "kafkajs/src/broker/index.js";
+import { withDeadline } from "../deadline.ts";
 
 /** What went wrong with Kafka; `code` is Kafka's own error name, or `UNREACHABLE` when there was no answer. */
 export class KafkaError extends Error {
@@ -119,7 +120,8 @@ export class Nodes {
     const node = new Broker({ connectionPool, logger: this.#logger, allowAutoTopicCreation: false });
     this.#opening.add(node);
     try {
-      await withDeadline(node.connect(), 2 * connectTimeoutMs, "connect");
+      const ms = 2 * connectTimeoutMs;
+      await withDeadline(node.connect(), ms, () => noAnswer("connect", ms));
       return node;
     } catch (error) {
       await cut(node);
@@ -162,18 +164,9 @@ async function cut(node: Untyped): Promise<void> {
   await node.disconnect();
 }
 
-/** Rejects when `work` takes longer than `ms`; `what` is its name in the message. */
-export async function withDeadline<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new KafkaError("UNREACHABLE", `Kafka did not answer ${what} in ${ms} ms`)),
-    ms,
-  );
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** An answer that did not come in time; `what` was asked. */
+export function noAnswer(what: string, ms: number): KafkaError {
+  return new KafkaError("UNREACHABLE", `Kafka did not answer ${what} in ${ms} ms`);
 }
 
 /** Any failure at a node, as what callers branch on. */

@@ -4,8 +4,8 @@
  * viewers pass the entries in this one order, the id after an entry is the same for all of them. A viewer that needs an entry
  * which is gone reads Kafka instead. Left out: whoever reads and writes it (hub.ts).
  * @module */
-import { type Feed, SharedRecord, type Wire } from "./feed.ts";
-import { formatCursor, type Positions, reaches } from "./cursor.ts";
+import { type Feed, type Pick, SharedRecord, type Wire } from "./feed.ts";
+import { cursorPart, joinCursor, type Positions, reaches } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 
 /** Records that nobody gets (retention removed them before they were read, or their batch cannot be read): viewers are told in
@@ -102,7 +102,7 @@ export class Ring {
     for (let partition = this.#positions.length; partition < positions.length; partition++) {
       const next = positions[partition]!;
       this.#positions[partition] = this.#basePositions[partition] = next;
-      this.#idParts[partition] = `${partition}:${next - 1}`;
+      this.#idParts[partition] = cursorPart(partition, next);
     }
   }
 
@@ -154,7 +154,7 @@ export class Ring {
     feed: Feed<T>,
     wire: Wire,
     place: number,
-    pick?: (data: T, entry: Entry) => boolean,
+    pick?: Pick<T>,
   ): Chunk {
     const key = pick ? "" : `${feed.slot}/${wire.slot}/${place}`;
     const known = pick ? undefined : this.#chunks.get(key);
@@ -168,7 +168,7 @@ export class Ring {
       id = entry.id ?? undefined;
       const text = entry.gap
         ? wire.event("gap", JSON.stringify(entry.gap), entry.id)
-        : pick && !picked(entry, feed, pick)
+        : pick && !entry.shared!.picked(feed, pick)
         ? null
         : entry.shared!.text(feed, wire);
       if (text === null) continue;
@@ -183,11 +183,9 @@ export class Ring {
 
   #idAfter(partition: number, after: number, wanted: boolean): string | null {
     this.#positions[partition] = after;
-    this.#idParts[partition] = `${partition}:${after - 1}`;
+    this.#idParts[partition] = cursorPart(partition, after);
     if (this.#positions.length > maxPartitionsForEveryId && !wanted) return null;
-    return this.#positions.length > maxPartitionsForEveryId
-      ? formatCursor(this.#cluster, this.#positions)
-      : `v1.${this.#cluster}.${this.#idParts.join(",")}`;
+    return joinCursor(this.#cluster, this.#idParts);
   }
 
   #push(entry: Entry): void {
@@ -209,13 +207,4 @@ export class Ring {
     this.#entries = this.#entries.slice(this.#first);
     this.#first = 0;
   }
-}
-
-function picked<T extends object>(
-  entry: Entry,
-  feed: Feed<T>,
-  pick: (data: T, entry: Entry) => boolean,
-): boolean {
-  const shown = entry.shared!.shown(feed);
-  return shown !== null && pick(shown.data, entry);
 }

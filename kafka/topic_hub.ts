@@ -181,12 +181,7 @@ export class TopicHub implements AsyncDisposable {
         this.#merge(viewer, ring);
         continue;
       }
-      const chunk = ring.chunk(
-        feed,
-        sink.wire,
-        viewer.place,
-        pick && ((data, entry) => pick(data, entry.shared!.record)),
-      );
+      const chunk = ring.chunk(feed, sink.wire, viewer.place, pick);
       if (chunk.id === undefined) countAlong(viewer, ring, chunk.to);
       else viewer.lastId = chunk.id;
       viewer.place = chunk.to;
@@ -221,9 +216,8 @@ export class TopicHub implements AsyncDisposable {
     const { sink: { wire }, feed, pick } = viewer.options;
     const id = formatCursor(this.#cluster, viewer.positions);
     if (entry.gap) return wire.event("gap", JSON.stringify(entry.gap), id);
-    const shown = entry.shared!.shown(feed);
-    if (!shown || pick && !pick(shown.data, entry.shared!.record)) return null;
-    return wire.event(feed.name, shown.json, id);
+    const shown = entry.shared!.picked(feed, pick);
+    return shown && wire.event(feed.name, shown.json, id);
   }
 
   #started(positions: readonly number[], clusterId: string): void {

@@ -3,9 +3,8 @@
  * The way out is a `Sink`, which routes/ makes of an SSE stream or a WebSocket. Left out: moving the cursor (topic_hub.ts).
  * @module */
 import type { Positions, StartAt } from "./cursor.ts";
-import type { Feed, Wire } from "./feed.ts";
+import type { Feed, Pick, Wire } from "./feed.ts";
 import { type Chunk, chunkOf } from "./ring.ts";
-import type { KafkaRecord } from "./fetch_response.ts";
 
 /** A connection that takes events. */
 export interface Sink {
@@ -30,7 +29,7 @@ export interface FollowOptions<T extends object> {
   /** Called when the start is known, and again when the log has become another one. */
   readonly onReady?: (ready: Ready) => void;
   /** Which records are shown. */
-  readonly pick?: (data: T, record: KafkaRecord) => boolean;
+  readonly pick?: Pick<T>;
 }
 
 /** The first event of a stream. */

@@ -3,6 +3,7 @@
  * Left out: what is checked for readiness, which commands/serve.ts says, as it opened the parts.
  * @module */
 import { Hono } from "hono";
+import { withDeadline } from "../deadline.ts";
 import type { Metrics } from "../metrics.ts";
 
 /** Rejects, with a message for people, while a part of the service cannot work. */
@@ -54,7 +55,7 @@ async function runChecks(
     const startedMs = performance.now();
     const elapsed = () => Math.round(performance.now() - startedMs);
     try {
-      await withTimeout(check(), timeoutMs);
+      await withDeadline(check(), timeoutMs, () => new Error(`no answer within ${timeoutMs / 1000} s`));
       return [name, { ok: true, ms: elapsed() }];
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -62,16 +63,6 @@ async function runChecks(
     }
   });
   return Object.fromEntries(await Promise.all(results));
-}
-
-async function withTimeout(work: Promise<void>, timeoutMs: number): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Lets callers that come while `work` runs share it: probes of a slow service do not pile up. */

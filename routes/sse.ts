@@ -5,8 +5,7 @@
  * @see {@link https://html.spec.whatwg.org/multipage/server-sent-events.html}
  * @module */
 import type { Context } from "hono";
-import { defineWire, type Feed } from "../kafka/feed.ts";
-import type { KafkaRecord } from "../kafka/fetch_response.ts";
+import { defineWire, type Feed, type Pick } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { Sink, Viewer } from "../kafka/viewer.ts";
 import { type Asked, refusal, type StreamDeps } from "./streams.ts";
@@ -33,7 +32,7 @@ export interface StreamOf<T extends object> {
   readonly topic: string;
   readonly feed: Feed<T>;
   readonly asked: Asked;
-  readonly pick?: (data: T, record: KafkaRecord) => boolean;
+  readonly pick?: Pick<T>;
 }
 
 /** Answers with a stream of events; its first bytes leave before Kafka is asked. */

@@ -9,8 +9,7 @@
 import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
-import { defineWire, type Feed, type Wire } from "../kafka/feed.ts";
-import type { KafkaRecord } from "../kafka/fetch_response.ts";
+import { defineWire, type Feed, type Pick, type Wire } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { Ready, Sink, Viewer } from "../kafka/viewer.ts";
 import { type Asked, refusal, type StreamDeps } from "./streams.ts";
@@ -45,7 +44,7 @@ export interface SocketOf<T extends object> {
   readonly topic: string;
   readonly feed: Feed<T>;
   readonly asked: Asked;
-  readonly pick?: (data: T, record: KafkaRecord) => boolean;
+  readonly pick?: Pick<T>;
   readonly wire: Wire;
   /** Subprotocol that is chosen when the client offers it. */
   readonly protocol?: string;
