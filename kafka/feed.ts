@@ -24,7 +24,7 @@ export interface Wire {
 }
 
 /** Which records a viewer is shown. */
-export type Pick<T extends object> = (data: T, record: KafkaRecord) => boolean;
+export type Picker<T extends object> = (data: T, record: KafkaRecord) => boolean;
 
 /** A record as one feed shows it. */
 export interface Shown<T extends object> {
@@ -77,7 +77,7 @@ export class SharedRecord {
   }
 
   /** The record's data in a feed, null also when `pick` leaves it out. */
-  picked<T extends object>(feed: Feed<T>, pick: Pick<T> | undefined): Shown<T> | null {
+  picked<T extends object>(feed: Feed<T>, pick: Picker<T> | undefined): Shown<T> | null {
     const shown = this.shown(feed);
     return shown && (!pick || pick(shown.data, this.record)) ? shown : null;
   }

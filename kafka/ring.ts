@@ -4,7 +4,7 @@
  * viewers pass the entries in this one order, the id after an entry is the same for all of them. A viewer that needs an entry
  * which is gone reads Kafka instead. Left out: whoever reads and writes it (hub.ts).
  * @module */
-import { type Feed, type Pick, SharedRecord, type Wire } from "./feed.ts";
+import { type Feed, type Picker, SharedRecord, type Wire } from "./feed.ts";
 import { cursorPart, joinCursor, type Positions, reaches } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 
@@ -154,7 +154,7 @@ export class Ring {
     feed: Feed<T>,
     wire: Wire,
     place: number,
-    pick?: Pick<T>,
+    pick?: Picker<T>,
   ): Chunk {
     const key = pick ? "" : `${feed.slot}/${wire.slot}/${place}`;
     const known = pick ? undefined : this.#chunks.get(key);

@@ -24,7 +24,8 @@ export interface Start {
   readonly gaps: readonly Gap[];
 }
 
-type Asked = Pick<FollowOptions<object>, "start" | "fallback" | "malformed">;
+/** Where a stream is asked to begin. */
+export type Asked = Pick<FollowOptions<object>, "start" | "fallback" | "reset">;
 type Outcome = Pick<Ready, "resume" | "reason"> & { positions: Positions; gaps?: readonly Gap[] };
 
 /** Holds a start against the log.
@@ -32,7 +33,7 @@ type Outcome = Pick<Ready, "resume" | "reason"> & { positions: Positions; gaps?:
 export async function resolveStart(asked: Asked, log: LogState, history: History): Promise<Start> {
   const cluster = clusterHash(log.clusterId);
   const { resume, reason, positions, gaps = [] } = await outcome(asked, log, history, cluster);
-  const requested = asked.malformed?.requested ?? textOf(asked.start);
+  const requested = asked.reset?.requested ?? textOf(asked.start);
   const skipped = gaps.reduce((sum, gap) => sum + gap.skipped, 0);
   const start = formatCursor(cluster, positions);
   return { positions, gaps, ready: { resume, reason, requested, start, skipped, serverTime: Date.now() } };
@@ -45,7 +46,7 @@ async function outcome(asked: Asked, log: LogState, history: History, cluster: s
     reason,
     positions: fallback.kind === "id" ? log.positions : await freshPositions(fallback, log, history),
   });
-  if (asked.malformed) return await reset(asked.malformed.reason);
+  if (asked.reset) return await reset(asked.reset.reason);
   const { start } = asked;
   if (start.kind !== "id") {
     return { resume: "fresh", reason: null, positions: await freshPositions(start, log, history) };

@@ -242,11 +242,11 @@ export class TopicHub implements AsyncDisposable {
       if (viewer.phase === "opening") continue;
       viewer.phase = "opening";
       const start = { kind: "earliest" } as const;
-      const malformed = {
+      const reset = {
         requested: viewer.lastId ?? formatCursor(this.#cluster, viewer.positions),
         reason: "topic-recreated",
       };
-      Object.assign(viewer.options, { start, fallback: start, malformed });
+      Object.assign(viewer.options, { start, fallback: start, reset });
       this.#start(viewer, this.#open(viewer));
     }
   }

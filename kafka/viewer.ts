@@ -3,7 +3,7 @@
  * The way out is a `Sink`, which routes/ makes of an SSE stream or a WebSocket. Left out: moving the cursor (topic_hub.ts).
  * @module */
 import type { Positions, StartAt } from "./cursor.ts";
-import type { Feed, Pick, Wire } from "./feed.ts";
+import type { Feed, Picker, Wire } from "./feed.ts";
 import { type Chunk, chunkOf } from "./ring.ts";
 
 /** A connection that takes events. */
@@ -24,12 +24,12 @@ export interface FollowOptions<T extends object> {
   readonly start: StartAt;
   /** Where to begin when `start` is an id that does not fit; default `latest`. */
   readonly fallback?: StartAt;
-  /** An id that could not even be read: told as a reset. */
-  readonly malformed?: { readonly requested: string; readonly reason: string };
+  /** Told as a reset, with its reason: an id that could not even be read, a log that has become another one. */
+  readonly reset?: { readonly requested: string; readonly reason: string };
   /** Called when the start is known, and again when the log has become another one. */
   readonly onReady?: (ready: Ready) => void;
   /** Which records are shown. */
-  readonly pick?: Pick<T>;
+  readonly pick?: Picker<T>;
 }
 
 /** The first event of a stream. */

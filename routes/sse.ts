@@ -5,10 +5,11 @@
  * @see {@link https://html.spec.whatwg.org/multipage/server-sent-events.html}
  * @module */
 import type { Context } from "hono";
-import { defineWire, type Feed, type Pick } from "../kafka/feed.ts";
+import { defineWire, type Feed, type Picker } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { Sink, Viewer } from "../kafka/viewer.ts";
-import { type Asked, refusal, type StreamDeps } from "./streams.ts";
+import type { Asked } from "../kafka/start.ts";
+import { refusal, type StreamDeps } from "./streams.ts";
 
 const headers = {
   "content-type": "text/event-stream",
@@ -32,7 +33,7 @@ export interface StreamOf<T extends object> {
   readonly topic: string;
   readonly feed: Feed<T>;
   readonly asked: Asked;
-  readonly pick?: Pick<T>;
+  readonly pick?: Picker<T>;
 }
 
 /** Answers with a stream of events; its first bytes leave before Kafka is asked. */

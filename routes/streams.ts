@@ -8,8 +8,8 @@ import { StreamError } from "../errors.ts";
 import { parseCursor, type StartAt } from "../kafka/cursor.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import type { Hub } from "../kafka/hub.ts";
+import type { Asked } from "../kafka/start.ts";
 import { isTopicName } from "../kafka/topics.ts";
-import type { FollowOptions } from "../kafka/viewer.ts";
 
 /** What stream routes work with. */
 export interface StreamDeps {
@@ -17,9 +17,6 @@ export interface StreamDeps {
   readonly heartbeats: Heartbeats;
   readonly config: { readonly maxConnections: number; readonly heartbeatMs: number };
 }
-
-/** Where and from which records a stream begins. */
-export type Asked = Pick<FollowOptions<object>, "start" | "fallback" | "malformed">;
 
 /** Why a stream is not served now, or null. */
 export function refusal({ hub, config }: StreamDeps): "draining" | "full" | null {
@@ -60,7 +57,7 @@ export function readStart(c: Context, lastEventId?: string): Asked {
     // Told by the first event instead.
   }
   const requested = lastEventId.slice(0, 200);
-  return { start: fallback, fallback, malformed: { requested, reason: "malformed" } };
+  return { start: fallback, fallback, reset: { requested, reason: "malformed" } };
 }
 
 function cursorOf(text: string): StartAt {

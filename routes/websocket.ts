@@ -9,10 +9,11 @@
 import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
-import { defineWire, type Feed, type Pick, type Wire } from "../kafka/feed.ts";
+import { defineWire, type Feed, type Picker, type Wire } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { Ready, Sink, Viewer } from "../kafka/viewer.ts";
-import { type Asked, refusal, type StreamDeps } from "./streams.ts";
+import type { Asked } from "../kafka/start.ts";
+import { refusal, type StreamDeps } from "./streams.ts";
 
 /** The default subprotocol. */
 export const jsonProtocol = "tailrace.v1.json";
@@ -44,7 +45,7 @@ export interface SocketOf<T extends object> {
   readonly topic: string;
   readonly feed: Feed<T>;
   readonly asked: Asked;
-  readonly pick?: Pick<T>;
+  readonly pick?: Picker<T>;
   readonly wire: Wire;
   /** Subprotocol that is chosen when the client offers it. */
   readonly protocol?: string;

@@ -156,9 +156,9 @@ Deno.test("resolveStart() begins after a reset where the fallback says", async (
 });
 
 Deno.test("resolveStart() tells an id that could not be read, as it came", async () => {
-  const malformed = { requested: "nonsense", reason: "malformed" };
+  const reset = { requested: "nonsense", reason: "malformed" };
   const { ready, positions } = await resolveStart(
-    { start: { kind: "latest" }, malformed },
+    { start: { kind: "latest" }, reset },
     logState([5]),
     history(),
   );

@@ -45,7 +45,7 @@ Deno.test("readStart() never refuses a Last-Event-ID", () => {
     assertEquals(readStart(context("cursor=t.7"), text), {
       start: { kind: "time", ms: 7 },
       fallback: { kind: "time", ms: 7 },
-      malformed: { requested: text.slice(0, 200), reason: "malformed" },
+      reset: { requested: text.slice(0, 200), reason: "malformed" },
     });
   }
 });
