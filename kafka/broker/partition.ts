@@ -62,6 +62,11 @@ export class Partition {
     this.#cache = cache;
   }
 
+  /** Where the records end that no open transaction may still take back. */
+  get lastStable(): number {
+    return this.end;
+  }
+
   bounds(): PartitionBounds {
     return { start: this.start, end: this.end, bytes: this.bytes, topTimestamp: this.topTimestamp };
   }

@@ -33,6 +33,20 @@ export interface TopicSettings {
   readonly appendTime: boolean;
   /** How far ahead of the clock a record's time may lie, in milliseconds. */
   readonly timestampAheadMs: number;
+  /** How far behind the clock a record's time may lie, in milliseconds. */
+  readonly timestampBehindMs: number;
+  /** Old records go by age and size (cleanup.policy has delete). */
+  readonly deletes: boolean;
+  /** Of each key the newest record is kept (cleanup.policy has compact). */
+  readonly compacts: boolean;
+  /** Records younger than this are not compacted, in milliseconds. */
+  readonly minCompactionLagMs: number;
+  /** Records older than this are compacted whatever the ratio, in milliseconds. */
+  readonly maxCompactionLagMs: number;
+  /** Part of a log that has to be new since it was last compacted, 0 to 1, before it is compacted again. */
+  readonly minDirtyRatio: number;
+  /** How long a tombstone stays readable after it was compacted, in milliseconds. */
+  readonly deleteRetentionMs: number;
 }
 
 /** Names, defaults and checks of every topic setting of one broker. */
@@ -70,6 +84,13 @@ export class TopicConfigs {
       maxMessageBytes: Number(value("max.message.bytes")),
       appendTime: value("message.timestamp.type") === "LogAppendTime",
       timestampAheadMs: Number(value("message.timestamp.after.max.ms")),
+      timestampBehindMs: Number(value("message.timestamp.before.max.ms")),
+      deletes: policies(value("cleanup.policy")).includes("delete"),
+      compacts: policies(value("cleanup.policy")).includes("compact"),
+      minCompactionLagMs: Number(value("min.compaction.lag.ms")),
+      maxCompactionLagMs: Number(value("max.compaction.lag.ms")),
+      minDirtyRatio: Number(value("min.cleanable.dirty.ratio")),
+      deleteRetentionMs: Number(value("delete.retention.ms")),
     };
   }
 }
@@ -123,9 +144,12 @@ function only(name: string, allowed: readonly [string, ...string[]], why = ""): 
 }
 
 function cleanupPolicy(value: string): string | undefined {
-  const policies = value.split(",").map((policy) => policy.trim());
-  if (policies.includes("compact")) return "this broker does not compact, it must be delete";
-  return policies.every((policy) => policy === "delete") ? undefined : "must be delete";
+  const known = policies(value).every((policy) => policy === "delete" || policy === "compact");
+  return known ? undefined : "must be delete, compact or both";
+}
+
+function policies(value: string): string[] {
+  return value.split(",").map((policy) => policy.trim());
 }
 
 function ratio(value: string): string | undefined {

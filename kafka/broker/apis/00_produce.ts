@@ -10,16 +10,10 @@
  * header is checked.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_Produce} @module */
 
+import { checkBatch, type Refusal, refusal } from "../batch_checks.ts";
 import type { AppendResult, NewBatch } from "../log.ts";
 import type { Partition } from "../partition.ts";
 import { errorName, errors } from "../wire/error_codes.ts";
-import {
-  BATCH_HEADER_BYTES,
-  codecs,
-  hasValidCrc,
-  readBatchHeader,
-  walkRecords,
-} from "../wire/record_batch.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import { type Answer, type Api, type BrokerState, CloseConnection, itemError } from "./mod.ts";
@@ -42,12 +36,6 @@ interface ProduceRequest {
   readonly transactionalId: string | null;
   readonly acks: number;
   readonly topics: TopicProduce[];
-}
-
-/** Why a batch is refused. */
-interface Refusal {
-  readonly error: number;
-  readonly message: string;
 }
 
 export const produce: Api = {
@@ -117,85 +105,6 @@ function check(
   return checkBatch(request.version, partition, bytes, broker.now());
 }
 
-function checkBatch(
-  version: number,
-  partition: Partition,
-  bytes: Uint8Array,
-  nowMs: number,
-): NewBatch | Refusal {
-  const { maxMessageBytes, timestampAheadMs, appendTime } = partition.topic.settings;
-  if (bytes.byteLength < BATCH_HEADER_BYTES) {
-    return refusal(errors.CORRUPT_MESSAGE, "The batch has no whole header");
-  }
-  const header = readBatchHeader(bytes);
-  if (header.size > maxMessageBytes) {
-    return refusal(
-      errors.MESSAGE_TOO_LARGE,
-      `The batch has ${header.size} bytes, the topic takes ${maxMessageBytes}`,
-    );
-  }
-  if (header.magic !== 2) {
-    return refusal(errors.INVALID_RECORD, `The format of the batch is ${header.magic}, not 2`);
-  }
-  if (header.size < BATCH_HEADER_BYTES || header.size > bytes.byteLength) {
-    return refusal(
-      errors.CORRUPT_MESSAGE,
-      `The batch says it has ${header.size} bytes, ${bytes.byteLength} came`,
-    );
-  }
-  if (header.size < bytes.byteLength) return refusal(errors.INVALID_RECORD, "There is more than one batch");
-  if (!hasValidCrc(bytes)) return refusal(errors.CORRUPT_MESSAGE, "The checksum of the batch is wrong");
-  if (header.baseOffset !== 0) return refusal(errors.INVALID_RECORD, "The base offset of the batch is not 0");
-  if (header.recordCount <= 0 || header.recordCount !== header.lastOffsetDelta + 1) {
-    return refusal(errors.INVALID_RECORD, "The number of records does not match the last offset");
-  }
-  if (header.isControl) return refusal(errors.INVALID_RECORD, "Clients must not send control batches");
-  if (header.isTransactional) {
-    return refusal(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions");
-  }
-  if (header.producerId >= 0 && (header.producerEpoch < 0 || header.baseSequence < 0)) {
-    return refusal(errors.INVALID_RECORD, "An idempotent batch needs an epoch and a sequence");
-  }
-  if (header.codec > codecs.zstd) {
-    return refusal(errors.UNSUPPORTED_COMPRESSION_TYPE, `There is no codec ${header.codec}`);
-  }
-  if (header.codec === codecs.zstd && version < 7) {
-    return refusal(errors.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7");
-  }
-  const maxTimestamp = header.codec === codecs.none ? newestTimestamp(bytes, header) : header.maxTimestamp;
-  if (maxTimestamp === undefined) {
-    return refusal(errors.INVALID_RECORD, "The records of the batch are broken");
-  }
-  if (!appendTime && !(maxTimestamp <= nowMs + timestampAheadMs && Number.isSafeInteger(maxTimestamp))) {
-    return refusal(
-      errors.INVALID_TIMESTAMP,
-      `The time ${maxTimestamp} is too far ahead of the broker's ${nowMs}`,
-    );
-  }
-  return { partition, bytes, header, maxTimestamp };
-}
-
-/** Walks the records; undefined if they are broken. */
-function newestTimestamp(
-  bytes: Uint8Array,
-  header: { recordCount: number; baseTimestamp: number },
-): number | undefined {
-  let newest = -1;
-  let expected = 0;
-  const whole = walkRecords(
-    bytes.subarray(BATCH_HEADER_BYTES),
-    header.recordCount,
-    (offsetDelta, timestampDelta) => {
-      if (offsetDelta !== expected) return true;
-      expected += 1;
-      const timestamp = header.baseTimestamp + timestampDelta;
-      if (timestamp > newest) newest = timestamp;
-      return false;
-    },
-  );
-  return whole && expected === header.recordCount ? newest : undefined;
-}
-
 async function append(batches: ReadonlyMap<PartitionProduce, NewBatch>, broker: BrokerState): Promise<void> {
   const wanted = [...batches.keys()];
   try {
@@ -245,8 +154,4 @@ function writeAnswer({ version, topics }: ProduceRequest, out: WireWriter): void
 function refuse(wanted: PartitionProduce, { error, message }: Refusal): void {
   wanted.result = { error: error as AppendResult["error"], baseOffset: -1, appendTimeMs: -1 };
   wanted.message = message;
-}
-
-function refusal(error: number, message: string): Refusal {
-  return { error, message };
 }

@@ -92,6 +92,7 @@ export const errors = {
   DUPLICATE_RESOURCE: 92,
   UNACCEPTABLE_CREDENTIAL: 93,
   UNKNOWN_TOPIC_ID: 100,
+  TRANSACTION_ABORTABLE: 120,
 } as const;
 
 /** One of {@link errors}. */
