@@ -142,15 +142,16 @@ export class Groups implements Disposable {
     return errors;
   }
 
-  /** Tells whether the sender may commit offsets in a group now; one nobody joined is made on the spot. */
-  checkCommit(groupId: string, claim: MemberClaim): GroupError {
+  /** Tells whether the sender may commit offsets in a group now; one nobody joined is made on the spot.
+   * @param inTransaction whether they are held back until a transaction ends (TxnOffsetCommit) */
+  checkCommit(groupId: string, claim: MemberClaim, inTransaction = false): GroupError {
     if (this.#closed) return "COORDINATOR_NOT_AVAILABLE";
     if (!isStorable(groupId)) return "INVALID_GROUP_ID";
     const known = this.#groups.get(groupId);
     if (!known && claim.generation >= 0) return "ILLEGAL_GENERATION";
     const group = known ?? this.#open(groupId);
     if (!group) return "GROUP_MAX_SIZE_REACHED";
-    const error = group.commit(claim);
+    const error = inTransaction ? group.commitInTransaction(claim) : group.commit(claim);
     if (error === "NONE" && group.state === "Empty") this.#usedAt.set(groupId, this.#rules.clock.now());
     return error;
   }

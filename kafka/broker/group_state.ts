@@ -188,6 +188,17 @@ export class Group {
     return "NONE";
   }
 
+  /** The same for offsets that a transaction holds back: a producer that names no member is believed, as the
+   * transaction fences its rivals, and one that does is heard in any state of its generation (KIP-447). */
+  commitInTransaction(claim: MemberClaim): GroupError {
+    const { memberId, instanceId, generation } = claim;
+    if (generation < 0 && memberId === "" && instanceId === null) return "NONE";
+    if (generation < 0 && this.state === "Empty") return "NONE";
+    const member = this.#find(memberId, instanceId);
+    if (typeof member === "string") return member;
+    return generation === this.generation ? "NONE" : "ILLEGAL_GENERATION";
+  }
+
   /** Stops every timer and answers whoever is parked. */
   close(): void {
     this.#barrier.stop();
