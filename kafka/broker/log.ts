@@ -11,6 +11,7 @@ import type { Partition, PartitionBounds, StoredBatch } from "./partition.ts";
 import { afterAppend, checkSequence, type ProducerState } from "./producers.ts";
 import { lazyStatement, type Store } from "./store.ts";
 import type { Topics } from "./topics.ts";
+import { TransactionIndex } from "./transaction_index.ts";
 import { type ErrorCode, errors } from "./wire/error_codes.ts";
 import { assignOffset, type BatchHeader, stampAppendTime } from "./wire/record_batch.ts";
 
@@ -57,6 +58,7 @@ export interface ReadResult {
 export class Log {
   readonly #store: Store;
   readonly #now: () => number;
+  readonly #transactions: TransactionIndex;
   readonly #dirty = new Set<Partition>();
   readonly #dirtyProducers = new Map<Partition, Set<number>>();
   readonly #insert;
@@ -85,7 +87,11 @@ export class Log {
       `INSERT INTO producers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
          epoch = excluded.epoch, seen_ms = excluded.seen_ms, batches = excluded.batches`,
     );
-    this.#loadProducers();
+    this.#transactions = new TransactionIndex(store);
+    this.#load();
+    topics.onDelete(({ partitions }) => {
+      for (const partition of partitions) this.#transactions.forgetPartition(partition);
+    });
     store.beforeCommit(() => this.#saveDirty());
   }
 
@@ -123,6 +129,12 @@ export class Log {
   /** Marks a partition whose bounds changed: its row is written with the commit. */
   touched(partition: Partition): void {
     this.#dirty.add(partition);
+  }
+
+  /** Forgets aborted transactions whose records are gone, as `beforeOffset` is the log start or about to be: a number of
+   * them, the rest when it is asked again. Inside a store write only. */
+  forgetAborted(partition: Partition, beforeOffset: number): void {
+    if (partition.abortedIn !== undefined) this.#transactions.forgetAborted(partition, beforeOffset);
   }
 
   /** Answers every waiting fetch with what there is. */
@@ -239,8 +251,9 @@ export class Log {
     this.#dirtyProducers.clear();
   }
 
-  #loadProducers(): void {
+  #load(): void {
     const partitions = new Map([...this.topics.partitions()].map((partition) => [partition.id, partition]));
+    this.#transactions.load(partitions);
     const rows = this.#store.db.prepare("SELECT * FROM producers WHERE seen_ms > ?");
     for (const row of rows.iterate(this.#now() - PRODUCER_EXPIRY_MS)) {
       const batches = (JSON.parse(String(row.batches)) as [number, number, number, number][])

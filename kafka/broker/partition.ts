@@ -1,10 +1,11 @@
-/** One partition in memory: its bounds, the newest batches, who waits for more, and the state of its producers.
- * The rows behind it are written by log.ts. @module */
+/** One partition in memory: its bounds, the newest batches, who waits for more, and the state of its producers and
+ * their open transactions. The rows behind it are written by log.ts. @module */
 
 import type { BatchCache } from "./batch_cache.ts";
 import { Deque } from "./deque.ts";
 import type { ProducerState } from "./producers.ts";
 import type { Topic } from "./topics.ts";
+import type { AbortedTransaction, OpenTransaction, TransactionIndex } from "./transaction_index.ts";
 
 /** A stored batch as a fetch sends it. */
 export interface StoredBatch {
@@ -42,6 +43,12 @@ export class Partition {
   deleted = false;
   /** By producer id. States are replaced, never changed, so that a write can be taken back. */
   readonly producers: Map<number, ProducerState> = new Map();
+  /** Bytes appended since the broker started. */
+  appended = 0;
+  /** Transactions that have written here and not ended, by first offset; replaced, never changed. */
+  open: readonly OpenTransaction[] = [];
+  /** Where its aborted transactions are listed; undefined while it has none. */
+  abortedIn: TransactionIndex | undefined;
   readonly #newest = new Deque<StoredBatch>();
   readonly #cache: BatchCache;
   readonly #waiters = new Set<Waiter>();
@@ -62,9 +69,20 @@ export class Partition {
     this.#cache = cache;
   }
 
-  /** Where the records end that no open transaction may still take back. */
+  /** Where the records end that no open transaction may still take back: the last stable offset. */
   get lastStable(): number {
-    return this.end;
+    const oldest = this.open[0];
+    return oldest === undefined ? this.end : Math.max(oldest.firstOffset, this.start);
+  }
+
+  /** Bytes appended before the last stable offset, counted as {@link appended}. */
+  get appendedStable(): number {
+    return this.open[0]?.appendedBefore ?? this.appended;
+  }
+
+  /** The aborted transactions with records or their marker in `from`…`to` − 1, by first offset. */
+  aborted(from: number, to: number): readonly AbortedTransaction[] {
+    return this.abortedIn?.between(this, from, to) ?? [];
   }
 
   bounds(): PartitionBounds {
