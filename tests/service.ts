@@ -62,6 +62,11 @@ export class Service implements AsyncDisposable {
     return this.#running().pid;
   }
 
+  /** The folder of its embedded broker. */
+  get dataDir(): string {
+    return `${this.#folder}/data`;
+  }
+
   /** What the newest start has logged so far. */
   log(): string {
     return this.#program?.log() ?? "";
@@ -77,7 +82,7 @@ export class Service implements AsyncDisposable {
       BROKER_HOST: "127.0.0.1",
       BROKER_PORT: String(this.#brokerPort),
       KAFKA_BROKERS: kafkaBrokers,
-      DATA_DIR: `${this.#folder}/data`,
+      DATA_DIR: this.dataDir,
       LOG_FORMAT: "json",
       ...settings,
     };
