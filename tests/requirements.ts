@@ -8,7 +8,9 @@ import { installApacheKafka } from "./apache_kafka.ts";
 import { onPath, testCache } from "./programs.ts";
 
 /** A program that a test may need. `apache-kafka` is Java 17 with Kafka's jars, fetched by Maven the first time. */
-export type Requirement = "java" | "maven" | "apache-kafka" | "chromium" | "kcat" | "kafka-python";
+export type Requirement = "java" | "maven" | "apache-kafka" | "chromium" | "kcat" | PythonClient;
+/** The Python libraries, as pip calls them. */
+export type PythonClient = "kafka-python" | "confluent-kafka" | "aiokafka";
 
 /** Whether tests that need it are ignored, and why (null when they are not). */
 export interface Availability {
@@ -66,11 +68,15 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   "apache-kafka": () => look.java() ?? installApacheKafka(),
   chromium: () => chromiumPath() === null ? "no chromium on the PATH, and CHROMIUM_PATH is not set" : null,
   kcat: () => onPath("kcat") === null ? "kcat is not on the PATH" : null,
-  "kafka-python": () =>
-    run(testPython(), "-c", "import kafka") === null
-      ? `${testPython()} has no kafka-python (set TAILRACE_TEST_PYTHON to one that has)`
-      : null,
+  "kafka-python": () => pythonClient("kafka-python", "kafka"),
+  "confluent-kafka": () => pythonClient("confluent-kafka", "confluent_kafka"),
+  aiokafka: () => pythonClient("aiokafka", "aiokafka"),
 };
+
+function pythonClient(name: PythonClient, module: string): string | null {
+  if (run(testPython(), "-c", `import ${module}`) !== null) return null;
+  return `${testPython()} has no ${name} (set TAILRACE_TEST_PYTHON to one that has)`;
+}
 
 /** What the program printed, or null when it could not be run or failed. */
 function run(program: string, ...args: readonly string[]): string | null {
