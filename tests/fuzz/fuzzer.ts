@@ -45,6 +45,7 @@ const framesPerVolley = 8;
 const volleysPerConnection = 6;
 /** Silence after which a connection is given up, in milliseconds. */
 const patienceMs = 150;
+const asItShouldBe = "as it should be";
 const maxProblems = 20;
 const maxHexShown = 4000;
 
@@ -100,11 +101,13 @@ export class Fuzzer {
     const { random } = this.#options;
     const pieces: Uint8Array[] = [];
     let isFramed = true;
+    let isRight = true;
     const count = random.between(1, framesPerVolley);
     for (let n = 0; n < count && isFramed; n++) {
       const sent = this.#next();
       pieces.push(sent.bytes);
       isFramed = sent.isFramed;
+      isRight &&= sent.how === asItShouldBe && sent.key !== 0; // a refused Produce with acks=0 closes, too
       if (isFramed) reader.expect(sent);
     }
     const whole = joined(...pieces);
@@ -120,6 +123,10 @@ export class Fuzzer {
     if (end === "closed") {
       this.report.closed++;
       this.report.handled++; // the frame that was refused
+      const next = reader.next();
+      if (isRight && next !== undefined) {
+        this.#problem(`connection closed for a right frame of api ${next.key}`, next);
+      }
     } else if (end === "silent") {
       this.report.abandoned++;
     }
@@ -143,7 +150,7 @@ export class Fuzzer {
     this.#correlationId = (this.#correlationId + 1) % 2 ** 31;
     const made = this.#maker.next(this.#correlationId);
     const frame = random.between(1, 100) <= 45
-      ? { bytes: made.frame, how: "as it should be", isFramed: true }
+      ? { bytes: made.frame, how: asItShouldBe, isFramed: true }
       : mutated(made.frame, random, this.#other);
     this.#other = made.frame;
     const view = new DataView(frame.bytes.buffer);
@@ -216,6 +223,11 @@ class AnswerReader {
 
   expect(sent: SentFrame): void {
     this.#expected.push(sent);
+  }
+
+  /** The oldest frame without an answer. */
+  next(): SentFrame | undefined {
+    return this.#expected[0];
   }
 
   /** Frames without an answer that needed none (Produce with acks=0), since it was last asked. */
