@@ -3,7 +3,7 @@
  * Per partition and producer the last five batches are remembered, so that a batch sent again is recognised and
  * answered with the offset it already has. The state is stored in the transaction of the batch itself, so it is
  * exact after a restart.
- * Left out: transactions.
+ * Left out: which transaction a batch belongs to (transactions.ts).
  * @see {@link https://cwiki.apache.org/confluence/display/KAFKA/KIP-98} @module */
 
 import type { Store } from "./store.ts";
@@ -30,7 +30,7 @@ export interface ProducedBatch {
 /** What is known of a producer in a partition. */
 export interface ProducerState {
   readonly epoch: number;
-  /** Newest last; at least one. */
+  /** Newest last; none if a marker brought the epoch and nothing was written under it. */
   readonly batches: readonly ProducedBatch[];
   /** When it last wrote, for expiry. */
   readonly seenMs: number;
@@ -47,11 +47,11 @@ const APPEND: SequenceVerdict = { kind: "append" };
 /** Decides about a batch by what is known of its producer.
  * @param state undefined when the broker knows nothing (any more): then any sequence is taken */
 export function checkSequence(state: ProducerState | undefined, header: BatchHeader): SequenceVerdict {
-  const newest = state?.batches.at(-1);
-  if (state === undefined || newest === undefined) return APPEND;
+  if (state === undefined) return APPEND;
   if (header.producerEpoch < state.epoch) return refuse(errors.INVALID_PRODUCER_EPOCH);
   const first = header.baseSequence;
-  if (header.producerEpoch > state.epoch) {
+  const newest = state.batches.at(-1);
+  if (header.producerEpoch > state.epoch || newest === undefined) {
     return first === 0 ? APPEND : refuse(errors.OUT_OF_ORDER_SEQUENCE_NUMBER);
   }
   const last = lastSequence(header);
@@ -75,6 +75,11 @@ export function afterAppend(
     batches: [...known.slice(1 - REMEMBERED), batch],
     seenMs: nowMs,
   };
+}
+
+/** The state after a marker that ended a transaction of the producer: a fencing one brings a higher epoch. */
+export function afterMarker(state: ProducerState | undefined, epoch: number, nowMs: number): ProducerState {
+  return { epoch, batches: state?.epoch === epoch ? state.batches : [], seenMs: nowMs };
 }
 
 /** Hands out producer ids that never repeat, also over restarts. */

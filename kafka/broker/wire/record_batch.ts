@@ -1,4 +1,5 @@
-/** Record batches of format v2: header, checks, and the two things a broker changes in them (base offset, append time).
+/** Record batches of format v2: header, checks, the two things a broker changes in them (base offset, append time), and
+ * the markers of transactions, which are the only batches a broker makes.
  *
  * Batches are stored and sent as they came. Uncompressed batches are walked record by record before they are accepted;
  * of compressed ones the header is checked (counts, checksum), their records are looked at only when a timestamp is
@@ -74,8 +75,7 @@ export function hasValidCrc(bytes: Uint8Array): boolean {
 /** Gives a batch its place in the log. Both fields lie outside the checksum. */
 export function assignOffset(bytes: Uint8Array, baseOffset: number, leaderEpoch: number): void {
   const view = viewOf(bytes);
-  view.setInt32(0, Math.floor(baseOffset / TWO_32));
-  view.setUint32(4, baseOffset >>> 0);
+  setInt64(view, 0, baseOffset);
   view.setInt32(12, leaderEpoch);
 }
 
@@ -83,9 +83,52 @@ export function assignOffset(bytes: Uint8Array, baseOffset: number, leaderEpoch:
 export function stampAppendTime(bytes: Uint8Array, atMs: number): void {
   const view = viewOf(bytes);
   view.setInt16(21, view.getInt16(21) | LOG_APPEND_TIME);
-  view.setInt32(35, Math.floor(atMs / TWO_32));
-  view.setUint32(39, atMs >>> 0);
+  setInt64(view, 35, atMs);
   view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
+}
+
+/** Epoch of the transaction coordinator in its markers: there is one coordinator, for ever. */
+const COORDINATOR_EPOCH = 0;
+
+/** The control batch that ends a producer's transaction in a partition. Its one record has
+ * key `version:INT16 0, type:INT16 0 abort or 1 commit` and value `version:INT16 0, coordinator_epoch:INT32`.
+ * @param atMs milliseconds since the epoch */
+export function transactionMarker(
+  { producerId, epoch, commit }: { producerId: number; epoch: number; commit: boolean },
+  atMs: number,
+): Uint8Array<ArrayBuffer> {
+  const record = [
+    16 << 1,
+    0,
+    0,
+    0,
+    4 << 1,
+    0,
+    0,
+    0,
+    commit ? 1 : 0,
+    6 << 1,
+    0,
+    0,
+    0,
+    0,
+    0,
+    COORDINATOR_EPOCH,
+    0,
+  ];
+  const bytes = new Uint8Array(BATCH_HEADER_BYTES + record.length);
+  bytes.set(record, BATCH_HEADER_BYTES);
+  const view = viewOf(bytes);
+  view.setInt32(8, bytes.byteLength - PREFIX_BYTES);
+  view.setInt8(16, 2); // magic
+  view.setInt16(21, TRANSACTIONAL | CONTROL);
+  for (const at of [27, 35]) setInt64(view, at, atMs); // base and newest timestamp
+  setInt64(view, 43, producerId);
+  view.setInt16(51, epoch);
+  view.setInt32(53, -1); // it takes no sequence
+  view.setInt32(57, 1);
+  view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
+  return bytes;
 }
 
 /** Walks uncompressed records and checks their structure: every length has to fit.
@@ -169,6 +212,11 @@ class RecordCursor {
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function setInt64(view: DataView, at: number, value: number): void {
+  view.setInt32(at, Math.floor(value / TWO_32));
+  view.setUint32(at + 4, value >>> 0);
 }
 
 function int64(view: DataView, at: number): number {
