@@ -198,7 +198,11 @@ function brokerMetrics(registry: Registry): (snapshot: BrokerMetrics) => void {
     "api",
     "error",
   );
-  const refused = counter("refused_connections_total", "Connections refused or ended for what they sent");
+  const refused = counter(
+    "refused_connections_total",
+    "Connections refused or ended for what they did",
+    "reason",
+  );
   const received = counter("received_bytes_total", "Bytes received from Kafka clients");
   const sent = counter("sent_bytes_total", "Bytes sent to Kafka clients");
   const connections = gauge("connections", "Open connections of Kafka clients");
@@ -209,7 +213,7 @@ function brokerMetrics(registry: Registry): (snapshot: BrokerMetrics) => void {
     new SnapshotHistogram("tailrace_broker_commit_duration_seconds", "Time of a commit to disk"),
   );
   return (snapshot) => {
-    refused.set({}, snapshot.refusedConnections);
+    for (const { kind, count } of snapshot.refusedConnections) refused.set({ reason: kind }, count);
     received.set({}, snapshot.bytesIn);
     sent.set({}, snapshot.bytesOut);
     for (const { api, error, count } of snapshot.requests) requests.set({ api, error }, count);

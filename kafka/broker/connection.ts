@@ -2,16 +2,14 @@
  *
  * As in Kafka requests of a connection run one after the other, so each sees what the ones before it did; only
  * pipelined APIs (Produce) overlap, to share a commit. Everything is bounded: frame size, bytes and number of
- * requests that wait, the time half a frame or an unread answer may take. Whatever breaks a rule costs this
- * connection and one log line.
- * Left out: TLS and SASL.
+ * requests that wait, the time half a frame, an unread answer, a TLS handshake or a login may take. Whatever breaks a
+ * rule costs this connection and one log line. Who it is, is found out in sasl.ts; before that nothing else is served.
  * @see {@link https://kafka.apache.org/protocol#protocol_network} @module */
 
 import { unsupportedApiVersions } from "./apis/18_api_versions.ts";
 import {
   type Answer,
   type Api,
-  apiOf,
   type ApiRequest,
   apis,
   type BrokerState,
@@ -21,25 +19,15 @@ import {
 } from "./apis/mod.ts";
 import { Deque } from "./deque.ts";
 import { FrameBuffer } from "./frames.ts";
+import { joinSmall } from "./pieces.ts";
+import type { ConnectionLimits, SharedMemory } from "./limits.ts";
+import type { RefusalKind, Refusals } from "./refusals.ts";
 import type { RequestCounters } from "./request_counters.ts";
+import { API_VERSIONS, readHeader } from "./request_header.ts";
+import type { Authentication, Authenticator } from "./sasl.ts";
+import { isGone, isLoopback, type Socket } from "./sockets.ts";
 import { WireError, WireReader } from "./wire/reader.ts";
 import { WireWriter } from "./wire/writer.ts";
-
-/** What one connection may take. */
-export interface ConnectionLimits {
-  /** Largest request, in bytes. */
-  readonly maxFrameBytes: number;
-  /** Bytes of requests that wait for their answer, beyond which nothing more is read. */
-  readonly maxUnansweredBytes: number;
-  /** Requests that wait for their answer, beyond which nothing more is read. */
-  readonly maxUnanswered: number;
-  /** Time in which a frame that has begun must be whole, in milliseconds. */
-  readonly halfFrameMs: number;
-  /** Time in which a client must take an answer, in milliseconds. */
-  readonly unreadAnswerMs: number;
-  /** Time without a request after which a connection is closed, in milliseconds. */
-  readonly idleMs: number;
-}
 
 /** A request on its way through: waiting, running, or answered and waiting for its turn to leave. */
 interface Slot {
@@ -51,28 +39,32 @@ interface Slot {
   answer: Uint8Array[] | undefined;
 }
 
-/** Memory that all connections take together for requests that are not whole or not answered yet, in bytes. */
-export interface SharedMemory {
-  held: number;
-  readonly max: number;
-}
-
 /** What the connections of a broker share. */
 export interface ConnectionContext {
   readonly broker: BrokerState;
   readonly limits: ConnectionLimits;
   readonly counters: RequestCounters;
   readonly memory: SharedMemory;
+  readonly refusals: Refusals;
+  /** Asks who connects; undefined lets everybody in. */
+  readonly authenticator: Authenticator | undefined;
 }
 
-const API_VERSIONS = 18;
+/** Longest request before the login: a token of SASL, or ApiVersions. */
+const EARLY_FRAME_BYTES = 32 * 1024;
+const MIB = 1024 * 1024;
+/** How long a piece of an answer is on its way before its client counts as one that does not read. */
+const STALLED_MS = 5_000;
+/** Looks at a user who is gone before the connection is cut: a file that is just being written may lack some. */
+const REVOKED_LOOKS = 3;
 
 /** Serves one socket from {@link run} until it is closed. */
 export class Connection {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Socket;
   readonly #context: ConnectionContext;
   readonly #frames: FrameBuffer;
-  readonly #clientHost: string;
+  readonly #client: Deno.NetAddr;
+  readonly #authentication: Authentication | undefined;
   readonly #gone = new AbortController();
   readonly #waiting = new Deque<Slot>();
   readonly #running = new Deque<Slot>();
@@ -85,13 +77,25 @@ export class Connection {
   #resumeReading: (() => void) | undefined;
   #lastReadMs = performance.now();
   #frameSinceMs = 0;
+  /** Since when what is being written is, when it must have left, and the bytes of all answers that have not. */
   #writeSinceMs = 0;
+  #writeUntilMs = 0;
+  #unsentBytes = 0;
+  readonly #openedMs = performance.now();
+  #isHandshaking: boolean;
+  #revokedLooks = 0;
+  /** Why the connection ends once its answers have left. */
+  #lastWord: string | undefined;
 
-  constructor(conn: Deno.TcpConn, context: ConnectionContext) {
+  constructor(conn: Socket, context: ConnectionContext) {
+    const { limits, authenticator } = context;
     this.#conn = conn;
     this.#context = context;
-    this.#frames = new FrameBuffer(context.limits.maxFrameBytes);
-    this.#clientHost = `/${(conn.remoteAddr as Deno.NetAddr).hostname}`;
+    this.#client = conn.remoteAddr as Deno.NetAddr;
+    this.#isHandshaking = "handshake" in conn;
+    const isPrivate = this.#isHandshaking || isLoopback(this.#client.hostname);
+    this.#authentication = authenticator?.begin(isPrivate, this.#gone.signal);
+    this.#frames = new FrameBuffer(authenticator === undefined ? limits.maxFrameBytes : EARLY_FRAME_BYTES);
   }
 
   /** Whether every request is answered and every answer has left. */
@@ -102,7 +106,7 @@ export class Connection {
   /** Reads until the client or a broken rule ends the connection; never throws. */
   async run(): Promise<void> {
     try {
-      this.#conn.setNoDelay(true);
+      await this.#prepare();
       while (!this.#closed && await this.#readSome()) {
         for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
           this.#accept(frame);
@@ -120,15 +124,45 @@ export class Connection {
 
   /** Closes it when it is too slow or idle; asked from time to time. */
   checkTimes(nowMs: number): void {
-    const { halfFrameMs, unreadAnswerMs, idleMs } = this.#context.limits;
-    if (this.#writing) {
-      if (nowMs - this.#writeSinceMs > unreadAnswerMs) this.#end("the client does not read its answers");
+    const { halfFrameMs, setUpMs, idleMs } = this.#context.limits;
+    if (this.isEarly) {
+      if (nowMs - this.#openedMs > setUpMs) {
+        const what = this.#isHandshaking ? "the TLS handshake" : "the login";
+        this.#end(this.#isHandshaking ? "tls" : "sasl", `${what} was not done in ${setUpMs} ms`);
+      }
+    } else if (this.#isRevoked()) {
+      this.#end("sasl", `user ${JSON.stringify(this.#authentication?.user)} was removed`);
+    } else if (this.#writing) {
+      if (nowMs > this.#writeUntilMs) this.#end("slow", "the client does not read its answers");
     } else if (this.#frames.isMidFrame && !this.#isFull()) {
-      if (nowMs - this.#frameSinceMs > halfFrameMs) this.#end("a request did not arrive whole in time");
+      if (nowMs - this.#frameSinceMs > halfFrameMs) {
+        this.#end("slow", "a request did not arrive whole in time");
+      }
     } else if (this.isQuiet && nowMs - this.#lastReadMs > idleMs) {
-      this.#context.broker.logger.debug("idle connection closed", { client: this.#clientHost });
+      this.#context.broker.logger.debug("idle connection closed", { client: this.#address });
       this.close();
     }
+  }
+
+  /** Bytes of answers that have not left. */
+  get unsentBytes(): number {
+    return this.#closed ? 0 : this.#unsentBytes;
+  }
+
+  /** Whether its TLS handshake or its login is not done. */
+  get isEarly(): boolean {
+    return this.#isHandshaking ||
+      (this.#authentication !== undefined && this.#authentication.user === undefined);
+  }
+
+  /** Whether the client has taken nothing whole for some time. */
+  isStalled(nowMs: number): boolean {
+    return this.#writing && nowMs - this.#writeSinceMs > STALLED_MS;
+  }
+
+  /** Ends it for the good of the others. */
+  giveUp(reason: string): void {
+    this.#end("limit", reason);
   }
 
   /** Takes no further requests; those that came are still answered. */
@@ -149,13 +183,29 @@ export class Connection {
     } catch { /* closed by a failed read or write already */ }
   }
 
+  /** What comes before the first request. */
+  async #prepare(): Promise<void> {
+    if ("setNoDelay" in this.#conn) this.#conn.setNoDelay(true);
+    else await this.#conn.handshake();
+    this.#isHandshaking = false;
+  }
+
+  #isRevoked(): boolean {
+    this.#revokedLooks = this.#authentication?.isRevoked ? this.#revokedLooks + 1 : 0;
+    return this.#revokedLooks >= REVOKED_LOOKS;
+  }
+
+  get #address(): string {
+    return `${this.#client.hostname}:${this.#client.port}`;
+  }
+
   /** One read; false at the end of the stream. */
   async #readSome(): Promise<boolean> {
     const room = this.#frames.room();
     this.#account();
     const { held, max } = this.#context.memory;
     if (held > max && this.#accounted > 0) {
-      this.#end("too much memory is taken by requests of all connections");
+      this.#end("limit", "too much memory is taken by requests of all connections");
       return false;
     }
     const wasMidFrame = this.#frames.isMidFrame;
@@ -183,32 +233,17 @@ export class Connection {
 
   /** Reads the header of a request and queues it. */
   #accept(frame: Uint8Array<ArrayBuffer>): void {
-    if (this.#draining || this.#closed) return;
+    if (this.#draining || this.#closed || this.#lastWord !== undefined) return;
     this.#frameSinceMs = this.#lastReadMs; // a next frame that has begun came with this read
-    const header = new WireReader(frame, false);
-    const key = header.int16();
-    const version = header.int16();
-    const correlationId = header.int32();
-    const api = apiOf(key);
-    const isUnknownApiVersions = key === API_VERSIONS && api !== undefined && !serves(api, version);
-    if (api === undefined || (!serves(api, version) && !isUnknownApiVersions)) {
-      throw new CloseConnection(`Cannot serve api ${key} version ${version}`);
-    }
-    const clientId = header.oldNullableString();
-    const flexible = version >= api.flexibleFrom && !isUnknownApiVersions;
-    let bodyAt = frame.byteLength - header.remaining;
-    if (flexible) {
-      const tagged = new WireReader(frame.subarray(bodyAt), true);
-      tagged.tags();
-      bodyAt = frame.byteLength - tagged.remaining;
-    }
+    const { api, version, correlationId, clientId, flexible, bodyAt } = readHeader(frame);
     const request: ApiRequest = {
       version,
       body: new WireReader(frame.subarray(bodyAt), flexible),
       clientId,
-      clientHost: this.#clientHost,
+      clientHost: `/${this.#client.hostname}`,
       signal: this.#gone.signal,
       broker: this.#context.broker,
+      authentication: this.#authentication,
     };
     this.#waiting.push({ api, request, frame, bodyAt, correlationId, answer: undefined });
     this.#unansweredBytes += frame.byteLength;
@@ -229,6 +264,8 @@ export class Connection {
 
   #runOne(slot: Slot): void {
     const { api, request } = slot;
+    const refusal = this.#authentication?.refusalOf(api.key);
+    if (refusal !== undefined) return this.#end("sasl", `${api.name}: ${refusal}`);
     const out = this.#answerWriter(slot);
     try {
       if (!serves(api, request.version)) {
@@ -267,7 +304,7 @@ export class Connection {
       return;
     }
     const { logger } = request.broker;
-    logger.error("cannot answer a request", { api: api.name, client: this.#clientHost, error });
+    logger.error("cannot answer a request", { api: api.name, client: this.#address, error });
     const out = this.#answerWriter(slot);
     try {
       const body = new WireReader(frame.subarray(bodyAt), request.body.flexible);
@@ -282,6 +319,11 @@ export class Connection {
     if (this.#closed) return;
     this.#context.counters.count(slot.api.name, errorCode);
     slot.answer = answer === "none" ? [] : out.chunks(true);
+    this.#unsentBytes += answer === "none" ? 0 : out.size;
+    if (typeof answer === "object") this.#lastWord = answer.refusal;
+    if (this.#authentication?.user !== undefined) {
+      this.#frames.maxFrameBytes = this.#context.limits.maxFrameBytes;
+    }
     void this.#send();
   }
 
@@ -298,6 +340,7 @@ export class Connection {
     }
     this.#writing = false;
     if (this.#closed) return;
+    if (this.#lastWord !== undefined) return this.#end("sasl", this.#lastWord);
     this.#start();
     if (!this.#isFull()) {
       this.#resumeReading?.();
@@ -317,16 +360,19 @@ export class Connection {
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
+    const allowedMs = this.#context.limits.unreadAnswerMs * (1 + bytes.byteLength / MIB);
+    this.#writeSinceMs = performance.now();
+    this.#writeUntilMs = this.#writeSinceMs + allowedMs;
     for (let sent = 0; sent < bytes.byteLength && !this.#closed;) {
-      this.#writeSinceMs = performance.now();
       sent += await this.#conn.write(bytes.subarray(sent));
     }
+    this.#unsentBytes -= bytes.byteLength;
     this.#context.counters.bytesOut += bytes.byteLength;
   }
 
-  #end(reason: string): void {
+  #end(kind: RefusalKind, reason: string): void {
     if (this.#closed) return;
-    this.#context.broker.logger.warn("connection closed", { client: this.#clientHost, reason });
+    this.#context.refusals.add(kind, this.#address, reason);
     this.close();
   }
 
@@ -334,51 +380,13 @@ export class Connection {
   #fail(error: unknown, api?: string): void {
     if (this.#closed) return;
     if (error instanceof WireError || error instanceof CloseConnection) {
-      this.#end(api === undefined ? error.message : `${api}: ${error.message}`);
+      this.#end("protocol", api === undefined ? error.message : `${api}: ${error.message}`);
       return;
     }
-    if (isGone(error)) this.#context.broker.logger.debug("connection lost", { client: this.#clientHost });
-    else this.#context.broker.logger.error("connection failed", { client: this.#clientHost, api, error });
+    const { logger } = this.#context.broker;
+    if (isGone(error)) logger.debug("connection lost", { client: this.#address });
+    else if (error instanceof Deno.errors.InvalidData) this.#end("tls", `TLS failed: ${error.message}`);
+    else logger.error("connection failed", { client: this.#address, api, error });
     this.close();
   }
-}
-
-/** Joins neighbouring small pieces: several pipelined answers leave in one system call. */
-function joinSmall(pieces: Uint8Array[]): Uint8Array[] {
-  if (pieces.length < 2) return pieces;
-  const out: Uint8Array[] = [];
-  let from = 0;
-  let bytes = 0;
-  const flush = (to: number): void => {
-    const run = pieces.slice(from, to);
-    if (run.length === 1) out.push(run[0] as Uint8Array);
-    else if (run.length > 1) out.push(join(run, bytes));
-    from = to;
-    bytes = 0;
-  };
-  for (const [i, piece] of pieces.entries()) {
-    if (bytes > 0 && bytes + piece.byteLength > JOINED_BYTES) flush(i);
-    bytes += piece.byteLength;
-  }
-  flush(pieces.length);
-  return out;
-}
-
-/** Up to this size copying is cheaper than another system call. */
-const JOINED_BYTES = 64 * 1024;
-
-function join(pieces: Uint8Array[], bytes: number): Uint8Array {
-  const joined = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    joined.set(piece, at);
-    at += piece.byteLength;
-  }
-  return joined;
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
 }

@@ -18,11 +18,9 @@ export class FrameBuffer {
   /** Where the frame that is being read begins, and where its bytes end so far. */
   #from = 0;
   #end = 0;
-  readonly #maxFrameBytes: number;
 
-  constructor(maxFrameBytes: number) {
-    this.#maxFrameBytes = maxFrameBytes;
-  }
+  /** @param maxFrameBytes longest frame that is taken; may change between two frames */
+  constructor(public maxFrameBytes: number) {}
 
   /** Whether part of a frame has come and the rest has not. */
   get isMidFrame(): boolean {
@@ -58,10 +56,9 @@ export class FrameBuffer {
   next(): Uint8Array<ArrayBuffer> | undefined {
     if (this.#end - this.#from < LENGTH_BYTES) return undefined;
     const length = this.#length();
-    if (length < 0 || length > this.#maxFrameBytes) {
-      throw new WireError(
-        `Cannot read frame as its length is ${length}, allowed are 0..${this.#maxFrameBytes}`,
-      );
+    if (length < 0 || length > this.maxFrameBytes) {
+      const allowed = `allowed are 0..${this.maxFrameBytes}`;
+      throw new WireError(`Cannot read frame as its length is ${length}, ${allowed}${hintOf(length)}`);
     }
     const begin = this.#from + LENGTH_BYTES;
     if (this.#end - begin < length) return undefined;
@@ -84,4 +81,11 @@ export class FrameBuffer {
     this.#from = 0;
     this.#end = have;
   }
+}
+
+/** What speaks that way, when the four bytes that should be a length are the beginning of another protocol. */
+function hintOf(length: number): string {
+  if (length >>> 16 === 0x1603) return ": found TLS, wanted a plain connection";
+  const text = String.fromCharCode(length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255);
+  return /^(GET |POST|HEAD|PUT |OPTI|DELE|PRI )$/.test(text) ? ": found HTTP, wanted Kafka's protocol" : "";
 }

@@ -1,31 +1,33 @@
 /** The embedded broker: a Kafka broker of one node, over one SQLite file, in the calling thread.
  *
- *     server.ts → connection.ts → apis/ → log.ts, group.ts, offsets.ts → store.ts
+ *     doors.ts → server.ts → connection.ts → apis/ → log.ts, group.ts, offsets.ts → store.ts
  *
  * Imports nothing outside this folder. `worker.ts` runs it in a thread of its own, ../embedded.ts is the other end
- * of that. Speaks plain TCP without authentication: listening beyond loopback is the caller's decision.
+ * of that. TLS and logins are asked for as the options say (doors.ts); whether to listen beyond loopback without them is
+ * the caller's decision.
  * @module */
 
 import type { BrokerState } from "./apis/mod.ts";
+import { type DoorOptions, openEntrance } from "./doors.ts";
 import { Groups } from "./group.ts";
 import type { HistogramSnapshot } from "./histogram.ts";
+import { defaultLimits, type ServerLimits } from "./limits.ts";
 import { Log } from "./log.ts";
 import { type BrokerLogger, silentBrokerLogger } from "./logger.ts";
 import { Offsets } from "./offsets.ts";
 import { ProducerIds } from "./producers.ts";
 import { Retention } from "./retention.ts";
-import { listen, Server, type ServerLimits } from "./server.ts";
+import type { RefusalKind } from "./refusals.ts";
+import type { AuthenticationCount } from "./sasl.ts";
+import { Server } from "./server.ts";
 import { Store } from "./store.ts";
 import { Topics } from "./topics.ts";
 
 export type { BrokerLogger } from "./logger.ts";
-export type { ServerLimits } from "./server.ts";
+export type { ServerLimits } from "./limits.ts";
 
 /** What a broker needs to be told, and what it may be told. */
-export interface BrokerOptions {
-  readonly host: string;
-  /** 0 for any free port. */
-  readonly port: number;
+export interface BrokerOptions extends DoorOptions {
   readonly dataDir: string;
   /** `full`: an acknowledged record survives a power cut; `normal`: it survives a killed process. */
   readonly sync: "full" | "normal";
@@ -35,6 +37,8 @@ export interface BrokerOptions {
   readonly retentionBytes: number;
   /** What clients are told to connect to; default: the address listened on, 127.0.0.1 when that is all of them. */
   readonly advertisedHost?: string;
+  /** Default: the port listened on. */
+  readonly advertisedPort?: number;
   readonly logger?: BrokerLogger;
   /** Milliseconds since the epoch; for tests. */
   readonly now?: () => number;
@@ -52,7 +56,10 @@ export interface BrokerOptions {
 export interface BrokerMetrics {
   readonly requests: { api: string; error: string; count: number }[];
   readonly connections: number;
-  readonly refusedConnections: number;
+  /** Connections refused or ended for what they did, by kind. */
+  readonly refusedConnections: { kind: RefusalKind; count: number }[];
+  /** Logins at the door for everybody. */
+  readonly authentications: AuthenticationCount[];
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly commitSeconds: HistogramSnapshot;
@@ -68,6 +75,8 @@ export interface Broker extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly clusterId: string;
+  /** Port on 127.0.0.1 of the door for `ownLogin`. */
+  readonly ownPort: number | undefined;
   readonly state: BrokerState;
   metrics(): BrokerMetrics;
   /** One retention sweep, now. */
@@ -75,19 +84,6 @@ export interface Broker extends AsyncDisposable {
 }
 
 const MIB = 1024 * 1024;
-
-/** Protocol allows requests of 100 MiB. A batch has 1 MiB by default, a producer packs a few partitions into a
- * request, so 16 MiB are ample; the largest max.message.bytes a topic may set follows from it. */
-export const defaultLimits: ServerLimits = {
-  maxFrameBytes: 16 * MIB,
-  maxUnansweredBytes: 16 * MIB,
-  maxUnanswered: 256,
-  halfFrameMs: 30_000,
-  unreadAnswerMs: 60_000,
-  idleMs: 600_000,
-  maxConnections: 2_000,
-  maxHeldBytes: 256 * MIB,
-};
 
 /** Room in a request for what is around a batch. */
 const REQUEST_OVERHEAD_BYTES = 64 * 1024;
@@ -110,7 +106,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 
 async function start(store: Store, options: BrokerOptions): Promise<Broker> {
   const { logger = silentBrokerLogger, now = Date.now } = options;
-  const limits = { ...defaultLimits, ...options.limits };
+  const limits: ServerLimits = { ...defaultLimits, ...options.limits };
   const clusterId = await loadClusterId(store);
   const topics = new Topics(store, {
     cacheBytes: options.cacheBytes ?? 32 * MIB,
@@ -124,12 +120,13 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
   const log = new Log(store, topics, now);
   const offsets = new Offsets(store, topics, now);
   const retention = new Retention(store, log, now);
-  const listener = listen(options.host, options.port);
+  const entrance = await openEntrance(options, await loadSecret(store), logger);
+  const { hostname, port } = entrance.address;
   const groups = new Groups({ offsets, logger });
   const state: BrokerState = {
     nodeId: NODE_ID,
-    host: options.advertisedHost ?? reachable(listener.addr.hostname),
-    port: listener.addr.port,
+    host: options.advertisedHost ?? reachable(hostname),
+    port: options.advertisedPort ?? port,
     clusterId,
     store,
     log,
@@ -140,7 +137,8 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
     now,
     defaultPartitions: options.defaultPartitions ?? 1,
   };
-  const server = new Server(listener, state, limits);
+  const doors = entrance.doors(state);
+  const server = new Server(doors, logger, limits);
   const sweep = (): Promise<void> =>
     retention.run().catch((error) => logger.error("cannot remove old records", { error }));
   const sweeping = setInterval(sweep, options.retentionCheckMs ?? 10_000);
@@ -149,9 +147,13 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
     host: state.host,
     port: state.port,
     clusterId,
+    ownPort: entrance.own?.port,
     state,
     sweep,
-    metrics: () => metricsOf(state, server),
+    metrics: () => ({
+      ...metricsOf(state, server),
+      authentications: doors[0]?.authenticator?.counts() ?? [],
+    }),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       retention.stop();
@@ -165,13 +167,16 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
   };
 }
 
-function metricsOf({ store, log, groups }: BrokerState, server: Server): BrokerMetrics {
+function metricsOf(
+  { store, log, groups }: BrokerState,
+  server: Server,
+): Omit<BrokerMetrics, "authentications"> {
   let logBytes = 0;
   for (const partition of log.topics.partitions()) logBytes += partition.bytes;
   return {
     requests: server.counters.snapshot(),
     connections: server.connections,
-    refusedConnections: server.refused,
+    refusedConnections: server.refusals.snapshot(),
     bytesIn: server.counters.bytesIn,
     bytesOut: server.counters.bytesOut,
     commitSeconds: store.commitSeconds.snapshot(),
@@ -182,12 +187,21 @@ function metricsOf({ store, log, groups }: BrokerState, server: Server): BrokerM
 }
 
 /** 16 random bytes in base64url, made once and kept for ever. */
-async function loadClusterId(store: Store): Promise<string> {
-  const stored = store.meta("cluster_id");
+function loadClusterId(store: Store): Promise<string> {
+  return loadRandom(store, "cluster_id", 16);
+}
+
+/** What salts of users that do not exist are made from. */
+async function loadSecret(store: Store): Promise<Uint8Array> {
+  return new TextEncoder().encode(await loadRandom(store, "sasl_secret", 32));
+}
+
+async function loadRandom(store: Store, name: string, bytes: number): Promise<string> {
+  const stored = store.meta(name);
   if (stored !== undefined) return stored;
-  const random = crypto.getRandomValues(new Uint8Array(16));
+  const random = crypto.getRandomValues(new Uint8Array(bytes));
   const made = random.toBase64({ alphabet: "base64url", omitPadding: true });
-  await store.write(() => store.setMeta("cluster_id", made));
+  await store.write(() => store.setMeta(name, made));
   return made;
 }
 

@@ -1,65 +1,48 @@
-/** The listening socket of the broker and its connections: accepts up to a limit, watches their times, drains them.
+/** The connections of the broker: accepts them at its doors up to a limit, watches their times and the memory of their
+ * answers, drains them.
  * @module */
 
-import type { BrokerState } from "./apis/mod.ts";
-import { Connection, type ConnectionLimits, type SharedMemory } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { Door } from "./doors.ts";
+import type { ServerLimits, SharedMemory } from "./limits.ts";
+import type { BrokerLogger } from "./logger.ts";
+import { Refusals } from "./refusals.ts";
 import { RequestCounters } from "./request_counters.ts";
-
-/** What the connections of a broker may take together and each. */
-export interface ServerLimits extends ConnectionLimits {
-  /** Connections at once; a further one is closed as soon as it is accepted. */
-  readonly maxConnections: number;
-  /** Memory of all connections for requests that are not whole or not answered yet, in bytes. */
-  readonly maxHeldBytes: number;
-}
+import type { Socket } from "./sockets.ts";
 
 /** How often times are looked at, in milliseconds: a deadline is kept to within this. */
 const WATCH_MS = 1000;
-/** Least time between two lines about refused connections, in milliseconds. */
-const REFUSED_LINE_MS = 10_000;
+/** Pause after an accept that failed, in milliseconds, and of how many such in a row one is logged. */
+const ACCEPT_PAUSE_MS = 100;
+const ACCEPT_FAILURES_A_LINE = 100;
 
-/** Opens the listening socket.
- * @throws {Error} one line: the port is taken, or the address is not one of this machine */
-export function listen(host: string, port: number): Deno.TcpListener {
-  try {
-    return Deno.listen({ hostname: host, port });
-  } catch (error) {
-    const why = error instanceof Deno.errors.AddrInUse
-      ? "the port is taken"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new Error(`Cannot listen on ${host}:${port} for Kafka clients as ${why}`, { cause: error });
-  }
-}
-
-/** Serves the connections of one listener. */
+/** Serves the connections of all doors. */
 export class Server {
   readonly counters = new RequestCounters();
-  /** Connections closed for want of room, since the start. */
-  refused = 0;
-  readonly #listener: Deno.TcpListener;
-  readonly #broker: BrokerState;
+  readonly refusals: Refusals;
+  readonly #doors: readonly Door[];
+  readonly #logger: BrokerLogger;
   readonly #limits: ServerLimits;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Map<Door, Set<Connection>>();
   readonly #memory: SharedMemory;
-  readonly #accepting: Promise<void>;
+  readonly #accepting: Promise<unknown>;
   readonly #watch: ReturnType<typeof setInterval>;
   #stopping = false;
-  #refusedLineMs = -Infinity;
 
-  constructor(listener: Deno.TcpListener, broker: BrokerState, limits: ServerLimits) {
-    this.#listener = listener;
-    this.#broker = broker;
+  constructor(doors: readonly Door[], logger: BrokerLogger, limits: ServerLimits) {
+    this.#doors = doors;
+    this.#logger = logger;
     this.#limits = limits;
+    this.refusals = new Refusals(logger);
     this.#memory = { held: 0, max: limits.maxHeldBytes };
-    this.#accepting = this.#accept();
-    this.#watch = setInterval(() => this.#checkTimes(), Math.min(WATCH_MS, limits.halfFrameMs));
+    this.#accepting = Promise.all(doors.map((door) => this.#accept(door)));
+    const leastMs = Math.min(WATCH_MS, limits.halfFrameMs, limits.setUpMs);
+    this.#watch = setInterval(() => this.#checkTimes(), leastMs);
   }
 
   /** Connections open now. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#all().length;
   }
 
   /** Accepts no more, lets requests that are here be answered, then closes all.
@@ -67,65 +50,90 @@ export class Server {
    * @param timeoutMs how long answers may take to leave */
   async stop(release: () => void, timeoutMs: number): Promise<void> {
     this.#stopping = true;
-    this.#listener.close();
+    for (const { listener } of this.#doors) listener.close();
     clearInterval(this.#watch);
     await this.#accepting;
-    for (const connection of this.#connections) connection.drain();
+    for (const connection of this.#all()) connection.drain();
     release();
     const deadline = performance.now() + timeoutMs;
-    while (
-      performance.now() < deadline && ![...this.#connections].every((connection) => connection.isQuiet)
-    ) {
+    while (performance.now() < deadline && !this.#all().every((connection) => connection.isQuiet)) {
       await new Promise((resolve) => setTimeout(resolve, 5));
       release(); // what was queued behind a long poll may be another one
     }
-    for (const connection of [...this.#connections]) connection.close();
-    while (this.#connections.size > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const connection of this.#all()) connection.close();
+    while (this.connections > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const { authenticator } of this.#doors) await authenticator?.directory.refresh();
   }
 
-  async #accept(): Promise<void> {
-    while (!this.#stopping) {
+  #all(): Connection[] {
+    return [...this.#connections.values()].flatMap((connections) => [...connections]);
+  }
+
+  async #accept(door: Door): Promise<void> {
+    const connections = new Set<Connection>();
+    this.#connections.set(door, connections);
+    for (let failures = 0; !this.#stopping;) {
       try {
-        this.#serve(await this.#listener.accept());
+        this.#serve(await door.listener.accept(), door, connections);
+        failures = 0;
       } catch (error) {
         if (this.#stopping) return;
         // Out of descriptors, or the client was gone before it was accepted: the others go on.
-        this.#broker.logger.warn("cannot accept a connection", { error });
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        const isLogged = failures++ % ACCEPT_FAILURES_A_LINE === 0;
+        if (isLogged) this.#logger.warn("cannot accept a connection", { error });
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     }
   }
 
-  #serve(conn: Deno.TcpConn): void {
-    if (this.#connections.size >= this.#limits.maxConnections) {
-      conn.close();
-      this.refused += 1;
-      this.#logRefused();
+  #serve(socket: Socket, { broker, authenticator }: Door, connections: Set<Connection>): void {
+    const { counters, refusals } = this;
+    const limits = this.#limits;
+    if (connections.size >= limits.maxConnections && !giveUpOldestStranger(connections)) {
+      const { hostname, port } = socket.remoteAddr as Deno.NetAddr;
+      refusals.add("limit", `${hostname}:${port}`, `there are ${limits.maxConnections} connections`);
+      socket.close();
       return;
     }
-    const connection = new Connection(conn, {
-      broker: this.#broker,
-      limits: this.#limits,
-      counters: this.counters,
-      memory: this.#memory,
-    });
-    this.#connections.add(connection);
-    connection.run().finally(() => this.#connections.delete(connection));
+    const context = { broker, limits, counters, memory: this.#memory, refusals, authenticator };
+    const connection = new Connection(socket, context);
+    connections.add(connection);
+    connection.run().finally(() => connections.delete(connection));
   }
 
   #checkTimes(): void {
     const nowMs = performance.now();
-    for (const connection of this.#connections) connection.checkTimes(nowMs);
+    for (const { authenticator } of this.#doors) void authenticator?.directory.refresh();
+    const all = this.#all();
+    for (const connection of all) connection.checkTimes(nowMs);
+    this.#shed(all, nowMs);
+    this.refusals.flush();
   }
 
-  #logRefused(): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#refusedLineMs < REFUSED_LINE_MS) return;
-    this.#refusedLineMs = nowMs;
-    const { maxConnections } = this.#limits;
-    this.#broker.logger.warn("connections refused as there are too many", {
-      maxConnections,
-      refused: this.refused,
-    });
+  /** Gives up clients that do not read their answers, those with most first, while answers take too much memory. */
+  #shed(all: readonly Connection[], nowMs: number): void {
+    let excess = -this.#limits.maxUnsentBytes;
+    for (const { unsentBytes } of all) excess += unsentBytes;
+    if (excess <= 0) return;
+    const stalled = all.filter((connection) => connection.isStalled(nowMs));
+    for (const connection of stalled.sort((a, b) => b.unsentBytes - a.unsentBytes)) {
+      if (excess <= 0) return;
+      const { unsentBytes } = connection;
+      connection.giveUp(`${unsentBytes} bytes of answers are not read while memory is short`);
+      excess -= unsentBytes;
+    }
   }
+}
+
+/** Makes room by closing the connection that has been without a login for longest: who floods a broker with them must
+ * not keep out those who can log in.
+ * @returns whether there was one */
+function giveUpOldestStranger(connections: Set<Connection>): boolean {
+  for (const connection of connections) {
+    if (!connection.isEarly) continue;
+    connection.giveUp("there are too many connections, and this one had no login yet");
+    connections.delete(connection);
+    return true;
+  }
+  return false;
 }

@@ -11,6 +11,7 @@ import { type ErrorCode, errors } from "../wire/error_codes.ts";
 import type { BrokerLogger } from "../logger.ts";
 import { WireError, type WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
+import type { Authentication } from "../sasl.ts";
 import { produce } from "./00_produce.ts";
 import { fetchRecords } from "./01_fetch.ts";
 import { listOffsets } from "./02_list_offsets.ts";
@@ -22,10 +23,12 @@ import { joinGroup } from "./11_join_group.ts";
 import { heartbeat } from "./12_heartbeat.ts";
 import { leaveGroup } from "./13_leave_group.ts";
 import { syncGroup } from "./14_sync_group.ts";
+import { saslHandshake } from "./17_sasl_handshake.ts";
 import { apiVersions } from "./18_api_versions.ts";
 import { createTopics } from "./19_create_topics.ts";
 import { deleteTopics } from "./20_delete_topics.ts";
 import { initProducerId } from "./22_init_producer_id.ts";
+import { saslAuthenticate } from "./36_sasl_authenticate.ts";
 
 /** What an API works on: one broker, shared by all of its connections. */
 export interface BrokerState {
@@ -57,6 +60,8 @@ export interface ApiRequest {
   /** Aborts when the connection is gone: whoever waits, stops. */
   readonly signal: AbortSignal;
   readonly broker: BrokerState;
+  /** The login of this connection; undefined where none is asked for. */
+  readonly authentication?: Authentication | undefined;
 }
 
 /** One API of the protocol. */
@@ -81,7 +86,8 @@ export interface Api {
   fail?(request: ApiRequest, out: WireWriter, errorCode: number): void;
 }
 
-export type Answer = void | "none";
+/** Nothing to add to what was written; no answer at all; or the last one of its connection, and why. */
+export type Answer = void | "none" | { readonly refusal: string };
 
 /** Every API served, by key. One line each. */
 export const apis: readonly Api[] = [
@@ -96,10 +102,12 @@ export const apis: readonly Api[] = [
   heartbeat,
   leaveGroup,
   syncGroup,
+  saslHandshake,
   apiVersions(() => apis),
   createTopics,
   deleteTopics,
   initProducerId,
+  saslAuthenticate,
 ];
 
 const byKey: ReadonlyMap<number, Api> = new Map(apis.map((api) => [api.key, api]));

@@ -64,7 +64,7 @@ for (const [claim, bytes, line] of garbage) {
       await client.write(bytes);
       await client.closed();
       assertEquals(lines.length, 1);
-      assertStringIncludes(lines[0] ?? "", `connection closed`);
+      assertStringIncludes(lines[0] ?? "", `connection refused`);
       assertStringIncludes(lines[0] ?? "", line);
       await stillServes(broker);
     }));
@@ -212,9 +212,9 @@ Deno.test("connections beyond the limit are closed at once and counted", () =>
     using third = await RawClient.connect(broker.port);
     await third.closed();
     await client.ask(METADATA);
-    assertEquals(broker.metrics().refusedConnections, 1);
+    assertEquals(broker.metrics().refusedConnections[0], { kind: "limit", count: 1 });
     assertEquals(broker.metrics().connections, 2);
-    assertStringIncludes(lines.join(), "connections refused as there are too many");
+    assertStringIncludes(lines.join(), "there are 2 connections");
     second[Symbol.dispose]();
     await eventually("room for another", () => broker.metrics().connections === 1);
     await stillServes(broker);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { apis, serves } from "../../../../kafka/broker/apis/mod.ts";
 import { withBroker } from "../harness.ts";
-import { compact, hex16, hex32 } from "../raw_client.ts";
+import { compact, hex16, hex32, uvarint } from "../raw_client.ts";
 
 /** The ranges that clients were tried with. */
 const ADVERTISED: [key: number, min: number, max: number][] = [
@@ -16,10 +16,12 @@ const ADVERTISED: [key: number, min: number, max: number][] = [
   [12, 0, 4],
   [13, 0, 5],
   [14, 0, 5],
+  [17, 0, 1],
   [18, 0, 4],
   [19, 2, 7],
   [20, 1, 6],
   [22, 0, 4],
+  [36, 0, 2],
 ];
 
 const listed = ADVERTISED.map((range) => range.map(hex16).join("")).join("");
@@ -28,14 +30,17 @@ const software = compact("kcat") + compact("1.7.1") + "00";
 
 Deno.test("ApiVersions answers v0 to v4 with exactly what is served", () =>
   withBroker(async (_broker, client) => {
-    assertEquals(await client.ask({ key: 18, version: 0, body: "" }), "0000" + hex32(15) + listed);
+    assertEquals(
+      await client.ask({ key: 18, version: 0, body: "" }),
+      "0000" + hex32(ADVERTISED.length) + listed,
+    );
     for (const version of [1, 2]) {
       const answer = await client.ask({ key: 18, version, body: "" });
-      assertEquals(answer, "0000" + hex32(15) + listed + "00000000");
+      assertEquals(answer, "0000" + hex32(ADVERTISED.length) + listed + "00000000");
     }
     for (const version of [3, 4]) {
       const answer = await client.ask({ key: 18, version, flexible: true, body: software });
-      assertEquals(answer, "0000" + "10" + listedFlexible + "00000000" + "00");
+      assertEquals(answer, "0000" + uvarint(ADVERTISED.length + 1) + listedFlexible + "00000000" + "00");
     }
     assertEquals(apis.map(({ key }) => key), ADVERTISED.map(([key]) => key));
   }));
@@ -44,7 +49,7 @@ Deno.test("ApiVersions answers a version it does not know in v0, and the connect
   withBroker(async (_broker, client) => {
     for (const version of [5, 99, -1]) {
       const answer = await client.ask({ key: 18, version, body: "ffffffffffffffff" });
-      assertEquals(answer, "0023" + hex32(15) + listed);
+      assertEquals(answer, "0023" + hex32(ADVERTISED.length) + listed);
     }
     await client.ask({ key: 18, version: 3, flexible: true, body: software });
   }));
