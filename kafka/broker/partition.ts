@@ -1,8 +1,7 @@
 /** One partition in memory: its bounds, the newest batches, who waits for more, and the state of its producers and
  * their open transactions. The rows behind it are written by log.ts. @module */
 
-import type { BatchCache } from "./batch_cache.ts";
-import { Deque } from "./deque.ts";
+import { type BatchCache, NewestBatches } from "./batch_cache.ts";
 import type { ProducerState } from "./producers.ts";
 import type { Topic } from "./topics.ts";
 import type { AbortedTransaction, OpenTransaction, TransactionIndex } from "./transaction_index.ts";
@@ -49,8 +48,7 @@ export class Partition {
   open: readonly OpenTransaction[] = [];
   /** Where its aborted transactions are listed; undefined while it has none. */
   abortedIn: TransactionIndex | undefined;
-  readonly #newest = new Deque<StoredBatch>();
-  readonly #cache: BatchCache;
+  readonly #newest: NewestBatches;
   readonly #waiters = new Set<Waiter>();
 
   /** @param id key of its rows
@@ -66,7 +64,7 @@ export class Partition {
     this.end = bounds.end;
     this.bytes = bounds.bytes;
     this.topTimestamp = bounds.topTimestamp;
-    this.#cache = cache;
+    this.#newest = new NewestBatches(cache);
   }
 
   /** Where the records end that no open transaction may still take back: the last stable offset. */
@@ -99,31 +97,19 @@ export class Partition {
   /** Makes a committed batch readable from memory and wakes who waits. Batches come in offset order. */
   publish(batch: StoredBatch): void {
     if (this.deleted) return;
-    this.#newest.push(batch);
-    this.#cache.added(this, batch);
+    this.#newest.add(batch);
     for (const waiter of this.#waiters) waiter.wake(batch.bytes.byteLength);
   }
 
-  /** Drops the oldest batch held in memory; called by the cache to stay within its bytes. */
-  evictOldest(): void {
-    this.#newest.shift();
+  /** Drops the batches in memory that end before an offset: they were removed or rewritten on the disk. */
+  forgetBefore(offset: number): void {
+    this.#newest.dropBefore(offset);
   }
 
   /** The batches in memory from the one that holds `offset` on, within `maxBytes`; at least one when `atLeastOne`.
    * @returns undefined if memory does not reach back to `offset` */
   fromMemory(offset: number, maxBytes: number, atLeastOne: boolean): StoredBatch[] | undefined {
-    const newest = this.#newest;
-    const oldest = newest.at(0);
-    if (oldest === undefined || offset < oldest.base) return undefined;
-    const found: StoredBatch[] = [];
-    let bytes = 0;
-    for (let i = this.#indexOf(offset); i < newest.length; i++) {
-      const batch = newest.at(i) as StoredBatch;
-      bytes += batch.bytes.byteLength;
-      if (bytes > maxBytes && !(atLeastOne && found.length === 0)) break;
-      found.push(batch);
-    }
-    return found;
+    return this.#newest.from(offset, maxBytes, atLeastOne);
   }
 
   addWaiter(waiter: Waiter): void {
@@ -137,18 +123,5 @@ export class Partition {
   /** Answers everybody who waits with what there is. */
   wakeAll(): void {
     for (const waiter of this.#waiters) waiter.wake(Infinity);
-  }
-
-  /** Index of the first batch that ends at or after the offset.. */
-  #indexOf(offset: number): number {
-    const newest = this.#newest;
-    let low = 0;
-    let high = newest.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((newest.at(middle) as StoredBatch).last < offset) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }
