@@ -1,0 +1,96 @@
+/** kill -9 of `tailrace broker` under idempotent and transactional load, again and again on the same data.
+ *
+ * Ten times in a normal run; `deno task crash` does it a thousand times or for ten minutes, whatever ends first
+ * (TAILRACE_CRASHES, TAILRACE_CRASH_SECONDS). With BROKER_SYNC=normal, the weaker promise; what `full` adds is shown by
+ * power_cut_test.ts. @module */
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { apis } from "../../kafka/broker/apis/mod.ts";
+import { eventually, pause } from "../eventually.ts";
+import { ProtocolClient } from "../protocol/client.ts";
+import { Random } from "../random.ts";
+import { checkDatabase, checkLog } from "./broker_checks.ts";
+import { Follower } from "./broker_log.ts";
+import { BrokerProcess, spread } from "./broker_process.ts";
+import {
+  IdempotentProducer,
+  positionsTopic,
+  type Producer,
+  TransactionalProducer,
+} from "./broker_producers.ts";
+import { Ledger } from "./ledger.ts";
+
+const crashes = Number(Deno.env.get("TAILRACE_CRASHES") ?? 10);
+const seconds = Number(Deno.env.get("TAILRACE_CRASH_SECONDS") ?? 600);
+/** On two busy cores; a quiet machine needs a third of it. */
+const maxStartSeconds = 2;
+const topics = { numbers: 3, accounts: 3 };
+const hasTransactions = apis.some(({ name }) => name === "EndTxn");
+
+Deno.test(`kill -9 of the broker ${crashes} times loses nothing, repeats nothing, halves no transaction`, async () => {
+  const random = new Random("kill -9 of the broker");
+  const folder = await Deno.makeTempDir({ prefix: "tailrace-crash-" });
+  try {
+    await using broker = await BrokerProcess.open({ folder, sync: "normal" });
+    const { port } = broker;
+    await makeTopics(port);
+    const ledger = new Ledger();
+    await using stack = new AsyncDisposableStack();
+    const producers = await openProducers(port, random, ledger);
+    for (const producer of producers) stack.use(producer);
+    const followers = Object.entries(topics).flatMap(([topic, partitions]) => [
+      stack.use(new Follower(port, topic, partitions, 0)),
+      stack.use(new Follower(port, topic, partitions, 1)),
+    ]);
+    const began = performance.now();
+    let kills = 0;
+    for (; kills < crashes && performance.now() - began < seconds * 1000; kills++) {
+      await pause(random.between(0, 300));
+      await broker.kill();
+      await broker.start();
+      if (kills % 20 === 0) await Promise.all(producers.map((producer) => producer.more(1)));
+    }
+    await Promise.all(producers.map((producer) => producer.stop()));
+    let records = await checkLog({ port, ledger, topics });
+    const seen = () =>
+      followers.filter(({ isolation }) => isolation === 1)
+        .reduce((sum, follower) => sum + follower.seen.reduce((size, each) => size + each.size, 0), 0);
+    await eventually("the followers at the end", () => seen() === records, 20_000, () => [seen(), records]);
+    await Promise.all(followers.map((follower) => follower.stop()));
+    records = await checkLog({ port, ledger, topics, followers });
+
+    assert(producers.some(({ lost }) => lost >= kills / 2), "requests were on their way when it died");
+    assertEquals(await broker.stop(), 0, broker.log().slice(-2000));
+    checkDatabase(broker.dataDir);
+    const errors = broker.log().split("\n").filter((line) => line.includes('"level":"error"'));
+    assertEquals(errors.slice(0, 5), [], "errors in its log");
+    const count = (outcome: string) => ledger.transactions.filter((each) => each.outcome === outcome).length;
+    console.log(
+      `kill -9 ×${kills}: ${records} records, transactions ${count("committed")} committed, ${
+        count("aborted")
+      } aborted, ` +
+        `${count("unknown")} without an answer; started in ${spread(broker.starts)}`,
+    );
+    assertLess(Math.max(...broker.starts), maxStartSeconds, "seconds from process start to the first answer");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function makeTopics(port: number): Promise<void> {
+  using client = await ProtocolClient.connect(port);
+  const wanted = Object.entries({ ...topics, [positionsTopic]: 1 })
+    .map(([name, numPartitions]) => ({ name, numPartitions, replicationFactor: 1 }));
+  await client.ask(19, 4, { topics: wanted, timeoutMs: 10_000 });
+}
+
+function openProducers(port: number, random: Random, ledger: Ledger): Promise<Producer[]> {
+  const options = (name: string, topic: keyof typeof topics) => {
+    return { port, name, topic, partitions: topics[topic], random, ledger };
+  };
+  return Promise.all<Producer>([
+    ...["i1", "i2", "i3", "i4"].map((name) => IdempotentProducer.open(options(name, "numbers"))),
+    ...(hasTransactions ? ["t1", "t2", "t3"] : []).map((name) =>
+      TransactionalProducer.open(options(name, "accounts"))
+    ),
+  ]);
+}
