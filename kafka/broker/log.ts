@@ -8,12 +8,18 @@
 
 import { keepable } from "./batch_cache.ts";
 import type { Partition, PartitionBounds, StoredBatch } from "./partition.ts";
-import { afterAppend, checkSequence, type ProducerState } from "./producers.ts";
+import { afterAppend, afterMarker, checkSequence, type ProducerState } from "./producers.ts";
 import { lazyStatement, type Store } from "./store.ts";
 import type { Topics } from "./topics.ts";
-import { TransactionIndex } from "./transaction_index.ts";
+import { type OpenTransaction, TransactionIndex } from "./transaction_index.ts";
 import { type ErrorCode, errors } from "./wire/error_codes.ts";
-import { assignOffset, type BatchHeader, stampAppendTime } from "./wire/record_batch.ts";
+import {
+  assignOffset,
+  type BatchHeader,
+  readBatchHeader,
+  stampAppendTime,
+  transactionMarker,
+} from "./wire/record_batch.ts";
 
 /** The one leader epoch: it must never go down over a restart. */
 export const LEADER_EPOCH = 0;
@@ -29,6 +35,16 @@ export interface NewBatch {
   readonly header: BatchHeader;
   /** Newest timestamp of its records, milliseconds since the epoch; −1 for none. */
   readonly maxTimestamp: number;
+  /** Of a transactional batch: whether its transaction takes it, asked inside the write that would append it. */
+  readonly admit?: () => ErrorCode;
+}
+
+/** The end of a producer's transaction. */
+export interface TransactionEnd {
+  readonly producerId: number;
+  /** A higher epoch than that of its batches fences them. */
+  readonly epoch: number;
+  readonly commit: boolean;
 }
 
 /** What became of a batch. */
@@ -43,6 +59,8 @@ export interface AppendResult {
 interface Appended {
   readonly partition: Partition;
   readonly before: PartitionBounds;
+  readonly openBefore: readonly OpenTransaction[];
+  readonly appendedBefore: number;
   readonly producerId: number;
   readonly producerBefore: ProducerState | undefined;
   readonly batch: StoredBatch;
@@ -52,6 +70,8 @@ interface Appended {
 export interface ReadResult {
   readonly pieces: Uint8Array[];
   readonly bytes: number;
+  /** Offset after the last batch, or the one asked for when there is none. */
+  readonly next: number;
 }
 
 /** The log of one broker. */
@@ -102,28 +122,39 @@ export class Log {
   /** Appends batches in one write; each is taken or refused for itself.
    * @returns what became of each, once it is on disk
    * @throws {StorageError} if the disk did not take them: nothing was appended */
-  async append(batches: readonly NewBatch[]): Promise<AppendResult[]> {
-    const appended: Appended[] = [];
-    const results = await this.#store.write(
-      () => this.#appendAll(batches, appended),
-      () => this.#takeBack(appended),
-    );
-    for (const { partition, batch } of appended) partition.publish(batch);
-    return results;
+  append(batches: readonly NewBatch[]): Promise<AppendResult[]> {
+    return this.#write((appended) => batches.map((batch) => this.#appendOne(batch, appended)));
+  }
+
+  /** A store write that may end transactions.
+   * @param work as `apply` of {@link Store.write}; what it is handed appends the marker of an end to a partition
+   * @param undo takes back what `work` changed in memory, its markers left out; also called when `work` throws */
+  writeMarkers<T>(
+    work: (mark: (partition: Partition, end: TransactionEnd) => void) => T,
+    undo: () => void,
+  ): Promise<T> {
+    return this.#write((appended) => work((partition, end) => this.#mark(partition, end, appended)), undo);
   }
 
   /** Batches from the one that holds `offset` on, as long as they fit; from memory when it reaches back that far.
-   * @param atLeastOne send the first batch whatever its size (KIP-74) */
-  read(partition: Partition, offset: number, maxBytes: number, atLeastOne: boolean): ReadResult {
-    if (offset >= partition.end || (maxBytes <= 0 && !atLeastOne)) return { pieces: [], bytes: 0 };
-    const found = partition.fromMemory(offset, maxBytes, atLeastOne) ??
-      this.#fromDisk(partition, offset, maxBytes, atLeastOne);
+   * @param atLeastOne send the first batch whatever its size (KIP-74)
+   * @param limit where to end: the end of the partition or its last stable offset, before which every batch ends */
+  read(
+    partition: Partition,
+    offset: number,
+    maxBytes: number,
+    atLeastOne: boolean,
+    limit = partition.end,
+  ): ReadResult {
+    if (offset >= limit || (maxBytes <= 0 && !atLeastOne)) return { pieces: [], bytes: 0, next: offset };
+    const found = partition.fromMemory(offset, maxBytes, atLeastOne, limit) ??
+      this.#fromDisk(partition, offset, maxBytes, atLeastOne, limit);
     let bytes = 0;
     const pieces = found.map((batch) => {
       bytes += batch.bytes.byteLength;
       return batch.bytes;
     });
-    return { pieces, bytes };
+    return { pieces, bytes, next: (found.at(-1)?.last ?? offset - 1) + 1 };
   }
 
   /** Marks a partition whose bounds changed: its row is written with the commit. */
@@ -142,22 +173,36 @@ export class Log {
     for (const partition of this.topics.partitions()) partition.wakeAll();
   }
 
-  #appendAll(batches: readonly NewBatch[], appended: Appended[]): AppendResult[] {
-    try {
-      return batches.map((batch) => this.#appendOne(batch, appended));
-    } catch (error) {
+  /** A store write whose batches are published with its commit, in the order of the writes, and taken back without it. */
+  async #write<T>(work: (appended: Appended[]) => T, undo?: () => void): Promise<T> {
+    const appended: Appended[] = [];
+    const takeBack = (): void => {
       this.#takeBack(appended);
-      throw error;
-    }
+      undo?.();
+    };
+    const result = await this.#store.write(() => {
+      try {
+        return work(appended);
+      } catch (error) {
+        takeBack();
+        throw error;
+      }
+    }, takeBack);
+    for (const { partition, batch } of appended) partition.publish(batch);
+    return result;
   }
 
   #appendOne(batch: NewBatch, appended: Appended[]): AppendResult {
-    const { partition, header, bytes } = batch;
+    const { partition, header } = batch;
     if (partition.deleted || this.topics.byId(partition.topic.uuid) === undefined) {
       return refused(errors.UNKNOWN_TOPIC_OR_PARTITION);
     }
+    const unwanted = batch.admit?.() ?? errors.NONE;
+    if (unwanted !== errors.NONE) return refused(unwanted);
     const nowMs = this.#now();
     const known = header.producerId >= 0 ? this.#producer(partition, header.producerId, nowMs) : undefined;
+    const isOpen = partition.open.length > 0 &&
+      partition.open.some(({ producerId }) => producerId === header.producerId);
     if (header.producerId >= 0) {
       const verdict = checkSequence(known, header);
       if (verdict.kind === "refuse") return refused(verdict.error);
@@ -165,40 +210,75 @@ export class Log {
         const { base, appendedMs } = verdict.batch;
         return { error: errors.NONE, baseOffset: base, appendTimeMs: appendedMs };
       }
+      if (isOpen && !header.isTransactional) return refused(errors.INVALID_TXN_STATE);
     }
-    const before = partition.bounds();
-    const base = partition.end;
-    const appendTimeMs = partition.topic.settings.appendTime ? nowMs : -1;
-    assignOffset(bytes, base, LEADER_EPOCH);
-    if (appendTimeMs >= 0) stampAppendTime(bytes, appendTimeMs);
-    const maxTimestamp = appendTimeMs >= 0 ? appendTimeMs : batch.maxTimestamp;
-    const top = Math.max(partition.topTimestamp, maxTimestamp);
-    const last = base + header.lastOffsetDelta;
-    this.#insert().run(partition.id, base, last, maxTimestamp, top, bytes);
-    partition.restore({
-      start: before.start,
-      end: last + 1,
-      bytes: before.bytes + bytes.byteLength,
-      topTimestamp: top,
-    });
-    this.#dirty.add(partition);
+    const { appended: bytesBefore } = partition;
+    const { base, appendTimeMs } = this.#place(batch, known, nowMs, appended);
+    if (header.isTransactional && header.producerId >= 0 && !isOpen) {
+      this.#transactions.begin(partition, header.producerId, base, bytesBefore);
+    }
     if (header.producerId >= 0) {
       const next = afterAppend(known, header, base, appendTimeMs, nowMs);
       this.#setProducer(partition, header.producerId, next);
     }
-    appended.push({
-      partition,
-      before,
-      producerId: header.producerId,
-      producerBefore: known,
-      batch: { base, last, bytes: keepable(bytes) },
-    });
     return { error: errors.NONE, baseOffset: base, appendTimeMs };
   }
 
+  /** Ends a producer's transaction in a partition, which may have gone with its topic meanwhile. */
+  #mark(partition: Partition, end: TransactionEnd, appended: Appended[]): void {
+    if (partition.deleted || this.topics.byId(partition.topic.uuid) === undefined) return;
+    const nowMs = this.#now();
+    const bytes = transactionMarker(end, nowMs);
+    const batch = { partition, bytes, header: readBatchHeader(bytes), maxTimestamp: nowMs };
+    const known = this.#producer(partition, end.producerId, nowMs);
+    const { base } = this.#place(batch, known, nowMs, appended);
+    this.#transactions.end(partition, end.producerId, base, !end.commit);
+    this.#setProducer(partition, end.producerId, afterMarker(known, end.epoch, nowMs));
+  }
+
+  /** Gives a batch its place at the end of its partition. */
+  #place(
+    { partition, bytes, header, maxTimestamp: newest }: NewBatch,
+    producerBefore: ProducerState | undefined,
+    nowMs: number,
+    appended: Appended[],
+  ): { base: number; appendTimeMs: number } {
+    const before = partition.bounds();
+    const base = before.end;
+    const appendTimeMs = partition.topic.settings.appendTime ? nowMs : -1;
+    assignOffset(bytes, base, LEADER_EPOCH);
+    if (appendTimeMs >= 0) stampAppendTime(bytes, appendTimeMs);
+    const maxTimestamp = appendTimeMs >= 0 ? appendTimeMs : newest;
+    const topTimestamp = Math.max(before.topTimestamp, maxTimestamp);
+    const last = base + header.lastOffsetDelta;
+    // Before anything changes, so that whatever did is taken back should SQLite refuse.
+    appended.push({
+      partition,
+      before,
+      openBefore: partition.open,
+      appendedBefore: partition.appended,
+      producerId: header.producerId,
+      producerBefore,
+      batch: { base, last, bytes: keepable(bytes) },
+    });
+    this.#insert().run(partition.id, base, last, maxTimestamp, topTimestamp, bytes);
+    partition.restore({
+      start: before.start,
+      end: last + 1,
+      bytes: before.bytes + bytes.byteLength,
+      topTimestamp,
+    });
+    partition.appended += bytes.byteLength;
+    this.#dirty.add(partition);
+    return { base, appendTimeMs };
+  }
+
   #takeBack(appended: Appended[]): void {
-    for (const { partition, before, producerId, producerBefore } of appended.reverse()) {
+    for (const undone of appended.reverse()) {
+      const { partition, before, producerId, producerBefore } = undone;
       partition.restore(before);
+      partition.open = undone.openBefore;
+      partition.appended = undone.appendedBefore;
       if (producerId < 0) continue;
       if (producerBefore === undefined) partition.producers.delete(producerId);
       else partition.producers.set(producerId, producerBefore);
@@ -206,7 +286,13 @@ export class Log {
     appended.length = 0;
   }
 
-  #fromDisk(partition: Partition, offset: number, maxBytes: number, atLeastOne: boolean): StoredBatch[] {
+  #fromDisk(
+    partition: Partition,
+    offset: number,
+    maxBytes: number,
+    atLeastOne: boolean,
+    limit: number,
+  ): StoredBatch[] {
     const found: StoredBatch[] = [];
     let bytes = 0;
     const floor = this.#floor().get(partition.id, offset)?.base ?? offset;
@@ -214,6 +300,7 @@ export class Log {
       const last = Number(row.last);
       if (last < offset) continue;
       const batch = { base: Number(row.base), last, bytes: row.bytes as Uint8Array };
+      if (batch.base >= limit) break;
       bytes += batch.bytes.byteLength;
       if (bytes > maxBytes && !(atLeastOne && found.length === 0)) break;
       found.push(batch);

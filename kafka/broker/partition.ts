@@ -50,6 +50,10 @@ export class Partition {
   abortedIn: TransactionIndex | undefined;
   readonly #newest: NewestBatches;
   readonly #waiters = new Set<Waiter>();
+  /** Those who wait for the last stable offset to move. */
+  readonly #stableWaiters = new Set<Waiter>();
+  /** What they were told of {@link appendedStable} last. */
+  #toldStable = 0;
 
   /** @param id key of its rows
    * @param number its index within the topic */
@@ -99,6 +103,11 @@ export class Partition {
     if (this.deleted) return;
     this.#newest.add(batch);
     for (const waiter of this.#waiters) waiter.wake(batch.bytes.byteLength);
+    const stable = this.appendedStable;
+    if (stable <= this.#toldStable) return;
+    const bytes = stable - this.#toldStable;
+    this.#toldStable = stable;
+    for (const waiter of this.#stableWaiters) waiter.wake(bytes);
   }
 
   /** Drops the batches in memory that end before an offset: they were removed or rewritten on the disk. */
@@ -107,21 +116,30 @@ export class Partition {
   }
 
   /** The batches in memory from the one that holds `offset` on, within `maxBytes`; at least one when `atLeastOne`.
+   * @param limit offset to end before
    * @returns undefined if memory does not reach back to `offset` */
-  fromMemory(offset: number, maxBytes: number, atLeastOne: boolean): StoredBatch[] | undefined {
-    return this.#newest.from(offset, maxBytes, atLeastOne);
+  fromMemory(
+    offset: number,
+    maxBytes: number,
+    atLeastOne: boolean,
+    limit: number,
+  ): StoredBatch[] | undefined {
+    return this.#newest.from(offset, maxBytes, atLeastOne, limit);
   }
 
-  addWaiter(waiter: Waiter): void {
-    this.#waiters.add(waiter);
+  /** @param stable whether bytes count only once no open transaction lies before them */
+  addWaiter(waiter: Waiter, stable = false): void {
+    (stable ? this.#stableWaiters : this.#waiters).add(waiter);
   }
 
   removeWaiter(waiter: Waiter): void {
     this.#waiters.delete(waiter);
+    this.#stableWaiters.delete(waiter);
   }
 
   /** Answers everybody who waits with what there is. */
   wakeAll(): void {
     for (const waiter of this.#waiters) waiter.wake(Infinity);
+    for (const waiter of this.#stableWaiters) waiter.wake(Infinity);
   }
 }

@@ -14,8 +14,7 @@ import { lazyStatement, type Store } from "./store.ts";
 export interface OpenTransaction {
   readonly producerId: number;
   readonly firstOffset: number;
-  /** Bytes appended to the partition before it, as {@link Partition.appended} counts them; −∞ for one that was open
-   * when the broker started. */
+  /** Bytes appended to the partition before it, as {@link Partition.appended} counts them. */
   readonly appendedBefore: number;
 }
 
@@ -76,7 +75,7 @@ export class TransactionIndex {
       const open = {
         producerId: Number(row.producer),
         firstOffset: Number(row.first),
-        appendedBefore: -Infinity,
+        appendedBefore: 0,
       };
       partition.open = [...partition.open, open];
     }
@@ -86,10 +85,10 @@ export class TransactionIndex {
     }
   }
 
-  /** A producer's transaction begins in a partition with the batch at `firstOffset`. */
-  begin(partition: Partition, producerId: number, firstOffset: number): void {
+  /** A producer's transaction begins in a partition with the batch at `firstOffset`, the newest one. */
+  begin(partition: Partition, producerId: number, firstOffset: number, appendedBefore: number): void {
     this.#open().run(partition.id, producerId, firstOffset);
-    partition.open = [...partition.open, { producerId, firstOffset, appendedBefore: partition.appended }];
+    partition.open = [...partition.open, { producerId, firstOffset, appendedBefore }];
   }
 
   /** A producer's transaction ends in a partition with the marker at `lastOffset`, which is appended already. One that
