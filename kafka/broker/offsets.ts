@@ -2,7 +2,9 @@
  *
  * Every look-up goes to SQLite, so there is nothing in memory that a failed commit would have to take back.
  * Members are not stored: after a restart they are told that they are unknown, and join anew.
- * Left out: offsets that an open transaction holds back.
+ *
+ * Offsets that a producer commits within its transaction are held back until that ends. As in Kafka the newer of two
+ * commits wins, whichever way it came: a held one that was overtaken changes nothing when its transaction commits.
  * @module */
 
 import { lazyStatement, type Store } from "./store.ts";
@@ -43,6 +45,11 @@ const schema = `
     leader_epoch INTEGER NOT NULL, metadata BLOB NOT NULL, committed_ms INTEGER NOT NULL,
     PRIMARY KEY (group_id, topic, partition)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS committed_offsets_topic ON committed_offsets (topic);
+  CREATE TABLE IF NOT EXISTS held_offsets (
+    id INTEGER PRIMARY KEY, producer INTEGER NOT NULL, group_id TEXT NOT NULL, topic TEXT NOT NULL,
+    partition INTEGER NOT NULL, position INTEGER NOT NULL, leader_epoch INTEGER NOT NULL, metadata BLOB NOT NULL,
+    overtaken INTEGER NOT NULL DEFAULT 0, UNIQUE (producer, group_id, topic, partition));
+  CREATE INDEX IF NOT EXISTS held_offsets_group ON held_offsets (group_id, topic, partition);
 `;
 
 const columns = "topic, partition, position, leader_epoch, metadata";
@@ -61,6 +68,12 @@ export class Offsets {
   readonly #forgetTopic;
   readonly #forgetOld;
   readonly #forgetGroup;
+  readonly #hold;
+  readonly #held;
+  readonly #isHeld;
+  readonly #isHolding;
+  readonly #overtake;
+  readonly #release;
 
   /** Makes its tables if they are missing, and lets go of a topic's offsets when the topic is deleted.
    * @param now milliseconds since the epoch */
@@ -95,8 +108,24 @@ export class Offsets {
     this.#forgetGroup = lazyStatement(
       db,
       `DELETE FROM consumer_groups WHERE id = ?1
-         AND NOT EXISTS (SELECT 1 FROM committed_offsets WHERE group_id = ?1)`,
+         AND NOT EXISTS (SELECT 1 FROM committed_offsets WHERE group_id = ?1)
+         AND NOT EXISTS (SELECT 1 FROM held_offsets WHERE group_id = ?1)`,
     );
+    // The ids of the rows are their order: a replaced one gets a new id.
+    this.#hold = lazyStatement(
+      db,
+      `INSERT OR REPLACE INTO held_offsets (producer, group_id, topic, partition, position, leader_epoch, metadata)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#held = lazyStatement(
+      db,
+      `SELECT id, group_id, overtaken, ${columns} FROM held_offsets WHERE producer = ? ORDER BY id`,
+    );
+    const ofPartition = "WHERE group_id = ? AND topic = ? AND partition = ?";
+    this.#isHolding = lazyStatement(db, "SELECT 1 FROM held_offsets WHERE group_id = ? LIMIT 1");
+    this.#isHeld = lazyStatement(db, `SELECT 1 FROM held_offsets ${ofPartition} LIMIT 1`);
+    this.#overtake = lazyStatement(db, `UPDATE held_offsets SET overtaken = 1 ${ofPartition} AND id < ?`);
+    this.#release = lazyStatement(db, "DELETE FROM held_offsets WHERE producer = ?");
     topics.onDelete((topic) => this.forgetTopic(topic.name));
   }
 
@@ -130,9 +159,42 @@ export class Offsets {
         if (this.#topics.byId(topic.uuid) === undefined) return false;
         const note = utf8.encode.encode(metadata); // text columns end at the first NUL when read
         this.#saveOffset().run(groupId, topic.name, partition, offset, leaderEpoch, note, nowMs);
+        this.#overtake().run(groupId, topic.name, partition, Number.MAX_SAFE_INTEGER);
         return true;
       });
     });
+  }
+
+  /** Holds positions of a group back until a producer's transaction ends, and meets the group if it is new. Inside a
+   * store write only.
+   * @returns for each position whether it was taken: false if its topic was deleted meanwhile */
+  hold(producerId: number, groupId: string, offsets: readonly NewOffset[]): boolean[] {
+    this.#meetGroup().run(groupId, this.#now());
+    return offsets.map(({ topic, partition, offset, leaderEpoch, metadata }) => {
+      if (this.#topics.byId(topic.uuid) === undefined) return false;
+      const note = utf8.encode.encode(metadata);
+      this.#hold().run(producerId, groupId, topic.name, partition, offset, leaderEpoch, note);
+      return true;
+    });
+  }
+
+  /** The producer's transaction ends: what it held back is committed, or dropped. Inside a store write only. */
+  release(producerId: number, commit: boolean): void {
+    const nowMs = this.#now();
+    for (const row of commit ? this.#held().all(producerId) : []) {
+      if (row.overtaken !== 0) continue;
+      const [groupId, topic, partition] = [String(row.group_id), String(row.topic), Number(row.partition)];
+      const { position = 0, leader_epoch = -1, metadata = null, id = 0 } = row;
+      this.#meetGroup().run(groupId, nowMs);
+      this.#saveOffset().run(groupId, topic, partition, position, leader_epoch, metadata, nowMs);
+      this.#overtake().run(groupId, topic, partition, id);
+    }
+    this.#release().run(producerId);
+  }
+
+  /** Whether an open transaction holds back a position of a group. */
+  isHeld(groupId: string, topic: string, partition: number): boolean {
+    return this.#isHeld().get(groupId, topic, partition) !== undefined;
   }
 
   /** The position of a group in one partition, undefined if it has none. */
@@ -146,9 +208,10 @@ export class Offsets {
     return this.#all().all(groupId).map(committedOffset);
   }
 
-  /** Forgets what all groups committed for a topic; inside a store write only. */
+  /** Forgets what all groups committed for a topic, also what is held back; inside a store write only. */
   forgetTopic(topic: string): void {
     this.#forgetTopic().run(topic);
+    this.#store.db.prepare("DELETE FROM held_offsets WHERE topic = ?").run(topic);
   }
 
   /** Forgets positions committed before `beforeMs`, and those of the groups that are left without any.
@@ -160,7 +223,7 @@ export class Offsets {
       groupIds.filter((groupId) => {
         this.#forgetOld().run(groupId, beforeMs);
         this.#forgetGroup().run(groupId);
-        return this.#all().get(groupId) === undefined;
+        return this.#all().get(groupId) === undefined && this.#isHolding().get(groupId) === undefined;
       })
     );
   }
