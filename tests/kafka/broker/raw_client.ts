@@ -16,16 +16,21 @@ export interface RawRequest {
 
 /** A socket to a broker. */
 export class RawClient implements Disposable {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Deno.TcpConn | Deno.TlsConn;
   #buffered = new Uint8Array(0);
   #correlationId = 0;
 
-  private constructor(conn: Deno.TcpConn) {
+  private constructor(conn: Deno.TcpConn | Deno.TlsConn) {
     this.#conn = conn;
   }
 
-  static async connect(port: number): Promise<RawClient> {
-    return new RawClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  /** @param caCert PEM of who signed the broker's certificate: then it speaks TLS */
+  static async connect(port: number, caCert?: string): Promise<RawClient> {
+    const hostname = "127.0.0.1";
+    if (caCert === undefined) return new RawClient(await Deno.connect({ hostname, port }));
+    const conn = await Deno.connectTls({ hostname, port, caCerts: [caCert] });
+    await conn.handshake();
+    return new RawClient(conn);
   }
 
   /** Sends a request and returns the body of its answer in hex. */
