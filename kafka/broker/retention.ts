@@ -8,7 +8,7 @@
 
 import type { Log } from "./log.ts";
 import { PRODUCER_EXPIRY_MS } from "./log.ts";
-import { Breath, PieceSize } from "./pace.ts";
+import { Breath, PieceSize, writePiece } from "./pace.ts";
 import type { Partition, PartitionBounds } from "./partition.ts";
 import type { Store } from "./store.ts";
 
@@ -72,11 +72,11 @@ export class Retention {
   async #sweep(): Promise<void> {
     const breath = new Breath();
     for (const partition of [...this.#log.topics.partitions()]) {
-      while (!this.#stopped && await this.#trim(partition)) await breath.always();
+      while (!this.#stopped && await this.#trim(partition));
       this.#forgetProducers(partition);
       await breath.pause();
     }
-    await this.#freeDeleted(breath);
+    await this.#freeDeleted();
     if (!this.#stopped) await this.#expireProducers(breath);
   }
 
@@ -103,12 +103,7 @@ export class Retention {
 
   /** A write whose time sets the size of the next one. */
   async #timed(apply: () => void, undo?: () => unknown): Promise<void> {
-    let started = 0;
-    await this.#store.write(() => {
-      started = performance.now();
-      apply();
-    }, undo);
-    this.#step.took(performance.now() - started);
+    this.#step.took(await writePiece(this.#store, apply, undo));
   }
 
   /** What one step may remove now, or undefined for nothing.
@@ -140,7 +135,7 @@ export class Retention {
   }
 
   /** Frees the rows of deleted topics, step by step; what a crash left over is found here again. */
-  async #freeDeleted(breath: Breath): Promise<void> {
+  async #freeDeleted(): Promise<void> {
     const { db } = this.#store;
     while (!this.#stopped) {
       const dead = db.prepare("SELECT partition FROM dead_partitions LIMIT 1").get();
@@ -155,7 +150,6 @@ export class Retention {
         if (this.#deleteProducers(id)) return;
         db.prepare("DELETE FROM dead_partitions WHERE partition = ?").run(id);
       });
-      await breath.always();
     }
   }
 
