@@ -1,7 +1,7 @@
 /** The clients of the conformance suite: what each needs on the machine, and how its driver is started.
  *
  * To add one: a driver in drivers/ and an entry here. Left out: what a client can do, which its driver says. @module */
-import type { Requirement } from "../requirements.ts";
+import { type Requirement, testPython } from "../requirements.ts";
 import type { DriverCommand } from "./driver.ts";
 
 /** A client library with its driver. */
@@ -20,6 +20,14 @@ export function denoDriver(file: string): DriverCommand {
   return { program: Deno.execPath(), args: ["run", "--quiet", "-A", folder + file] };
 }
 
+function pythonDriver(file: string): DriverCommand {
+  return { program: testPython(), args: ["-u", folder + file] };
+}
+
 export const clients: readonly Client[] = [
   { name: "kafkajs", requires: [], command: () => denoDriver("kafkajs.ts") },
+  { name: "@platformatic/kafka", requires: [], command: () => denoDriver("platformatic.ts") },
+  { name: "confluent-kafka", requires: ["confluent-kafka"], command: () => pythonDriver("confluent.py") },
+  { name: "kafka-python", requires: ["kafka-python"], command: () => pythonDriver("kafka_python.py") },
+  { name: "aiokafka", requires: ["aiokafka"], command: () => pythonDriver("aiokafka_driver.py") },
 ];

@@ -1,0 +1,438 @@
+/** Driver of @platformatic/kafka: its consumer is a stream.
+ *
+ * Left out, as the library has none of it: consuming without a group (who reads alone has a group of its own), the cooperative
+ * assignor, validating a topic without making it. @module */
+import { Buffer } from "node:buffer";
+import {
+  Admin,
+  Consumer,
+  type Message,
+  type MessagesStream,
+  type MessageToProduce,
+  Producer,
+} from "@platformatic/kafka";
+import project from "../../../deno.json" with { type: "json" };
+import type { NewRecord, Ops, Place, ReadRecord, TopicPartition } from "../driver_protocol.ts";
+import { serveDriver, toBytes, toText, toValue } from "./serve.ts";
+
+type Transaction = Awaited<ReturnType<Producer["beginTransaction"]>>;
+
+const base = { clientId: "platformatic", bootstrapBrokers: [Deno.args[0]!], retries: 5, retryDelay: 200 };
+const topicType = 2;
+const operations = { set: 0, delete: 1, append: 2, subtract: 3 };
+
+class Member {
+  readonly records: ReadRecord[] = [];
+  readonly #consumer: Consumer;
+  readonly #next = new Map<string, TopicPartition & { offset: bigint; leaderEpoch: number }>();
+  #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | undefined;
+
+  constructor(args: Ops["group.join"][0]) {
+    this.#consumer = new Consumer({
+      ...base,
+      groupId: args.group,
+      ...(args.instanceId === undefined ? {} : { groupInstanceId: args.instanceId }),
+      sessionTimeout: args.sessionTimeoutMs ?? 30_000,
+      heartbeatInterval: 200,
+      rebalanceTimeout: 30_000,
+      maxWaitTime: 100,
+    });
+    this.#consumer.on("consumer:group:join", () => this.#next.clear());
+  }
+
+  async start({ topics, from, autoCommit = false }: Ops["group.join"][0]): Promise<void> {
+    const stream = await this.#consumer.consume({
+      topics: [...topics],
+      mode: "committed",
+      fallbackMode: from ?? "latest",
+      autocommit: autoCommit ? 100 : false,
+    });
+    this.#stream = stream;
+    stream.on("error", (error) => console.error(error));
+    stream.on("data", (message) => {
+      this.records.push(readRecord(message));
+      const { topic, partition, offset } = message;
+      this.#next.set(`${topic}:${partition}`, { topic, partition, offset: offset + 1n, leaderEpoch: -1 });
+    });
+  }
+
+  get assigned(): TopicPartition[] {
+    return (this.#consumer.assignments ?? []).flatMap(({ topic, partitions }) =>
+      partitions.map((partition) => ({ topic, partition }))
+    );
+  }
+
+  commit(): Promise<void> {
+    return this.#consumer.commit({ offsets: [...this.#next.values()] });
+  }
+
+  async leave(): Promise<void> {
+    await this.#stream?.close();
+    await this.#consumer.close(true);
+  }
+}
+
+const members = new Map<string, Member>();
+const transactions = new Map<
+  string,
+  { producer: Producer; open?: Transaction }
+>();
+
+async function withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin(base);
+  try {
+    return await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Absent, not null, is what the library takes for a key or value that is not there. */
+function message(topic: string, record: NewRecord): MessageToProduce {
+  const [key, value] = [toBytes(record.key ?? null), toBytes(record.value)];
+  const { partition, timestamp, headers } = record;
+  return {
+    topic,
+    ...(key === null ? {} : { key }),
+    ...(value === null ? {} : { value }),
+    ...(partition === undefined ? {} : { partition }),
+    ...(timestamp === undefined ? {} : { timestamp: BigInt(timestamp) }),
+    ...(headers
+      ? { headers: new Map(headers.map(([name, value]) => [Buffer.from(name), toBytes(value)!])) }
+      : {}),
+  };
+}
+
+/** The library tells the first offset of each partition. */
+function places(
+  records: readonly NewRecord[],
+  offsets: readonly { partition: number; offset: bigint }[] | undefined,
+): { records: Place[] } {
+  const next = new Map(offsets?.map(({ partition, offset }) => [partition, Number(offset)]));
+  const only = next.size === 1 ? [...next.keys()][0]! : 0;
+  return {
+    records: records.map(({ partition = only }) => {
+      const offset = next.get(partition) ?? -1;
+      next.set(partition, offset + 1);
+      return { partition, offset };
+    }),
+  };
+}
+
+function readRecord(message: Message): ReadRecord {
+  return {
+    partition: message.partition,
+    offset: Number(message.offset),
+    key: toText(message.key),
+    value: toValue(message.value),
+    headers: [...message.headers].map(([name, value]) => [toText(name)!, toText(value)] as const),
+    timestamp: Number(message.timestamp),
+  };
+}
+
+async function produce(args: Ops["produce"][0]): Promise<Ops["produce"][1]> {
+  const { topic, records, codec = "none", idempotent = false, acks = -1 } = args;
+  const producer = new Producer({ ...base, autocreateTopics: false, idempotent });
+  try {
+    const messages = records.map((record) => message(topic, record));
+    const { offsets } = await producer.send({ messages, acks, compression: codec });
+    return places(records, offsets);
+  } finally {
+    await producer.close();
+  }
+}
+
+async function consume(args: Ops["consume"][0]): Promise<Ops["consume"][1]> {
+  const { topic, positions, count, timeoutMs, isolation, maxFetchBytes } = args;
+  const consumer = new Consumer({
+    ...base,
+    groupId: `alone-${crypto.randomUUID()}`,
+    maxWaitTime: 100,
+    ...(isolation === undefined ? {} : { isolationLevel: isolation === "read_committed" ? 1 : 0 }),
+    ...(maxFetchBytes === undefined ? {} : { maxBytes: maxFetchBytes, maxBytesPerPartition: maxFetchBytes }),
+  });
+  const records: ReadRecord[] = [];
+  const done = Promise.withResolvers<void>();
+  const timer = setTimeout(done.resolve, timeoutMs);
+  try {
+    const offsets = Object.entries(positions).flatMap(([partition, at]) =>
+      at === "earliest" ? [] : [{ topic, partition: Number(partition), offset: BigInt(at) }]
+    );
+    const stream = await consumer.consume({
+      topics: [topic],
+      ...(offsets.length > 0
+        ? { mode: "manual" as const, offsets: await all(consumer, topic, offsets) }
+        : { mode: "earliest" as const }),
+      autocommit: false,
+    });
+    stream.on("error", done.reject);
+    stream.on("data", (message) => {
+      if (records.length < count && positions[message.partition] !== undefined) {
+        records.push(readRecord(message));
+      }
+      if (records.length >= count) done.resolve();
+    });
+    await done.promise;
+    await stream.close();
+  } finally {
+    clearTimeout(timer);
+    await consumer.close(true);
+  }
+  return { records };
+}
+
+/** Manual mode wants an offset of each partition: the ones that were not asked for start at the end. */
+async function all(consumer: Consumer, topic: string, offsets: (TopicPartition & { offset: bigint })[]) {
+  const ends = (await consumer.listOffsets({ topics: [topic], timestamp: -1n })).get(topic)!;
+  const asked = new Map(offsets.map(({ partition, offset }) => [partition, offset]));
+  return ends.map((end, partition) => ({ topic, partition, offset: asked.get(partition) ?? end }));
+}
+
+/** Kafka's number, from the errors that the library nests. */
+function codeOf(error: unknown): number | null {
+  if (typeof error !== "object" || error === null) return null;
+  const { apiCode, cause, errors } = error as Record<string, unknown>;
+  if (typeof apiCode === "number") return apiCode;
+  return [cause, errors].flat().map(codeOf).find((found) => found !== null) ?? null;
+}
+
+function transaction(handle: string): Transaction {
+  const open = transactions.get(handle)?.open;
+  if (!open) throw new Error(`No transaction ${handle} is open`);
+  return open;
+}
+
+const resource = (topic: string) => ({ resourceType: topicType, resourceName: topic } as const);
+
+const handlers: Parameters<typeof serveDriver>[0] = {
+  hello: () =>
+    Promise.resolve({
+      client: "@platformatic/kafka",
+      version: project.imports["@platformatic/kafka"].split("@").at(-1)!,
+      features: [
+        ...["produce", "consume", "listOffsets", "offsets", "headers", "timestamps"],
+        ...["idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
+        ...[
+          "nullKeys",
+          "tombstones",
+          "groups",
+          "static",
+          "assignor:roundrobin",
+          "unknownTopic",
+          "fetchLimit",
+        ],
+        ...["gzip", "snappy", "lz4", "zstd"].map((codec) => `codec:${codec}`),
+        ...Object.keys(handlers).filter((op) => /^(?!listOffsets)[a-z]+[A-Z]/.test(op))
+          .map((op) => `admin:${op}`),
+      ],
+    }),
+  produce,
+  consume,
+  listOffsets: ({ topic, partition, at, isolation }) =>
+    withAdmin(async (admin) => {
+      const timestamp = BigInt(at === "earliest" ? -2 : at === "latest" ? -1 : at);
+      const found = await admin.listOffsets({
+        topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }],
+        isolationLevel: isolation === "read_committed" ? 1 : 0,
+      });
+      const { offset, timestamp: foundAt } = found[0]!.partitions[0]!;
+      return { offset: Number(offset), timestamp: Number(foundAt) };
+    }),
+  "group.join": async (args) => {
+    const joined = new Member(args);
+    members.set(args.member, joined);
+    await joined.start(args);
+    return {};
+  },
+  "group.state": ({ member }) => {
+    const { assigned, records } = members.get(member)!;
+    return Promise.resolve({ assigned, records });
+  },
+  "group.commit": async ({ member }) => (await members.get(member)!.commit(), {}),
+  "group.leave": async ({ member }) => {
+    await members.get(member)!.leave();
+    members.delete(member);
+    return {};
+  },
+  "txn.open": async ({ handle, transactionalId, timeoutMs: _library }) => {
+    const producer = new Producer({ ...base, transactionalId, idempotent: true });
+    await producer.initIdempotentProducer({});
+    transactions.set(handle, { producer });
+    return {};
+  },
+  "txn.begin": async ({ handle }) => {
+    const held = transactions.get(handle)!;
+    held.open = await held.producer.beginTransaction();
+    return {};
+  },
+  "txn.send": async ({ handle, topic, records }) => {
+    const messages = records.map((record) => message(topic, record));
+    return places(records, (await transaction(handle).send({ messages })).offsets);
+  },
+  "txn.sendOffsets": async ({ handle, group, offsets }) => {
+    const consumer = new Consumer({ ...base, groupId: group });
+    try {
+      const coordinatorId = await consumer.findGroupCoordinator();
+      await transaction(handle).addConsumer(consumer);
+      for (const { topic, partition, offset } of offsets) {
+        // The library commits the place after a message that was read.
+        const metadata = { coordinatorId, groupId: group, generationId: -1, memberId: "" };
+        await transaction(handle).addOffset(
+          { topic, partition, offset: BigInt(offset - 1), metadata } as unknown as Message,
+        );
+      }
+    } finally {
+      await consumer.close(true);
+    }
+    return {};
+  },
+  "txn.commit": async ({ handle }) => (await transaction(handle).commit(), {}),
+  "txn.abort": async ({ handle }) => (await transaction(handle).abort(), {}),
+  "txn.close": async ({ handle }) => {
+    await transactions.get(handle)!.producer.close(true);
+    transactions.delete(handle);
+    return {};
+  },
+  createTopics: ({ topics, validateOnly }) =>
+    withAdmin(async (admin) => {
+      if (validateOnly) throw new Error("The library cannot validate only");
+      for (const { name, partitions, configs } of topics) {
+        await admin.createTopics({
+          topics: [name],
+          partitions,
+          replicas: 1,
+          configs: Object.entries(configs ?? {}).map(([name, value]) => ({ name, value })),
+        });
+      }
+      return {};
+    }),
+  deleteTopics: ({ names }) =>
+    withAdmin(async (admin) => (await admin.deleteTopics({ topics: [...names] }), {})),
+  listTopics: () => withAdmin(async (admin) => ({ names: await admin.listTopics() })),
+  describeTopic: ({ name }) =>
+    withAdmin(async (admin) => {
+      const { topics } = await admin.metadata({ topics: [name], autocreateTopics: false });
+      const { id, partitions } = topics.get(name)!;
+      return { id, partitions: partitions.map((_, partition) => ({ partition })) };
+    }),
+  createPartitions: ({ name, count }) =>
+    withAdmin(async (admin) => {
+      await admin.createPartitions({ topics: [{ name, count, assignments: [] }] });
+      return {};
+    }),
+  deleteRecords: ({ topic, offsets }) =>
+    withAdmin(async (admin) => {
+      const partitions = Object.entries(offsets).map(([partition, offset]) => ({
+        partition: Number(partition),
+        offset: BigInt(offset),
+      }));
+      const [found] = await admin.deleteRecords({ topics: [{ name: topic, partitions }] });
+      const low = found!.partitions.map(({ partition, lowWatermark }) =>
+        [partition, Number(lowWatermark)] as const
+      );
+      return { low: Object.fromEntries(low) };
+    }),
+  describeConfigs: ({ topic }) =>
+    withAdmin(async (admin) => {
+      const [found] = await admin.describeConfigs({ resources: [resource(topic)], includeSynonyms: true });
+      return { configs: Object.fromEntries(found!.configs.map(({ name, value }) => [name, value ?? null])) };
+    }),
+  alterConfigs: ({ topic, set }) =>
+    withAdmin(async (admin) => {
+      const configs = Object.entries(set).map(([name, value]) => ({ name, value }));
+      await admin.alterConfigs({ resources: [{ ...resource(topic), configs }] });
+      return {};
+    }),
+  incrementalAlterConfigs: ({ topic, delete: deleted = [], ...values }) =>
+    withAdmin(async (admin) => {
+      const changed = (["set", "append", "subtract"] as const).flatMap((operation) =>
+        Object.entries(values[operation] ?? {}).map(([name, value]) => ({
+          name,
+          value,
+          configOperation: operations[operation],
+        }))
+      );
+      const gone = deleted.map((name) => ({ name, value: null, configOperation: operations.delete }));
+      const configs = [...changed, ...gone] as never[];
+      await admin.incrementalAlterConfigs({ resources: [{ ...resource(topic), configs }] });
+      return {};
+    }),
+  listGroups: () =>
+    withAdmin(async (admin) => ({
+      groups: [...(await admin.listGroups()).values()].map(({ id, state }) => ({
+        group: id,
+        state: spelt(state),
+      })),
+    })),
+  describeGroup: ({ group }) =>
+    withAdmin(async (admin) => {
+      const found = (await admin.describeGroups({ groups: [group] })).get(group)!;
+      const members = [...found.members.values()].map(({ id, clientId, assignments }) => ({
+        memberId: id,
+        clientId,
+        assigned: [...assignments?.values() ?? []].flatMap(({ topic, partitions }) =>
+          partitions.map((partition) => ({ topic, partition }))
+        ),
+      }));
+      return { state: spelt(found.state), protocol: found.protocol, members };
+    }),
+  deleteGroups: ({ groups }) =>
+    withAdmin(async (admin) => (await admin.deleteGroups({ groups: [...groups] }), {})),
+  groupOffsets: ({ group, topic, partitions }) =>
+    withAdmin(async (admin) => {
+      const topics = [{ name: topic, partitionIndexes: [...partitions] }];
+      const [found] = await admin.listConsumerGroupOffsets({ groups: [{ groupId: group, topics }] });
+      return {
+        offsets: found!.topics.flatMap(({ name, partitions }) =>
+          partitions.map(({ partitionIndex, committedOffset, metadata }) => ({
+            topic: name,
+            partition: partitionIndex,
+            offset: Number(committedOffset),
+            metadata: metadata ?? null,
+          }))
+        ),
+      };
+    }),
+  alterGroupOffsets: ({ group, offsets }) =>
+    withAdmin(async (admin) => {
+      const topics = [...new Set(offsets.map(({ topic }) => topic))].map((name) => ({
+        name,
+        partitionOffsets: offsets.filter(({ topic }) => topic === name).map(({ partition, offset }) => ({
+          partition,
+          offset: BigInt(offset),
+        })),
+      }));
+      await admin.alterConsumerGroupOffsets({ groupId: group, topics });
+      return {};
+    }),
+  deleteGroupOffsets: ({ group, topic, partitions }) =>
+    withAdmin(async (admin) => {
+      const topics = [{ name: topic, partitionIndexes: [...partitions] }];
+      await admin.deleteConsumerGroupOffsets({ groupId: group, topics });
+      return {};
+    }),
+  describeCluster: () =>
+    withAdmin(async (admin) => {
+      const { id, brokers } = await admin.metadata({});
+      return { clusterId: id, brokers: brokers.size };
+    }),
+  describeLogDirs: ({ topic }) =>
+    withAdmin(async (admin) => {
+      const { topics } = await admin.metadata({ topics: [topic] });
+      const partitions = topics.get(topic)!.partitions.map((_, partition) => partition);
+      const found = await admin.describeLogDirs({ topics: [{ name: topic, partitions }] });
+      const sizes = found.flatMap(({ results }) => results).flatMap(({ topics }) => topics)
+        .flatMap(({ partitions }) => partitions).map(({ partitionSize }) => Number(partitionSize));
+      return { bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    }),
+};
+
+/** The library writes states in capitals: PREPARING_REBALANCE. */
+function spelt(state: string): string {
+  return state.toLowerCase().replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+}
+
+await serveDriver(handlers, codeOf, async () => {
+  await Promise.all([...members.values()].map((each) => each.leave()));
+  await Promise.all([...transactions.values()].map(({ producer }) => producer.close(true)));
+});

@@ -1,0 +1,90 @@
+"""The loop of a driver written in Python: questions from standard input, answers to standard output.
+
+Left out: the questions, which are in ../driver_protocol.ts.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+import traceback
+
+_said = threading.Lock()
+
+
+def say(answer):
+    with _said:
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _refused(number, error, code_of):
+    traceback.print_exception(error)
+    say({"id": number, "error": {"code": code_of(error), "message": f"{type(error).__name__}: {error}"}})
+
+
+def _questions():
+    for line in sys.stdin:
+        question = json.loads(line)
+        yield question.pop("id"), question.pop("op"), question
+
+
+def serve(handlers, code_of, end):
+    """Answers each question in a thread of its own until the input ends, then calls `end`."""
+
+    def answer(number, op, arguments):
+        try:
+            say({"id": number, "ok": handlers[op](**arguments) or {}})
+        except Exception as error:
+            _refused(number, error, code_of)
+
+    for question in _questions():
+        threading.Thread(target=answer, args=question, daemon=True).start()
+    end()
+
+
+async def serve_async(handlers, code_of, end):
+    """As `serve`, for handlers that are coroutines."""
+    loop = asyncio.get_running_loop()
+    tasks = set()
+
+    async def answer(number, op, arguments):
+        try:
+            say({"id": number, "ok": await handlers[op](**arguments) or {}})
+        except Exception as error:
+            _refused(number, error, code_of)
+
+    questions = _questions()
+    while (question := await loop.run_in_executor(None, next, questions, None)) is not None:
+        task = asyncio.create_task(answer(*question))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await end()
+
+
+def to_bytes(value):
+    """Bytes of a value, key or header to write."""
+    if value is None:
+        return None
+    return b"x" * value["bytes"] if isinstance(value, dict) else value.encode()
+
+
+def to_value(value):
+    """A value that was read, as it is told."""
+    if value is None:
+        return None
+    return {"bytes": len(value)} if len(value) > 1000 else value.decode()
+
+
+def to_text(value):
+    """Text of a key or of a header's value."""
+    return None if value is None else value.decode()
+
+
+def to_headers(headers):
+    return [[name, to_text(value)] for name, value in headers or []]
+
+
+def admin_features(handlers):
+    """The feature names of the administrative operations among `handlers`."""
+    return [f"admin:{op}" for op in handlers if op.isalpha() and not op.islower() and op != "listOffsets"]
