@@ -212,6 +212,7 @@ class AnswerReader {
   #buffer = new Uint8Array(16 * 1024);
   #end = 0;
   #silent = 0;
+  readonly #silentOnes = new Map<number, SentFrame>();
   #progress = Promise.withResolvers<void>();
   #isFramed = true;
 
@@ -250,7 +251,7 @@ class AnswerReader {
       clearTimeout(timer);
       if (first !== "late" || this.closed) continue;
       if (!isFramed || this.#expected.some(({ key }) => key !== 0)) return "silent";
-      this.#silent += this.#expected.splice(0).length; // acks=0, as it seems
+      for (const sent of this.#expected.splice(0)) this.#isSilent(sent); // acks=0, as it seems
       return "answered";
     }
   }
@@ -298,8 +299,19 @@ class AnswerReader {
     this.#end -= from;
   }
 
+  /** A Produce request without an answer up to now; on a busy machine it may still come. */
+  #isSilent(sent: SentFrame): void {
+    this.#silent++;
+    this.#silentOnes.set(sent.correlationId, sent);
+  }
+
   #match(frame: Uint8Array): void {
     const correlationId = new DataView(frame.buffer, frame.byteOffset).getInt32(0);
+    const late = this.#silentOnes.get(correlationId);
+    if (late !== undefined && this.#expected[0]?.correlationId !== correlationId) {
+      this.#silentOnes.delete(correlationId);
+      return this.#onAnswer(frame, late); // counted already
+    }
     while (this.#expected.length > 0) {
       const sent = this.#expected.shift()!;
       if (sent.correlationId === correlationId) {
@@ -310,7 +322,7 @@ class AnswerReader {
         this.problem = `answer ${correlationId} came where ${sent.correlationId} (api ${sent.key}) was next`;
         return;
       }
-      this.#silent++;
+      this.#isSilent(sent);
     }
     if (this.#isFramed) this.problem = `answer ${correlationId} came and nothing was asked`;
   }

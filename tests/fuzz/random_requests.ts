@@ -30,6 +30,7 @@ export const fuzzTopics = Array.from({ length: 6 }, (_, n) => `fuzz-${n}`);
 /** How many of the learnt values of a kind are kept. */
 const maxLearnt = 32;
 const text = new TextEncoder();
+const noId = "0".repeat(32);
 const configs: readonly (readonly [string, readonly string[]])[] = [
   ["cleanup.policy", ["delete", "compact", "compact,delete", "none"]],
   ["retention.ms", ["-1", "3600000", "1", "x"]],
@@ -74,10 +75,8 @@ export class RequestMaker {
       this.#keep("producerEpoch", answer.producerEpoch);
     }
     if (api.key === 3 || api.key === 19) {
-      for (const topic of (answer.topics ?? []) as Values[]) {
-        if (fuzzTopics.includes(String(topic.name)) && topic.errorCode === 0) {
-          this.#keep("topicId", topic.topicId);
-        }
+      for (const { name, topicId } of (answer.topics ?? []) as Values[]) {
+        if (fuzzTopics.includes(String(name)) && topicId !== noId) this.#keep("topicId", topicId);
       }
     }
   }

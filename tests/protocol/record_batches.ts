@@ -29,19 +29,21 @@ export interface AbortedTransaction {
 }
 
 const text = new TextDecoder();
+const headerBytes = 61;
 
-/** Reads batches that follow each other.
+/** Reads batches that follow each other; a last one that was cut off, as Apache Kafka sends it, is left out.
  * @throws {RangeError} if they are broken or compressed */
 export function readBatches(bytes: Uint8Array): FetchedBatch[] {
   const batches: FetchedBatch[] = [];
-  for (let at = 0; at < bytes.byteLength;) {
+  for (let at = 0; at + headerBytes <= bytes.byteLength;) {
     const view = new DataView(bytes.buffer, bytes.byteOffset + at);
     const size = view.getInt32(8) + 12;
+    if (at + size > bytes.byteLength) break;
     const attributes = view.getInt16(21);
     if ((attributes & 7) !== 0) throw new RangeError("Cannot read batch as it is compressed");
     const base = Number(view.getBigInt64(0));
     const isControl = (attributes & 0x20) !== 0;
-    const body = bytes.subarray(at + 61, at + size);
+    const body = bytes.subarray(at + headerBytes, at + size);
     batches.push({
       base,
       last: base + view.getInt32(23),
