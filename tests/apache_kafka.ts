@@ -16,6 +16,12 @@ const toolClasses = {
   "configs": "kafka.admin.ConfigCommand",
   "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
   "producer-perf": "org.apache.kafka.tools.ProducerPerformance",
+  "consumer-perf": "org.apache.kafka.tools.ConsumerPerformance",
+  "delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
+  "get-offsets": "org.apache.kafka.tools.GetOffsetShell",
+  "log-dirs": "org.apache.kafka.tools.LogDirsCommand",
+  "cluster": "org.apache.kafka.tools.ClusterTool",
+  "broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
 } as const;
 
 /** A command line tool of the Java distribution. */
@@ -64,7 +70,7 @@ export function javaTool(
   args: readonly string[],
   options: { stdin?: string; timeoutMs?: number } = {},
 ): Promise<Finished> {
-  return run("java", { args: java("256m", "error", toolClasses[tool], args), ...options });
+  return run("java", { args: javaArguments("256m", "error", toolClasses[tool], args), ...options });
 }
 
 /** A single node. Closing it ends the process and removes its data. */
@@ -93,7 +99,7 @@ export class ApacheKafka implements AsyncDisposable {
         22,
       );
       const format = ["format", "--cluster-id", clusterId, "--config", `${folder}/server.properties`];
-      await run("java", { args: java("128m", "error", "kafka.tools.StorageTool", format) });
+      await run("java", { args: javaArguments("128m", "error", "kafka.tools.StorageTool", format) });
       const kafka = new ApacheKafka(folder, port);
       await kafka.start();
       return kafka;
@@ -113,7 +119,7 @@ export class ApacheKafka implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#node) throw new Error("Cannot start Kafka as it is running");
     const logFile = `${this.#folder}/kafka-${Date.now()}.log`;
-    const args = java("512m", "info", "kafka.Kafka", [`${this.#folder}/server.properties`]);
+    const args = javaArguments("512m", "info", "kafka.Kafka", [`${this.#folder}/server.properties`]);
     const node = Program.start("java", args, { logFile });
     this.#node = node;
     try {
@@ -168,8 +174,23 @@ function serverProperties(folder: string, port: number, controllerPort: number):
   };
 }
 
-/** Arguments for a small JVM that starts fast and logs to stderr. */
-function java(heap: string, level: string, main: string, args: readonly string[]): string[] {
+/** What javac has to know to compile against Kafka's jars. */
+export function kafkaClassPath(): string {
+  return `${kafkaHome()}/lib/*`;
+}
+
+/** Arguments of `java` for a small JVM that starts fast, has Kafka's jars and logs to stderr.
+ * @param heap as for -Xmx
+ * @param level of what is logged
+ * @param main name of the class to run
+ * @param classes a folder with classes beside Kafka's */
+export function javaArguments(
+  heap: string,
+  level: string,
+  main: string,
+  args: readonly string[],
+  classes?: string,
+): string[] {
   return [
     `-Xmx${heap}`,
     "-XX:+UseSerialGC",
@@ -177,7 +198,7 @@ function java(heap: string, level: string, main: string, args: readonly string[]
     "-Xshare:auto",
     `-Dorg.slf4j.simpleLogger.defaultLogLevel=${level}`,
     "-cp",
-    `${kafkaHome()}/lib/*`,
+    classes === undefined ? kafkaClassPath() : `${classes}:${kafkaClassPath()}`,
     main,
     ...args,
   ];

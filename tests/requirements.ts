@@ -7,8 +7,17 @@
 import { installApacheKafka } from "./apache_kafka.ts";
 import { onPath, testCache } from "./programs.ts";
 
-/** A program that a test may need. `apache-kafka` is Java 17 with Kafka's jars, fetched by Maven the first time. */
-export type Requirement = "java" | "maven" | "apache-kafka" | "chromium" | "kcat" | PythonClient;
+/** A program that a test may need. `apache-kafka` is Java 17 with Kafka's jars, fetched by Maven the first time; `jdk` is
+ * that and a compiler. */
+export type Requirement =
+  | "java"
+  | "maven"
+  | "apache-kafka"
+  | "jdk"
+  | "go"
+  | "chromium"
+  | "kcat"
+  | PythonClient;
 /** The Python libraries, as pip calls them. */
 export type PythonClient = "kafka-python" | "confluent-kafka" | "aiokafka";
 
@@ -19,6 +28,8 @@ export interface Availability {
 }
 
 const javaMinimum = 17;
+/** The oldest Go that fetches the one a go.mod asks for. */
+const goMinimum = 21;
 
 /** Looks for everything a test needs.
  * @returns `ignore` for Deno.test, and the reason that was printed
@@ -45,6 +56,11 @@ export function testPython(): string {
   return Deno.env.get("TAILRACE_TEST_PYTHON") ?? `${testCache()}/venv/bin/python`;
 }
 
+/** The Go that builds drivers: $TAILRACE_TEST_GO, the one on the PATH, else the one in the tests' cache (.ci/run makes it). */
+export function testGo(): string {
+  return Deno.env.get("TAILRACE_TEST_GO") ?? onPath("go") ?? `${testCache()}/go/bin/go`;
+}
+
 /** Test files run in isolates of their own but in one process, so what was found out is kept in its environment: each
  * program is looked for once, and each reason printed once, in a whole `deno test`. */
 function missing(name: Requirement): string | null {
@@ -66,6 +82,12 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   },
   maven: () => onPath("mvn") === null ? "mvn is not on the PATH" : null,
   "apache-kafka": () => look.java() ?? installApacheKafka(),
+  jdk: () => onPath("javac") === null ? "javac is not on the PATH" : look["apache-kafka"](),
+  go() {
+    const version = run(testGo(), "version")?.match(/go1\.(\d+)/)?.[1];
+    if (version === undefined) return "go is not on the PATH, and TAILRACE_TEST_GO is not set";
+    return Number(version) >= goMinimum ? null : `Go 1.${goMinimum} is wanted: found 1.${version}`;
+  },
   chromium: () => chromiumPath() === null ? "no chromium on the PATH, and CHROMIUM_PATH is not set" : null,
   kcat: () => onPath("kcat") === null ? "kcat is not on the PATH" : null,
   "kafka-python": () => pythonClient("kafka-python", "kafka"),

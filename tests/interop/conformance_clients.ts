@@ -2,6 +2,7 @@
  *
  * To add one: a driver in drivers/ and an entry here. Left out: what a client can do, which its driver says. @module */
 import { type Requirement, testPython } from "../requirements.ts";
+import { franzDriver, javaDriver } from "./built_drivers.ts";
 import type { DriverCommand } from "./driver.ts";
 
 /** A client library with its driver. */
@@ -30,4 +31,6 @@ export const clients: readonly Client[] = [
   { name: "confluent-kafka", requires: ["confluent-kafka"], command: () => pythonDriver("confluent.py") },
   { name: "kafka-python", requires: ["kafka-python"], command: () => pythonDriver("kafka_python.py") },
   { name: "aiokafka", requires: ["aiokafka"], command: () => pythonDriver("aiokafka_driver.py") },
+  { name: "franz-go", requires: ["go"], command: franzDriver },
+  { name: "java", requires: ["jdk"], command: javaDriver },
 ];
