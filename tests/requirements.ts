@@ -17,6 +17,7 @@ export type Requirement =
   | "go"
   | "chromium"
   | "kcat"
+  | "cc"
   | PythonClient;
 /** The Python libraries, as pip calls them. */
 export type PythonClient = "kafka-python" | "confluent-kafka" | "aiokafka";
@@ -89,6 +90,7 @@ const look: { readonly [name in Requirement]: () => string | null } = {
     return Number(version) >= goMinimum ? null : `Go 1.${goMinimum} is wanted: found 1.${version}`;
   },
   chromium: () => chromiumPath() === null ? "no chromium on the PATH, and CHROMIUM_PATH is not set" : null,
+  cc: () => onPath("cc") === null ? "no C compiler: cc is not on the PATH" : null,
   kcat: () => onPath("kcat") === null ? "kcat is not on the PATH" : null,
   "kafka-python": () => pythonClient("kafka-python", "kafka"),
   "confluent-kafka": () => pythonClient("confluent-kafka", "confluent_kafka"),
