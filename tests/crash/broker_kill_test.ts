@@ -4,27 +4,18 @@
  * (TAILRACE_CRASHES, TAILRACE_CRASH_SECONDS). With BROKER_SYNC=normal, the weaker promise; what `full` adds is shown by
  * power_cut_test.ts. @module */
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { apis } from "../../kafka/broker/apis/mod.ts";
 import { eventually, pause } from "../eventually.ts";
-import { ProtocolClient } from "../protocol/client.ts";
 import { Random } from "../random.ts";
 import { checkDatabase, checkLog } from "./broker_checks.ts";
 import { Follower } from "./broker_log.ts";
 import { BrokerProcess, spread } from "./broker_process.ts";
-import {
-  IdempotentProducer,
-  positionsTopic,
-  type Producer,
-  TransactionalProducer,
-} from "./broker_producers.ts";
 import { Ledger } from "./ledger.ts";
+import { openLoad, topics } from "./load.ts";
 
 const crashes = Number(Deno.env.get("TAILRACE_CRASHES") ?? 10);
 const seconds = Number(Deno.env.get("TAILRACE_CRASH_SECONDS") ?? 600);
 /** On two busy cores; a quiet machine needs a third of it. */
 const maxStartSeconds = 2;
-const topics = { numbers: 3, accounts: 3 };
-const hasTransactions = apis.some(({ name }) => name === "EndTxn");
 
 Deno.test(`kill -9 of the broker ${crashes} times loses nothing, repeats nothing, halves no transaction`, async () => {
   const random = new Random("kill -9 of the broker");
@@ -32,10 +23,9 @@ Deno.test(`kill -9 of the broker ${crashes} times loses nothing, repeats nothing
   try {
     await using broker = await BrokerProcess.open({ folder, sync: "normal" });
     const { port } = broker;
-    await makeTopics(port);
     const ledger = new Ledger();
     await using stack = new AsyncDisposableStack();
-    const producers = await openProducers(port, random, ledger);
+    const producers = await openLoad(port, random, ledger);
     for (const producer of producers) stack.use(producer);
     const followers = Object.entries(topics).flatMap(([topic, partitions]) => [
       stack.use(new Follower(port, topic, partitions, 0)),
@@ -75,22 +65,3 @@ Deno.test(`kill -9 of the broker ${crashes} times loses nothing, repeats nothing
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-async function makeTopics(port: number): Promise<void> {
-  using client = await ProtocolClient.connect(port);
-  const wanted = Object.entries({ ...topics, [positionsTopic]: 1 })
-    .map(([name, numPartitions]) => ({ name, numPartitions, replicationFactor: 1 }));
-  await client.ask(19, 4, { topics: wanted, timeoutMs: 10_000 });
-}
-
-function openProducers(port: number, random: Random, ledger: Ledger): Promise<Producer[]> {
-  const options = (name: string, topic: keyof typeof topics) => {
-    return { port, name, topic, partitions: topics[topic], random, ledger };
-  };
-  return Promise.all<Producer>([
-    ...["i1", "i2", "i3", "i4"].map((name) => IdempotentProducer.open(options(name, "numbers"))),
-    ...(hasTransactions ? ["t1", "t2", "t3"] : []).map((name) =>
-      TransactionalProducer.open(options(name, "accounts"))
-    ),
-  ]);
-}

@@ -46,6 +46,7 @@ export abstract class Producer implements AsyncDisposable {
   #working: Promise<void> | undefined;
   #client: ProtocolClient | undefined;
   #stopped = false;
+  #isGivenUp = false;
   #failed: unknown;
 
   protected constructor(options: ProducerOptions) {
@@ -71,8 +72,9 @@ export abstract class Producer implements AsyncDisposable {
     if (this.#failed !== undefined) throw new Error(`${this.options.name} failed`, { cause: this.#failed });
   }
 
+  /** Ends it at once, also when there is no broker any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped = true;
+    this.#stopped = this.#isGivenUp = true;
     this.#client?.[Symbol.dispose]();
     await this.#working;
   }
@@ -96,8 +98,7 @@ export abstract class Producer implements AsyncDisposable {
         if (!noAnswer.has((error as Error).name)) throw error;
         this.#client = undefined;
         this.lost++;
-        // Whoever ends the test while the broker is down must not wait for it for ever.
-        if (this.#stopped && this.lost > 10_000) throw error;
+        if (this.#isGivenUp) throw error;
         await pause(3);
       }
     }

@@ -1,0 +1,127 @@
+/** The power goes under `tailrace broker`, at random moments, with what was not synced lost, in part or wholly.
+ *
+ * The broker runs under power_cut.c, which keeps a journal of what the disk was told. From one run of some hundred
+ * milliseconds many cuts are made: the folder as a disk may hold it at that moment, and a broker started on it must have
+ * all that was acknowledged by then. The last cut of a run is what the next run starts with, and the producers go on
+ * as if nothing had been. A short run in a normal `deno test`; TAILRACE_CUTS tells how many cuts (`deno task crash`).
+ * @module */
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
+import { startBroker } from "../../kafka/broker/mod.ts";
+import { pause } from "../eventually.ts";
+import { optionsFor, withFolder } from "../kafka/broker/harness.ts";
+import { Random } from "../random.ts";
+import { requires } from "../requirements.ts";
+import { checkDatabase, checkLog } from "./broker_checks.ts";
+import { BrokerProcess, spread } from "./broker_process.ts";
+import { Ledger } from "./ledger.ts";
+import { openLoad, topics } from "./load.ts";
+import { Disk, type DiskImage, readFolder, type Survivors, watched, writeFolder } from "./power_cut.ts";
+
+const cuts = Number(Deno.env.get("TAILRACE_CUTS") ?? 24);
+const cutsPerRun = 8;
+const { ignore } = requires("cc");
+const survivors: readonly Survivors[] = ["none", "first", "any", "sectors"];
+
+Deno.test({
+  name: `BROKER_SYNC=full loses nothing acknowledged in ${cuts} power cuts`,
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const random = new Random("moments of power cuts");
+      const journal = `${folder}/journal`;
+      const ledger = new Ledger();
+      await using broker = await BrokerProcess.open({
+        folder,
+        sync: "full",
+        env: watched(`${folder}/data`, journal),
+      });
+      await using stack = new AsyncDisposableStack();
+      const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
+      let base = new Map<string, Uint8Array>();
+      let syncs = 0;
+      let operations = 0;
+      for (let cut = 0; cut < cuts; cut += cutsPerRun) {
+        await pause(random.between(50, 400));
+        await broker.kill();
+        const disk = new Disk(journal, base, random);
+        const moments = Array.from({ length: cutsPerRun - 1 }, () => random.between(1, disk.length))
+          .sort((a, b) => a - b);
+        for (const moment of moments) {
+          await checkImage(disk.cutAfter(moment, survivors[random.between(0, 3)]!), ledger);
+        }
+        const last = disk.cutAfter(disk.length, survivors[random.between(0, 3)]!);
+        await checkImage(last, ledger);
+        syncs += disk.syncs;
+        operations += disk.length;
+        base = new Map(last.files);
+        writeFolder(broker.dataDir, base);
+        await Deno.remove(journal);
+        await broker.start();
+        await Promise.all(producers.map((producer) => producer.more(1)));
+      }
+      await Promise.all(producers.map((producer) => producer.stop()));
+      const records = await checkLog({ port: broker.port, ledger, topics });
+      assertEquals(await broker.stop(), 0, broker.log().slice(-2000));
+      checkDatabase(broker.dataDir);
+      assertGreater(syncs, 0, "syncs that the journals tell of");
+      console.log(
+        `power cut ×${cuts}: ${records} records, ${ledger.transactions.length} transactions, ${operations} writes with ` +
+          `${syncs} syncs; started in ${spread(broker.starts)}`,
+      );
+    }),
+});
+
+Deno.test({
+  name: "BROKER_SYNC=normal loses acknowledged records in a power cut: the cut is a real one",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const random = new Random("one power cut");
+      const journal = `${folder}/journal`;
+      const ledger = new Ledger();
+      await using broker = await BrokerProcess.open({
+        folder,
+        sync: "normal",
+        env: watched(`${folder}/data`, journal),
+      });
+      await using stack = new AsyncDisposableStack();
+      const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
+      await Promise.all(producers.map((producer) => producer.more(20)));
+      await broker.kill();
+      const disk = new Disk(journal, new Map(), random);
+      await assertRejects(
+        () => checkImage(disk.cutAfter(disk.length, "none"), ledger),
+        Error,
+        "acknowledged records",
+      );
+      const whole = readFolder(broker.dataDir);
+      await checkImage({ files: whole, atMs: Date.now() + 1000 }, ledger); // it is the cut that loses them
+    }),
+});
+
+/** A broker started on the image has all that was acknowledged before the moment of the cut. */
+function checkImage({ files, atMs }: DiskImage, ledger: Ledger): Promise<void> {
+  return withFolder(async (dataDir) => {
+    writeFolder(dataDir, files);
+    {
+      await using broker = await startBroker(optionsFor(dataDir));
+      const known = [...broker.state.log.topics].map((topic) =>
+        [topic.name, topic.partitions.length] as const
+      );
+      const made = Object.fromEntries(known.filter(([name]) => name in topics));
+      const told = ledger.records.filter((record) => record.atMs <= atMs);
+      const gone = told.filter(({ topic }) => !(topic in made)).length;
+      assertEquals(gone, 0, `${gone} acknowledged records are lost with their topic`);
+      await checkLog({ port: broker.port, ledger: within(ledger, made), topics: made, untilMs: atMs });
+    }
+    checkDatabase(dataDir);
+  });
+}
+
+/** What the ledger says of topics that were there at the moment. */
+function within(ledger: Ledger, made: Readonly<Record<string, number>>): Ledger {
+  const some = new Ledger();
+  some.records.push(...ledger.records.filter(({ topic }) => topic in made));
+  some.transactions.push(...ledger.transactions);
+  return some;
+}
