@@ -17,7 +17,7 @@ import {
   syncRefusal,
   type SyncRequest,
 } from "./group_messages.ts";
-import { Group, type GroupRules } from "./group_state.ts";
+import { Group, type GroupRules, type GroupState } from "./group_state.ts";
 import { type BrokerLogger, silentBrokerLogger } from "./logger.ts";
 import type { Offsets } from "./offsets.ts";
 
@@ -97,6 +97,13 @@ export class Groups implements Disposable {
   /** Number of groups with members or stored offsets. */
   get size(): number {
     return this.#groups.size;
+  }
+
+  /** How many of them are in each state. */
+  states(): Map<GroupState, number> {
+    const counts = new Map<GroupState, number>();
+    for (const { state } of this.#groups.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return counts;
   }
 
   /** Takes a member into a group, which may take as long as its rebalance.
