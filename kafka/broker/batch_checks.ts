@@ -53,9 +53,6 @@ export function checkBatch(
     return refusal(errors.INVALID_RECORD, "The number of records does not match the last offset");
   }
   if (header.isControl) return refusal(errors.INVALID_RECORD, "Clients must not send control batches");
-  if (header.isTransactional) {
-    return refusal(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions");
-  }
   if (header.producerId >= 0 && (header.producerEpoch < 0 || header.baseSequence < 0)) {
     return refusal(errors.INVALID_RECORD, "An idempotent batch needs an epoch and a sequence");
   }

@@ -22,6 +22,7 @@ import type { AuthenticationCount } from "./sasl.ts";
 import { Server } from "./server.ts";
 import { Store } from "./store.ts";
 import { Topics } from "./topics.ts";
+import { Transactions } from "./transactions.ts";
 
 export type { BrokerLogger } from "./logger.ts";
 export type { ServerLimits } from "./limits.ts";
@@ -88,6 +89,8 @@ const MIB = 1024 * 1024;
 /** Room in a request for what is around a batch. */
 const REQUEST_OVERHEAD_BYTES = 64 * 1024;
 const NODE_ID = 1;
+/** Time between two looks for transactions that take too long, in milliseconds. */
+const TRANSACTION_CHECK_MS = 1_000;
 /** How long answers may take to leave at the end, in milliseconds. */
 const STOP_MS = 2_000;
 
@@ -123,6 +126,8 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
   const entrance = await openEntrance(options, await loadSecret(store), logger);
   const { hostname, port } = entrance.address;
   const groups = new Groups({ offsets, logger });
+  const producerIds = new ProducerIds(store);
+  const transactions = new Transactions({ store, log, offsets, producerIds, now, logger });
   const state: BrokerState = {
     nodeId: NODE_ID,
     host: options.advertisedHost ?? reachable(hostname),
@@ -130,7 +135,8 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
     clusterId,
     store,
     log,
-    producerIds: new ProducerIds(store),
+    producerIds,
+    transactions,
     groups,
     offsets,
     logger,
@@ -143,6 +149,7 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
     retention.run().catch((error) => logger.error("cannot remove old records", { error }));
   const sweeping = setInterval(sweep, options.retentionCheckMs ?? 10_000);
   void sweep();
+  const endingOverdue = setInterval(() => transactions.sweep(), TRANSACTION_CHECK_MS);
   return {
     host: state.host,
     port: state.port,
@@ -156,12 +163,15 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
     }),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
+      clearInterval(endingOverdue);
       retention.stop();
+      transactions.stop();
       await server.stop(() => {
         groups[Symbol.dispose]();
         log.wakeAll();
       }, STOP_MS);
       await sweep(); // one that is under way ends after its step
+      await transactions.sweep();
       await store[Symbol.asyncDispose]();
     },
   };

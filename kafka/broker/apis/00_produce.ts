@@ -6,14 +6,14 @@
  *                 throttle_time_ms:INT32
  * Versions 0–2 are advertised and refused, as Apache Kafka 4 does: older librdkafka takes a range that begins at 0 for
  * knowledge of its codecs (KAFKA-18659). acks=1 and acks=all mean the same: on disk, as BROKER_SYNC says.
- * Left out: transactions (a transactional id is refused), and looking into compressed records, of which only the
- * header is checked.
+ * A transactional batch is taken if its transaction is open and has the partition in it.
+ * Left out: looking into compressed records, of which only the header is checked.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_Produce} @module */
 
 import { checkBatch, type Refusal, refusal } from "../batch_checks.ts";
 import type { AppendResult, NewBatch } from "../log.ts";
 import type { Partition } from "../partition.ts";
-import { errorName, errors } from "../wire/error_codes.ts";
+import { type ErrorCode, errorName, errors } from "../wire/error_codes.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import { type Answer, type Api, type BrokerState, CloseConnection, itemError } from "./mod.ts";
@@ -92,9 +92,6 @@ function check(
   if (request.acks < -1 || request.acks > 1) {
     return refusal(errors.INVALID_REQUIRED_ACKS, `acks must be -1, 0 or 1, not ${request.acks}`);
   }
-  if (request.transactionalId !== null) {
-    return refusal(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "This broker has no transactions");
-  }
   const partition = broker.log.partition(topic, wanted.index);
   if (partition === undefined) {
     return refusal(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition");
@@ -102,7 +99,31 @@ function check(
   wanted.partition = partition;
   const bytes = wanted.records;
   if (bytes === null || bytes.byteLength === 0) return refusal(errors.INVALID_RECORD, "There is no batch");
-  return checkBatch(request.version, partition, bytes, broker.now());
+  const checked = checkBatch(request.version, partition, bytes, broker.now());
+  if ("error" in checked || !checked.header.isTransactional) return checked;
+  return inTransaction(request, checked, broker);
+}
+
+/** A transactional batch; one without a producer belongs to no transaction, and Kafka takes it as any other. */
+function inTransaction(
+  { version, transactionalId }: ProduceRequest,
+  batch: NewBatch,
+  { transactions }: BrokerState,
+): NewBatch | Refusal {
+  if (transactionalId === null) {
+    return refusal(
+      errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+      "A transactional batch needs a transactional id",
+    );
+  }
+  const { partition, header: { producerId: id, producerEpoch: epoch } } = batch;
+  if (id < 0) return batch;
+  const admit = (): ErrorCode => {
+    const error = transactions.admits(transactionalId, { id, epoch }, partition);
+    // KIP-890: newer clients are told that aborting is enough.
+    return error === errors.INVALID_TXN_STATE && version >= 11 ? errors.TRANSACTION_ABORTABLE : error;
+  };
+  return { ...batch, admit };
 }
 
 async function append(batches: ReadonlyMap<PartitionProduce, NewBatch>, broker: BrokerState): Promise<void> {

@@ -8,12 +8,14 @@
  *                 [topic [partition_index:INT32 error_code:INT16 high_watermark:INT64 last_stable_offset:INT64
  *                 log_start_offset:INT64 (v5+) aborted_transactions preferred_read_replica:INT32 (v11+)
  *                 records:RECORDS]]
- * Waits until there are min_bytes or max_wait_ms have passed. Left out: sessions (session id 0 in every answer makes
- * clients send full requests), replicas, and aborted transactions, of which there are none.
+ * Waits until there are min_bytes or max_wait_ms have passed. isolation_level 1 reads to the last stable offset, waits
+ * for that to move, and is told the aborted transactions in what it gets. Left out: sessions (session id 0 in every
+ * answer makes clients send full requests), and replicas.
  * @see {@link https://cwiki.apache.org/confluence/display/KAFKA/KIP-74} for the first batch beyond the limits @module */
 
 import { LEADER_EPOCH } from "../log.ts";
 import type { Partition } from "../partition.ts";
+import type { AbortedTransaction } from "../transaction_index.ts";
 import { errors } from "../wire/error_codes.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
@@ -23,6 +25,7 @@ import type { Answer, Api, BrokerState } from "./mod.ts";
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** Longest wait, in milliseconds; also keeps a timer within its 31 bits. */
 const MAX_WAIT_MS = 300_000;
+const READ_COMMITTED = 1;
 
 interface PartitionFetch {
   readonly index: number;
@@ -32,6 +35,8 @@ interface PartitionFetch {
   readonly partition: Partition | undefined;
   error: number;
   records: readonly Uint8Array[];
+  /** Null unless only committed records are wanted. */
+  aborted: readonly AbortedTransaction[] | null;
 }
 
 interface TopicFetch {
@@ -45,6 +50,8 @@ interface FetchRequest {
   readonly maxWaitMs: number;
   readonly minBytes: number;
   readonly maxBytes: number;
+  /** Only records of committed transactions: isolation_level 1. */
+  readonly committed: boolean;
   readonly sessionId: number;
   readonly topics: TopicFetch[];
 }
@@ -64,12 +71,12 @@ export const fetchRecords: Api = {
     }
     const wanted = rotated(request.topics.flatMap((topic) => topic.partitions));
     const failed = checkAll(wanted);
-    let bytes = readAll(wanted, request.maxBytes, broker);
+    const bytes = readAll(wanted, request, broker);
     if (!failed && bytes < request.minBytes && request.maxWaitMs > 0) {
-      await moreBytes(wanted, request.minBytes - bytes, request.maxWaitMs, signal);
+      await moreBytes(wanted, request.minBytes - bytes, request, signal);
       if (signal.aborted) return "none";
       checkAll(wanted);
-      bytes = readAll(wanted, request.maxBytes, broker);
+      readAll(wanted, request, broker);
     }
     writeAnswer(request, out);
   },
@@ -86,7 +93,7 @@ function readRequest(version: number, body: WireReader, broker: BrokerState): Fe
   const maxWaitMs = Math.min(body.int32(), MAX_WAIT_MS);
   const minBytes = body.int32();
   const maxBytes = Math.min(Math.max(body.int32(), 0), MAX_ANSWER_BYTES);
-  body.int8(); // isolation_level: without transactions both read to the end
+  const committed = body.int8() === READ_COMMITTED;
   const sessionId = version >= 7 ? body.int32() : 0;
   if (version >= 7) body.int32(); // session_epoch: −1 and 0 are both full requests
   const topics = body.structs(() => readTopic(version, body, broker));
@@ -100,7 +107,15 @@ function readRequest(version: number, body: WireReader, broker: BrokerState): Fe
   if (version >= 11) body.string(); // rack_id
   body.tags();
   // A client that waits for more than an answer can hold would wait in vain.
-  return { version, maxWaitMs, minBytes: Math.min(minBytes, maxBytes), maxBytes, sessionId, topics };
+  return {
+    version,
+    maxWaitMs,
+    minBytes: Math.min(minBytes, maxBytes),
+    maxBytes,
+    committed,
+    sessionId,
+    topics,
+  };
 }
 
 function readTopic(version: number, body: WireReader, broker: BrokerState): TopicFetch {
@@ -125,6 +140,7 @@ function readTopic(version: number, body: WireReader, broker: BrokerState): Topi
       partition,
       error: partition === undefined ? unknown : 0,
       records: [],
+      aborted: null,
     };
   });
   return { name, uuid, partitions };
@@ -158,23 +174,32 @@ function problem({ leaderEpoch, offset }: PartitionFetch, partition: Partition):
 }
 
 /** Reads what fits; returns the bytes. The first batch found goes out whatever its size. */
-function readAll(wanted: readonly PartitionFetch[], maxBytes: number, broker: BrokerState): number {
+function readAll(
+  wanted: readonly PartitionFetch[],
+  { maxBytes, committed }: FetchRequest,
+  { log }: BrokerState,
+): number {
   let bytes = 0;
   for (const fetch of wanted) {
-    if (fetch.partition === undefined || fetch.error !== errors.NONE) continue;
-    const limit = Math.min(fetch.maxBytes, maxBytes - bytes);
-    const found = broker.log.read(fetch.partition, fetch.offset, limit, bytes === 0);
+    const { partition, offset } = fetch;
+    fetch.records = [];
+    fetch.aborted = null;
+    if (partition === undefined || fetch.error !== errors.NONE) continue;
+    const limit = committed ? partition.lastStable : partition.end;
+    const most = Math.min(fetch.maxBytes, maxBytes - bytes);
+    const found = log.read(partition, offset, most, bytes === 0, limit);
     fetch.records = found.pieces;
+    fetch.aborted = committed ? partition.aborted(offset, found.next) : null;
     bytes += found.bytes;
   }
   return bytes;
 }
 
-/** Resolves when that many bytes were appended to the partitions, the time is over, or the connection is gone. */
+/** Resolves when that many bytes came to the partitions, the time is over, or the connection is gone. */
 function moreBytes(
   wanted: readonly PartitionFetch[],
   needed: number,
-  waitMs: number,
+  { maxWaitMs, committed }: FetchRequest,
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve) => {
@@ -191,9 +216,9 @@ function moreBytes(
       for (const { partition } of wanted) partition?.removeWaiter(waiter);
       resolve();
     };
-    const timer = setTimeout(finish, waitMs);
+    const timer = setTimeout(finish, maxWaitMs);
     signal.addEventListener("abort", finish);
-    for (const { partition } of wanted) partition?.addWaiter(waiter);
+    for (const { partition } of wanted) partition?.addWaiter(waiter, committed);
     if (signal.aborted) finish();
   });
 }
@@ -210,14 +235,17 @@ function writeAnswer({ version, topics }: FetchRequest, out: WireWriter): void {
   out.structs(topics, ({ name, uuid, partitions }) => {
     if (version >= 13) out.uuid(uuid);
     else out.string(name);
-    out.structs(partitions, ({ index, error, partition, records }) => {
+    out.structs(partitions, ({ index, error, partition, records, aborted }) => {
       const known = error === errors.NONE || error === errors.OFFSET_OUT_OF_RANGE ? partition : undefined;
       out.int32(index);
       out.errorCode(error);
       out.int64(known?.end ?? -1); // high_watermark
-      out.int64(known?.end ?? -1); // last_stable_offset
+      out.int64(known?.lastStable ?? -1); // last_stable_offset
       if (version >= 5) out.int64(known?.start ?? -1);
-      out.nullableStructs(null, () => {}); // aborted_transactions
+      out.nullableStructs(aborted, ({ producerId, firstOffset }) => {
+        out.int64(producerId);
+        out.int64(firstOffset);
+      });
       if (version >= 11) out.int32(-1); // preferred_read_replica
       out.joinedBytes(records);
     });

@@ -4,6 +4,7 @@
  *     response => throttle_time_ms:INT32 (v2+)
  *                 [name:STRING [partition_index:INT32 error_code:INT16 timestamp:INT64 offset:INT64
  *                 leader_epoch:INT32 (v4+)]]
+ * With isolation_level 1 nothing is found at or beyond the last stable offset, which is the end then.
  * timestamp: −1 the end, −2 the start, −3 (v7) the record with the newest time, else the first record of that time or
  * later; nothing found is offset −1 without an error. Left out: −4 and −5 (tiered storage), which belong to v8 and v9.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_ListOffsets} @module */
@@ -16,6 +17,7 @@ import { type Api, type BrokerState, itemError } from "./mod.ts";
 const END = -1;
 const START = -2;
 const NEWEST = -3;
+const READ_COMMITTED = 1;
 
 interface Answer extends RecordTime {
   readonly error: number;
@@ -36,7 +38,7 @@ export const listOffsets: Api = {
   flexibleFrom: 6,
   async handle({ version, body, broker }, out) {
     body.int32(); // replica_id
-    if (version >= 2) body.int8(); // isolation_level: without transactions both end at the same place
+    const committed = version >= 2 && body.int8() === READ_COMMITTED;
     const topics = body.structs(() => ({
       name: body.string(),
       partitions: body.structs((): Wanted => ({
@@ -48,7 +50,9 @@ export const listOffsets: Api = {
     body.tags();
     const answers = new Map<Wanted, Answer>();
     for (const { name, partitions } of topics) {
-      for (const wanted of partitions) answers.set(wanted, await lookUp(name, wanted, version, broker));
+      for (const wanted of partitions) {
+        answers.set(wanted, await lookUp(name, wanted, { version, committed }, broker));
+      }
     }
     if (version >= 2) out.int32(0); // throttle_time_ms
     out.structs(topics, ({ name, partitions }) => {
@@ -66,20 +70,26 @@ export const listOffsets: Api = {
   },
 };
 
-async function lookUp(topic: string, wanted: Wanted, version: number, broker: BrokerState): Promise<Answer> {
+async function lookUp(
+  topic: string,
+  wanted: Wanted,
+  { version, committed }: { version: number; committed: boolean },
+  broker: BrokerState,
+): Promise<Answer> {
   const partition = broker.log.partition(topic, wanted.index);
   if (partition === undefined) return failed(errors.UNKNOWN_TOPIC_OR_PARTITION);
   if (wanted.leaderEpoch > LEADER_EPOCH) return failed(errors.UNKNOWN_LEADER_EPOCH);
   if (wanted.leaderEpoch >= 0 && wanted.leaderEpoch < LEADER_EPOCH) return failed(errors.FENCED_LEADER_EPOCH);
   const { timestamp } = wanted;
-  if (timestamp === END) return { ...NOTHING, offset: partition.end };
+  if (timestamp === END) return { ...NOTHING, offset: committed ? partition.lastStable : partition.end };
   if (timestamp === START) return { ...NOTHING, offset: partition.start };
   if (timestamp < NEWEST || (timestamp === NEWEST && version < 7)) return failed(errors.UNSUPPORTED_VERSION);
   try {
     const found = timestamp === NEWEST
       ? await newestRecord(broker.store, partition)
       : await firstAtOrAfter(broker.store, partition, timestamp);
-    return { error: errors.NONE, ...(found ?? NOTHING) };
+    const isHidden = committed && found !== undefined && found.offset >= partition.lastStable;
+    return { ...NOTHING, ...(isHidden ? undefined : found) };
   } catch (error) {
     return failed(itemError(error, "ListOffsets", broker));
   }

@@ -6,8 +6,8 @@
  *                 [name:STRING [partition_index:INT32 committed_offset:INT64 committed_leader_epoch:INT32
  *                 (v5+) metadata:NULLABLE_STRING error_code:INT16]] (to v7) error_code:INT16 (v2–v7)
  *                 [group_id:STRING [as above] error_code:INT16] (v8)
- * No commit, no such topic and no such group are all offset −1 without an error. Left out: requireStable, as
- * there are no transactions whose offsets could be unstable.
+ * No commit, no such topic and no such group are all offset −1 without an error. With require_stable a position that
+ * an open transaction is about to change is UNSTABLE_OFFSET_COMMIT.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_OffsetFetch} @module */
 
 import type { CommittedOffset, Offsets } from "../offsets.ts";
@@ -25,9 +25,19 @@ interface Wanted {
   readonly topics: readonly { readonly name: string; readonly partitions: readonly number[] }[] | null;
 }
 
+interface Request {
+  readonly groups: readonly Wanted[];
+  /** Positions that an open transaction is about to change are not wanted. */
+  readonly stable: boolean;
+}
+
+interface Position extends CommittedOffset {
+  readonly error: number;
+}
+
 interface Found {
   readonly groupId: string;
-  readonly topics: readonly { readonly name: string; readonly positions: readonly CommittedOffset[] }[];
+  readonly topics: readonly { readonly name: string; readonly positions: readonly Position[] }[];
 }
 
 export const offsetFetch: Api = {
@@ -37,42 +47,48 @@ export const offsetFetch: Api = {
   flexibleFrom: 6,
   handle({ version, body, broker }, out) {
     let left = maxItems;
-    const found = read(version, body).map((wanted) => {
-      const group = lookUp(wanted, broker.offsets, left);
+    const { groups, stable } = read(version, body);
+    const found = groups.map((wanted) => {
+      const group = lookUp(wanted, stable, broker.offsets, left);
       for (const { positions } of group.topics) left -= positions.length;
       return group;
     });
     write(version, out, found, errors.NONE);
   },
   fail({ version, body }, out, errorCode) {
-    const asked = read(version, body).map(({ groupId, topics }) => ({
+    const asked = read(version, body).groups.map(({ groupId, topics }) => ({
       groupId,
       topics: (topics ?? []).map(({ name, partitions }) => ({
         name,
-        positions: partitions.map((partition) => none(name, partition)),
+        positions: partitions.map((partition) => none(name, partition, errorCode)),
       })),
     }));
     write(version, out, asked, errorCode);
   },
 };
 
-function read(version: number, body: WireReader): Wanted[] {
+function read(version: number, body: WireReader): Request {
   const topic = () => ({ name: body.string(), partitions: body.array(() => body.int32()) });
   const one = (): Wanted => ({
     groupId: body.string(),
     topics: version >= 2 ? body.nullableStructs(topic) : body.structs(topic),
   });
   const groups = version >= 8 ? body.structs(one) : [one()];
-  if (version >= 7) body.bool(); // require_stable
+  const stable = version >= 7 && body.bool();
   body.tags();
-  return groups;
+  return { groups, stable };
 }
 
-function lookUp({ groupId, topics }: Wanted, offsets: Offsets, most: number): Found {
+function lookUp({ groupId, topics }: Wanted, stable: boolean, offsets: Offsets, most: number): Found {
   const asked = topics?.reduce((sum, { partitions }) => sum + partitions.length, 0) ?? 0;
   if (asked > most) throw new WireError(`Cannot look up more than ${maxItems} offsets at once`);
+  const position = (topic: string, partition: number, found: CommittedOffset | undefined): Position => {
+    const isUnstable = stable && offsets.isHeld(groupId, topic, partition);
+    if (isUnstable) return none(topic, partition, errors.UNSTABLE_OFFSET_COMMIT);
+    return found === undefined ? none(topic, partition) : { ...found, error: errors.NONE };
+  };
   if (topics === null) {
-    const all = offsets.fetchAll(groupId);
+    const all = offsets.fetchAll(groupId).map((found) => position(found.topic, found.partition, found));
     if (all.length > most) throw new WireError(`Cannot look up more than ${maxItems} offsets at once`);
     const byTopic = Map.groupBy(all, ({ topic }) => topic);
     return { groupId, topics: Array.from(byTopic, ([name, positions]) => ({ name, positions })) };
@@ -80,26 +96,26 @@ function lookUp({ groupId, topics }: Wanted, offsets: Offsets, most: number): Fo
   const found = topics.map(({ name, partitions }) => ({
     name,
     positions: partitions.map((partition) =>
-      offsets.fetch(groupId, name, partition) ?? none(name, partition)
+      position(name, partition, offsets.fetch(groupId, name, partition))
     ),
   }));
   return { groupId, topics: found };
 }
 
-function none(topic: string, partition: number): CommittedOffset {
-  return { topic, partition, offset: -1, leaderEpoch: -1, metadata: "" };
+function none(topic: string, partition: number, error: number = errors.NONE): Position {
+  return { topic, partition, offset: -1, leaderEpoch: -1, metadata: "", error };
 }
 
 function write(version: number, out: WireWriter, groups: readonly Found[], errorCode: number): void {
   const writeTopics = (topics: Found["topics"]): void =>
     out.structs(topics, ({ name, positions }) => {
       out.string(name);
-      out.structs(positions, ({ partition, offset, leaderEpoch, metadata }) => {
+      out.structs(positions, ({ partition, offset, leaderEpoch, metadata, error }) => {
         out.int32(partition);
         out.int64(offset);
         if (version >= 5) out.int32(leaderEpoch);
         out.nullableString(metadata);
-        out.errorCode(errorCode);
+        out.errorCode(error);
       });
     });
   if (version >= 3) out.int32(0); // throttle_time_ms

@@ -7,6 +7,7 @@ import type { Log } from "../log.ts";
 import type { Offsets } from "../offsets.ts";
 import type { ProducerIds } from "../producers.ts";
 import { StorageError, type Store } from "../store.ts";
+import type { Transactions } from "../transactions.ts";
 import { type ErrorCode, errors } from "../wire/error_codes.ts";
 import type { BrokerLogger } from "../logger.ts";
 import { WireError, type WireReader } from "../wire/reader.ts";
@@ -28,6 +29,11 @@ import { apiVersions } from "./18_api_versions.ts";
 import { createTopics } from "./19_create_topics.ts";
 import { deleteTopics } from "./20_delete_topics.ts";
 import { initProducerId } from "./22_init_producer_id.ts";
+import { offsetForLeaderEpoch } from "./23_offset_for_leader_epoch.ts";
+import { addPartitionsToTxn } from "./24_add_partitions_to_txn.ts";
+import { addOffsetsToTxn } from "./25_add_offsets_to_txn.ts";
+import { endTxn } from "./26_end_txn.ts";
+import { txnOffsetCommit } from "./28_txn_offset_commit.ts";
 import { saslAuthenticate } from "./36_sasl_authenticate.ts";
 
 /** What an API works on: one broker, shared by all of its connections. */
@@ -40,6 +46,7 @@ export interface BrokerState {
   readonly store: Store;
   readonly log: Log;
   readonly producerIds: ProducerIds;
+  readonly transactions: Transactions;
   readonly groups: Groups;
   readonly offsets: Offsets;
   readonly logger: BrokerLogger;
@@ -107,6 +114,11 @@ export const apis: readonly Api[] = [
   createTopics,
   deleteTopics,
   initProducerId,
+  offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  txnOffsetCommit,
   saslAuthenticate,
 ];
 

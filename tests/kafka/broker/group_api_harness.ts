@@ -5,6 +5,7 @@ import { serves } from "../../../kafka/broker/apis/mod.ts";
 import { Log } from "../../../kafka/broker/log.ts";
 import { silentBrokerLogger } from "../../../kafka/broker/logger.ts";
 import { ProducerIds } from "../../../kafka/broker/producers.ts";
+import { Transactions } from "../../../kafka/broker/transactions.ts";
 import { WireReader } from "../../../kafka/broker/wire/reader.ts";
 import { WireWriter } from "../../../kafka/broker/wire/writer.ts";
 import type { FakeClock } from "./fake_clock.ts";
@@ -30,11 +31,12 @@ export function withApis(test: (h: ApiHarness) => Promise<void>): Promise<void> 
     await using stored = await StoredGroups.open(dataDir, { uuid: () => String(++ids) });
     const { clock, store, topics, groups, offsets } = stored;
     const now = () => clock.now();
+    const log = new Log(store, topics, now);
+    const producerIds = new ProducerIds(store);
     const state: BrokerState = {
       ...{ nodeId: 1, host: "127.0.0.1", port: 9092, clusterId: "c", defaultPartitions: 1 },
       ...{ store, groups, offsets, now, logger: silentBrokerLogger },
-      log: new Log(store, topics, now),
-      producerIds: new ProducerIds(store),
+      ...{ log, producerIds, transactions: new Transactions({ store, log, offsets, producerIds, now }) },
     };
     const requestOf = (api: Api, version: number, body: string, signal: AbortSignal): ApiRequest => {
       if (!serves(api, version)) throw new Error(`Cannot ask ${api.name} v${version}: it is not served`);
