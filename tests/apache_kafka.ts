@@ -77,17 +77,23 @@ export function javaTool(
 export class ApacheKafka implements AsyncDisposable {
   #folder: string;
   #port: number;
+  #jvm: readonly string[];
   #node: Program | null = null;
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, jvm: readonly string[]) {
     this.#folder = folder;
     this.#port = port;
+    this.#jvm = jvm;
   }
 
   /** Makes a node with an empty log and starts it.
    * @param properties lines that go after our own server.properties and win over them
+   * @param jvm arguments that win over those of the small JVM of tests, see {@linkcode defaultJvm}
    * @throws {Error} with the end of its log when it does not start within a minute */
-  static async open(properties: Readonly<Record<string, string>> = {}): Promise<ApacheKafka> {
+  static async open(
+    properties: Readonly<Record<string, string>> = {},
+    jvm: readonly string[] = [],
+  ): Promise<ApacheKafka> {
     const folder = await Deno.makeTempDir({ prefix: "tailrace-kafka-" });
     try {
       const [port, controllerPort] = [freePort(), freePort()];
@@ -100,7 +106,7 @@ export class ApacheKafka implements AsyncDisposable {
       );
       const format = ["format", "--cluster-id", clusterId, "--config", `${folder}/server.properties`];
       await run("java", { args: javaArguments("128m", "error", "kafka.tools.StorageTool", format) });
-      const kafka = new ApacheKafka(folder, port);
+      const kafka = new ApacheKafka(folder, port, jvm);
       await kafka.start();
       return kafka;
     } catch (error) {
@@ -114,12 +120,19 @@ export class ApacheKafka implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
+  /** Process id of the newest start. */
+  get pid(): number {
+    if (!this.#node) throw new Error("Cannot tell the process as Kafka is not running");
+    return this.#node.pid;
+  }
+
   /** Starts it on its ports with the data it had. Resolves when it serves.
    * @throws {Error} with the end of its log when it does not within a minute */
   async start(): Promise<void> {
     if (this.#node) throw new Error("Cannot start Kafka as it is running");
     const logFile = `${this.#folder}/kafka-${Date.now()}.log`;
     const args = javaArguments("512m", "info", "kafka.Kafka", [`${this.#folder}/server.properties`]);
+    args.splice(args.indexOf("-cp"), 0, ...this.#jvm);
     const node = Program.start("java", args, { logFile });
     this.#node = node;
     try {
@@ -173,6 +186,19 @@ function serverProperties(folder: string, port: number, controllerPort: number):
     "broker.heartbeat.interval.ms": "500",
   };
 }
+
+/** The JVM that Kafka's own start script makes, for measurements: it takes back what the small one leaves out. */
+export const defaultJvm: readonly string[] = [
+  "-Xmx1G",
+  "-Xms1G",
+  "-server",
+  "-XX:TieredStopAtLevel=4",
+  "-XX:-UseSerialGC",
+  "-XX:+UseG1GC",
+  "-XX:MaxGCPauseMillis=20",
+  "-XX:InitiatingHeapOccupancyPercent=35",
+  "-XX:+ExplicitGCInvokesConcurrent",
+];
 
 /** What javac has to know to compile against Kafka's jars. */
 export function kafkaClassPath(): string {
