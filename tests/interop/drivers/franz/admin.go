@@ -234,9 +234,11 @@ func describeCluster(ctx context.Context, admin *kadm.Client, _ namesArgs) (any,
 }
 
 func describeLogDirs(ctx context.Context, admin *kadm.Client, args configsArgs) (any, error) {
-	topics := kadm.TopicsSet{}
-	topics.Add(args.Topic)
-	brokers, err := admin.DescribeAllLogDirs(ctx, topics)
+	topics, err := admin.ListTopics(ctx, args.Topic)
+	if err := first(err, topics.Error()); err != nil {
+		return nil, err
+	}
+	brokers, err := admin.DescribeAllLogDirs(ctx, topics.TopicsSet())
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type joinArgs struct {
 	Assignor         string   `json:"assignor"`
 	InstanceID       string   `json:"instanceId"`
 	SessionTimeoutMs int      `json:"sessionTimeoutMs"`
-	AutoCommit       *bool    `json:"autoCommit"`
+	AutoCommit       bool     `json:"autoCommit"`
 	From             string   `json:"from"`
 }
 
@@ -84,7 +84,7 @@ func (m *member) options(args joinArgs) []kgo.Opt {
 	if args.SessionTimeoutMs > 0 {
 		options = append(options, kgo.SessionTimeout(time.Duration(args.SessionTimeoutMs)*time.Millisecond))
 	}
-	if args.AutoCommit != nil && !*args.AutoCommit {
+	if !args.AutoCommit {
 		options = append(options, kgo.DisableAutoCommit())
 	}
 	if args.From == "latest" {

@@ -187,7 +187,7 @@ func (d *driver) client(options ...kgo.Opt) (*kgo.Client, error) {
 var features = []string{
 	"produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones", "nullKeys",
 	"idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages", "groups", "groupSeek", "static",
-	"assignor:range", "assignor:roundrobin", "cooperative", "unknownTopic", "fetchLimit",
+	"assignor:range", "assignor:roundrobin", "cooperative", "unknownTopic", "fetchLimit", "validateOnly", "txnTimeout",
 	"codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd",
 	"admin:createTopics", "admin:deleteTopics", "admin:listTopics", "admin:describeTopic", "admin:createPartitions",
 	"admin:deleteRecords", "admin:describeConfigs", "admin:alterConfigs", "admin:incrementalAlterConfigs",

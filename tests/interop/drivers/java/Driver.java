@@ -139,6 +139,7 @@ public final class Driver {
     private static final String[] FEATURES = {
         "offsets", "headers", "nullHeaders", "timestamps", "tombstones", "nullKeys", "idempotent", "acks0", "transactions",
         "txnOffsets", "isolation", "largeMessages", "groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin",
-        "cooperative", "unknownTopic", "fetchLimit", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"
+        "cooperative", "fetchLimit", "validateOnly", "txnTimeout",
+        "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"
     };
 }

@@ -45,6 +45,7 @@ final class Groups implements AutoCloseable {
         Map<String, Object> settings = Settings.consumer(bootstrap);
         settings.put(ConsumerConfig.GROUP_ID_CONFIG, question.get("group").asText());
         settings.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 300);
+        settings.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, question.path("autoCommit").asBoolean());
         if (question.hasNonNull("assignor")) {
             settings.put(
                     ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
@@ -52,7 +53,6 @@ final class Groups implements AutoCloseable {
         }
         Settings.take(settings, question, "instanceId", ConsumerConfig.GROUP_INSTANCE_ID_CONFIG);
         Settings.take(settings, question, "sessionTimeoutMs", ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG);
-        Settings.take(settings, question, "autoCommit", ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG);
         Settings.take(settings, question, "from", ConsumerConfig.AUTO_OFFSET_RESET_CONFIG);
         List<String> topics = new ArrayList<>();
         question.get("topics").forEach(topic -> topics.add(topic.asText()));
