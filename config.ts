@@ -1,26 +1,14 @@
-/** Every setting of the program: one table drives reading, `--help` and `--print-config`.
+/** The settings of the program: read once from the table in settings.ts, checked one by one and together.
  *
  * Flag > environment variable > default. A secret may also come from a file (`NAME_FILE`, `--name-file`).
- * Settings are read once, checked and frozen; nothing else touches `Deno.env`. Left out: settings of features
+ * What was read is frozen; nothing else touches `Deno.env`. Left out: settings of features
  * that do not exist yet, and a settings file.
  * @module */
-import { isTopicName } from "./kafka/topics.ts";
-import { type LogLevel, logLevels } from "./logger.ts";
-import {
-  integer,
-  isHost,
-  isHostAndPort,
-  isOneLine,
-  isOrigin,
-  isReadableFile,
-  list,
-  nearMisses,
-  oneOf,
-  type Setting,
-  text,
-  tileOrigin,
-  toggle,
-} from "./setting_kinds.ts";
+import type { LogLevel } from "./logger.ts";
+import { isReadableFile, isWildcard, nearMisses, type Setting } from "./setting_kinds.ts";
+import { type SettingName, settingNames, settings, type SettingValue } from "./settings.ts";
+
+export { type SettingName, settingNames, settings } from "./settings.ts";
 
 /** The settings as the program uses them. Times are in milliseconds, sizes in bytes. */
 export interface Config {
@@ -42,6 +30,16 @@ export interface Config {
   readonly brokerHost: string;
   /** 0: any free port. */
   readonly brokerPort: number;
+  /** What Kafka clients are told; null: what the embedded broker listens on. */
+  readonly brokerAdvertisedHost: string | null;
+  /** 0: the one listened on. */
+  readonly brokerAdvertisedPort: number;
+  /** Null: everybody may use the embedded broker. */
+  readonly brokerUsersFile: string | null;
+  /** Null: the embedded broker speaks no TLS. */
+  readonly brokerTls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** Health and metrics of `tailrace broker` at host and port. */
+  readonly brokerHttp: boolean;
   /** `full`: an acknowledged record is on disk; `normal`: it survives a killed process, not a power cut. */
   readonly brokerSync: "full" | "normal";
   /** -1: no limit. */
@@ -69,141 +67,6 @@ export interface Config {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
-
-const maxMs = 2 ** 31 - 1; // what a timer of the runtime can wait for
-
-/** The table. A row's key is the environment variable; the flag is the same in kebab case. */
-export const settings = {
-  HOST: text("a host name or address", isHost, {
-    group: "http",
-    help: "Where HTTP listens",
-    fallback: "127.0.0.1",
-  }),
-  PORT: integer(0, 65535, { group: "http", help: "Port of HTTP; 0 takes any free one", fallback: "8000" }),
-  KAFKA_BROKERS: list("a comma list of host:port", isHostAndPort, {
-    group: "kafka",
-    help: "Kafka to use; empty uses the embedded broker",
-  }),
-  KAFKA_CLIENT_ID: text(
-    "1 to 249 printable characters",
-    (found) => /^.{1,249}$/.test(found) && isOneLine(found),
-    {
-      group: "kafka",
-      help: "Name that Kafka sees in its own log and quotas",
-      fallback: "tailrace",
-    },
-  ),
-  KAFKA_SSL: toggle({ group: "kafka", help: "TLS to Kafka" }),
-  KAFKA_SSL_CA_FILE: text("a readable PEM file", isReadableFile, {
-    group: "kafka",
-    help: "Certificates to trust instead of the system's",
-  }),
-  KAFKA_SSL_CERT_FILE: text("a readable PEM file", isReadableFile, {
-    group: "kafka",
-    help: "Certificate to show to Kafka (mTLS)",
-  }),
-  KAFKA_SSL_KEY_FILE: text("a readable PEM file", isReadableFile, {
-    group: "kafka",
-    help: "Key of that certificate",
-  }),
-  KAFKA_SASL_MECHANISM: oneOf(["", "plain", "scram-sha-256", "scram-sha-512"], {
-    fallback: "",
-    group: "kafka",
-    help: "How to log in to Kafka; empty does not",
-  }),
-  KAFKA_SASL_USERNAME: text("printable text", isOneLine, { group: "kafka", help: "Name to log in with" }),
-  KAFKA_SASL_PASSWORD: text("printable text", isOneLine, {
-    group: "kafka",
-    help: "Password to log in with",
-    secret: true,
-  }),
-  DATA_DIR: text("a path", (found) => found !== "" && isOneLine(found), {
-    group: "store",
-    help: "Folder of the embedded broker's log",
-    fallback: "./data",
-  }),
-  BROKER_HOST: text("a host name or address", isHost, {
-    group: "broker",
-    help: "Where the embedded broker listens, and where the other subcommands look for it",
-    fallback: "127.0.0.1",
-  }),
-  BROKER_PORT: integer(0, 65535, {
-    group: "broker",
-    help: "Port of the embedded broker; 0 takes any free one",
-    fallback: "9092",
-  }),
-  BROKER_SYNC: oneOf(["full", "normal"], {
-    group: "store",
-    help: "full: an acknowledged record is on disk; normal: it survives a killed process, not a power cut",
-    fallback: "full",
-  }),
-  RETENTION_MS: integer(1, Number.MAX_SAFE_INTEGER, {
-    group: "store",
-    help: "How long embedded topics keep records, unless set for a topic",
-    unit: "ms",
-    fallback: String(24 * 3600 * 1000),
-    unlimited: true,
-  }),
-  RETENTION_BYTES: integer(1, Number.MAX_SAFE_INTEGER, {
-    group: "store",
-    help: "How much each partition of embedded topics keeps, unless set for a topic",
-    unit: "bytes",
-    fallback: String(2 ** 30),
-    unlimited: true,
-  }),
-  HEARTBEAT_MS: integer(10, maxMs, {
-    group: "http",
-    help: "Between two SSE comments or WebSocket pings",
-    unit: "ms",
-    fallback: "15000",
-  }),
-  MAX_CONNECTIONS: integer(1, 10_000_000, {
-    group: "http",
-    help: "Most viewers at a time",
-    fallback: "10000",
-  }),
-  MAX_BODY_BYTES: integer(1, 2 ** 31 - 1, {
-    group: "http",
-    help: "Longest request body",
-    unit: "bytes",
-    fallback: String(2 ** 20),
-  }),
-  DRAIN_TIMEOUT_MS: integer(0, maxMs, {
-    group: "http",
-    help: "Longest wait for open work at shutdown",
-    unit: "ms",
-    fallback: "10000",
-  }),
-  CORS_ORIGINS: list("a comma list of origins such as https://example.org, or *", isOrigin, {
-    group: "http",
-    help: "Other sites whose pages may use this service",
-  }),
-  LOG_LEVEL: oneOf(logLevels, { group: "log", help: "Least level that is logged", fallback: "info" }),
-  LOG_FORMAT: oneOf(["text", "json"], {
-    group: "log",
-    help: "text for people, json for machines; by default text on a terminal",
-    fallback: () => Deno.stderr.isTerminal() ? "text" : "json",
-  }),
-  GEO_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
-    group: "topic",
-    help: "Topic of positions, for the page /geo, the demo and publish",
-    fallback: "geostream",
-  }),
-  TILE_URL: text("an http(s) URL with {z}, {x} and {y}", (found) => tileOrigin(found) !== null, {
-    group: "pages",
-    help: "Map tiles for the page /geo; empty shows land outlines",
-  }),
-  INSECURE: toggle({
-    group: "run",
-    help: "Listen beyond loopback although there is no authentication",
-  }),
-  DEMO: toggle({ group: "pages", help: "Demo vehicles inside the service" }),
-} as const satisfies Record<string, Setting>;
-
-export type SettingName = keyof typeof settings;
-type SettingValue<N extends SettingName> = NonNullable<ReturnType<(typeof settings)[N]["parse"]>>;
-/** Every setting by name, in the order of the table. */
-export const settingNames = Object.keys(settings) as SettingName[];
 
 /** Flags by the camel case of the setting's name (`kafkaBrokers`); switches are booleans. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
@@ -233,6 +96,11 @@ export function readConfig(
     dataDir: get("DATA_DIR"),
     brokerHost: get("BROKER_HOST"),
     brokerPort: get("BROKER_PORT"),
+    brokerAdvertisedHost: orNull(get("BROKER_ADVERTISED_HOST")),
+    brokerAdvertisedPort: get("BROKER_ADVERTISED_PORT"),
+    brokerUsersFile: orNull(get("BROKER_USERS_FILE")),
+    brokerTls: readBrokerTls(get),
+    brokerHttp: get("BROKER_HTTP"),
     brokerSync: get("BROKER_SYNC"),
     retentionMs: get("RETENTION_MS"),
     retentionBytes: get("RETENTION_BYTES"),
@@ -390,27 +258,60 @@ function readSasl(get: Get): Config["kafkaSasl"] {
   return Object.freeze({ mechanism, username, password });
 }
 
-function checkTogether(config: Config, purpose: Purpose): void {
-  const embedded = config.kafkaBrokers.length === 0;
-  if (embedded && (config.kafkaSsl || config.kafkaSasl)) {
+function readBrokerTls(get: Get): Config["brokerTls"] {
+  const [certFile, keyFile] = [get("BROKER_TLS_CERT_FILE"), get("BROKER_TLS_KEY_FILE")];
+  if ((certFile === "") !== (keyFile === "")) {
     throw new ConfigError(
-      `Cannot use ${config.kafkaSsl ? "KAFKA_SSL" : "KAFKA_SASL_MECHANISM"}: ` +
-        "found KAFKA_BROKERS empty (the embedded broker has no TLS and no logins), allowed: with KAFKA_BROKERS",
+      "Cannot use BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE: found one of them, allowed: both or none",
     );
   }
-  const listens: [name: string, host: string][] = [];
-  if (purpose === "serve") listens.push(["HOST", config.host]);
-  if (purpose === "broker" || (purpose === "serve" && embedded)) {
-    listens.push(["BROKER_HOST", config.brokerHost]);
+  return certFile === "" ? null : { certFile, keyFile };
+}
+
+function checkTogether(config: Config, purpose: Purpose): void {
+  const embedded = config.kafkaBrokers.length === 0;
+  if (purpose === "serve" && embedded && (config.kafkaSsl || config.kafkaSasl)) {
+    throw new ConfigError(
+      `Cannot use ${config.kafkaSsl ? "KAFKA_SSL" : "KAFKA_SASL_MECHANISM"}: found KAFKA_BROKERS empty ` +
+        "(the service logs in to its embedded broker by itself), allowed: with KAFKA_BROKERS",
+    );
   }
-  for (const [name, host] of listens) {
-    if (!config.insecure && !isLoopback(host)) {
-      throw new ConfigError(
-        `Cannot use ${name}: found ${JSON.stringify(host)}, allowed: a loopback address, ` +
-          "or --insecure to let anyone on the network in",
-      );
-    }
+  if (purpose === "serve" || (purpose === "broker" && config.brokerHttp)) {
+    checkHost("HOST", config.host, config.insecure, "");
   }
+  if (purpose === "broker" || (purpose === "serve" && embedded)) checkBroker(config);
+}
+
+/** What the embedded broker is told. */
+function checkBroker({ brokerHost, brokerAdvertisedHost, brokerUsersFile, brokerTls, insecure }: Config) {
+  const isOpen = insecure || brokerUsersFile !== null;
+  checkHost("BROKER_HOST", brokerHost, isOpen, "BROKER_USERS_FILE to ask who connects, ");
+  if (isWildcard(brokerHost) && brokerAdvertisedHost === null) {
+    throw new ConfigError(
+      `Cannot use BROKER_HOST: found ${
+        JSON.stringify(brokerHost)
+      } without BROKER_ADVERTISED_HOST, allowed: ` +
+        "with it, as Kafka clients must be told a name or address by which they reach this machine",
+    );
+  }
+  const files: [name: SettingName, path: string | undefined][] = [
+    ["BROKER_USERS_FILE", brokerUsersFile ?? undefined],
+    ["BROKER_TLS_CERT_FILE", brokerTls?.certFile],
+    ["BROKER_TLS_KEY_FILE", brokerTls?.keyFile],
+  ];
+  for (const [name, path] of files) {
+    if (path === undefined || isReadableFile(path)) continue;
+    const { allowed } = settings[name];
+    throw new ConfigError(`Cannot use ${name}: found ${JSON.stringify(path)}, allowed: ${allowed}`);
+  }
+}
+
+function checkHost(name: SettingName, host: string, isOpen: boolean, orElse: string): void {
+  if (isOpen || isLoopback(host)) return;
+  throw new ConfigError(
+    `Cannot use ${name}: found ${JSON.stringify(host)}, allowed: a loopback address, ${orElse}` +
+      "or --insecure to let anyone on the network in",
+  );
 }
 
 function isLoopback(host: string): boolean {

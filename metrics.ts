@@ -6,8 +6,9 @@
  * @see {@link https://prometheus.io/docs/practices/naming/}
  * @module */
 import process from "node:process";
+import { addBrokerMetrics } from "./broker_metrics.ts";
 import type { BrokerMetrics } from "./kafka/broker/mod.ts";
-import { Counter, Gauge, Histogram, histogramSeries, type Metric, Reading, Registry } from "./prometheus.ts";
+import { Counter, Gauge, Histogram, Reading, Registry } from "./prometheus.ts";
 
 export type Transport = "sse" | "websocket";
 export type PostOutcome = "acknowledged" | "invalid" | "failed";
@@ -51,6 +52,9 @@ export interface Metrics {
   snapshot(): Promise<MetricsSnapshot>;
 }
 
+/** What a broker without the service around it counts and times. */
+export type BrokerOnlyMetrics = Pick<Metrics, "registry" | "httpRequest" | "broker" | "text">;
+
 const maxTopics = 100;
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -59,19 +63,12 @@ const deliveryBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** Makes an empty set of metrics.
  * @param version of the program, for `tailrace_build_info` */
 export function createMetrics(version: string): Metrics {
-  const registry = new Registry();
-  const m = serviceMetrics(registry);
-  addProcessMetrics(registry, version);
+  const common = createBrokerMetrics(version);
+  const m = serviceMetrics(common.registry);
   const topicLabel = boundedLabel(maxTopics);
-  let readBroker: (() => Promise<void>) | undefined;
   const startedMs = Date.now();
   return {
-    registry,
-    httpRequest(method, route, status, seconds) {
-      const labels = { method: methods.has(method) ? method : "other", route };
-      m.requests.inc({ ...labels, status });
-      m.requestSeconds.observe(labels, seconds);
-    },
+    ...common,
     posts: (topic, outcome, n) => m.posts.inc({ topic: topicLabel(topic), outcome }, n),
     postSeconds: (seconds) => m.postSeconds.observe({}, seconds),
     deliveries: (transport, n) => m.deliveries.inc({ transport }, n),
@@ -84,15 +81,6 @@ export function createMetrics(version: string): Metrics {
     },
     undecodable: (topic) => m.undecodable.inc({ topic: topicLabel(topic) }),
     kafkaUp: (up) => m.kafkaUp.set({}, up ? 1 : 0),
-    broker(snapshot) {
-      const show = brokerMetrics(registry);
-      readBroker = async () => show(await snapshot());
-    },
-    async text() {
-      // A broker that is gone must not take the other metrics with it: its last numbers stay.
-      await readBroker?.().catch(() => {});
-      return registry.text();
-    },
     snapshot() {
       return Promise.resolve({
         uptimeSeconds: (Date.now() - startedMs) / 1000,
@@ -108,6 +96,48 @@ export function createMetrics(version: string): Metrics {
   };
 }
 
+/** The part of them that there is without the service: the process, HTTP, the broker.
+ * @param version of the program, for `tailrace_build_info` */
+export function createBrokerMetrics(version: string): BrokerOnlyMetrics {
+  const registry = new Registry();
+  const m = httpMetrics(registry);
+  addProcessMetrics(registry, version);
+  let readBroker: (() => Promise<void>) | undefined;
+  return {
+    registry,
+    httpRequest(method, route, status, seconds) {
+      const labels = { method: methods.has(method) ? method : "other", route };
+      m.requests.inc({ ...labels, status });
+      m.requestSeconds.observe(labels, seconds);
+    },
+    broker(snapshot) {
+      const show = addBrokerMetrics(registry);
+      readBroker = async () => show(await snapshot());
+    },
+    async text() {
+      // A broker that is gone must not take the other metrics with it: its last numbers stay.
+      await readBroker?.().catch(() => {});
+      return registry.text();
+    },
+  };
+}
+
+function httpMetrics(registry: Registry) {
+  return {
+    requests: registry.add(
+      new Counter("tailrace_http_requests_total", "HTTP requests answered", ["method", "route", "status"]),
+    ),
+    requestSeconds: registry.add(
+      new Histogram(
+        "tailrace_http_request_duration_seconds",
+        "Time from a request to the start of its answer",
+        requestBuckets,
+        ["method", "route"],
+      ),
+    ),
+  };
+}
+
 function serviceMetrics(registry: Registry) {
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
     registry.add(new Counter<L>(`tailrace_${name}`, help, labelNames));
@@ -116,14 +146,6 @@ function serviceMetrics(registry: Registry) {
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
     registry.add(new Gauge<L>(`tailrace_${name}`, help, labelNames));
   const metrics = {
-    requests: counter("http_requests_total", "HTTP requests answered", "method", "route", "status"),
-    requestSeconds: histogram(
-      "http_request_duration_seconds",
-      "Time from a request to the start of its answer",
-      requestBuckets,
-      "method",
-      "route",
-    ),
     posts: counter("posts_total", "Positions posted, by what became of them", "topic", "outcome"),
     postSeconds: histogram(
       "post_duration_seconds",
@@ -185,57 +207,6 @@ function addProcessMetrics(registry: Registry, version: string): void {
       () => startedSeconds,
     ),
   );
-}
-
-/** Adds the embedded broker's metrics; the returned function shows a new snapshot of them. */
-function brokerMetrics(registry: Registry): (snapshot: BrokerMetrics) => void {
-  const gauge = (name: string, help: string) => registry.add(new Gauge(`tailrace_broker_${name}`, help, []));
-  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
-    registry.add(new Counter<L>(`tailrace_broker_${name}`, help, labelNames));
-  const requests = counter(
-    "requests_total",
-    "Kafka requests answered by the embedded broker",
-    "api",
-    "error",
-  );
-  const refused = counter(
-    "refused_connections_total",
-    "Connections refused or ended for what they did",
-    "reason",
-  );
-  const received = counter("received_bytes_total", "Bytes received from Kafka clients");
-  const sent = counter("sent_bytes_total", "Bytes sent to Kafka clients");
-  const connections = gauge("connections", "Open connections of Kafka clients");
-  const logBytes = gauge("log_bytes", "Size of the stored records");
-  const topics = gauge("topics", "Topics");
-  const groups = gauge("groups", "Consumer groups");
-  const commits = registry.add(
-    new SnapshotHistogram("tailrace_broker_commit_duration_seconds", "Time of a commit to disk"),
-  );
-  return (snapshot) => {
-    for (const { kind, count } of snapshot.refusedConnections) refused.set({ reason: kind }, count);
-    received.set({}, snapshot.bytesIn);
-    sent.set({}, snapshot.bytesOut);
-    for (const { api, error, count } of snapshot.requests) requests.set({ api, error }, count);
-    connections.set({}, snapshot.connections);
-    logBytes.set({}, snapshot.logBytes);
-    topics.set({}, snapshot.topics);
-    groups.set({}, snapshot.groups);
-    commits.latest = snapshot.commitSeconds;
-  };
-}
-
-/** A histogram that was counted elsewhere. */
-class SnapshotHistogram implements Metric {
-  readonly type = "histogram";
-  latest: BrokerMetrics["commitSeconds"] = { buckets: [], sum: 0, count: 0 };
-
-  constructor(readonly name: string, readonly help: string) {}
-
-  series() {
-    const { buckets, sum, count } = this.latest;
-    return histogramSeries(buckets, sum, count);
-  }
 }
 
 /** Lets the first `max` values through and calls the rest `other`, as each value is a series that is kept for

@@ -1,7 +1,7 @@
 /** Counters, gauges and histograms, and their text form for Prometheus.
  *
  * A registry is a value: importing this opens nothing and shares nothing. Labels are checked by the type, not at run time; a
- * series is kept for ever once it was touched, so whoever chooses label values bounds them. Written by us as `deno compile`
+ * series is kept for ever once it was touched (but for Gauge.replace), so whoever chooses label values bounds them. Written by us as `deno compile`
  * ends in a stack overflow on a data file that the usual library's dependencies bring. Left out: summaries, exemplars,
  * the OpenMetrics form, push.
  * @see {@link https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format}
@@ -75,6 +75,10 @@ class Values<L extends string> {
     for (const { labels, value } of this.#values.values()) yield { suffix: "", labels, value };
   }
 
+  protected clear(): void {
+    this.#values.clear();
+  }
+
   protected at(labels: Labels<L>): { value: number } {
     const key = seriesKey(this.#labelNames, labels);
     let found = this.#values.get(key);
@@ -107,6 +111,12 @@ export class Gauge<L extends string = never> extends Values<L> implements Metric
 
   set(labels: Labels<L>, value: number): void {
     this.at(labels).value = value;
+  }
+
+  /** Takes these values and no others: for labels that come and go. */
+  replace(values: Iterable<readonly [labels: Labels<L>, value: number]>): void {
+    this.clear();
+    for (const [labels, value] of values) this.set(labels, value);
   }
 }
 

@@ -4,7 +4,18 @@
  * @module */
 
 /** What sort of thing a setting is about; a subcommand takes the flags of the groups it uses. */
-export type SettingGroup = "http" | "kafka" | "broker" | "store" | "topic" | "pages" | "log" | "run";
+export type SettingGroup =
+  | "listen"
+  | "http"
+  | "kafka"
+  | "broker"
+  | "access"
+  | "alone"
+  | "store"
+  | "topic"
+  | "pages"
+  | "log"
+  | "run";
 
 /** One row of the table. `parse` gives undefined for what is not allowed. */
 export interface Setting<T = unknown> {
@@ -48,7 +59,7 @@ export function oneOf<const T extends string>(values: readonly T[], row: Row): S
   };
 }
 
-/** On or off; off unless given. */
+/** On or off; off unless the row says otherwise. */
 export function toggle(row: OptionalRow): Setting<boolean> {
   return {
     fallback: "false",
@@ -92,6 +103,13 @@ export function list(
 export const isHost = (found: string) => /^[A-Za-z0-9._:-]{1,253}$/.test(found);
 /** Whether it holds no control character. */
 export const isOneLine = (found: string) => !/\p{Cc}/u.test(found);
+
+/** Whether it stands for every address of a machine: good for listening, not for connecting. */
+export const isWildcard = (host: string) => /^(0(\.0){0,3}|[0:]*::[0:]*)$/.test(host);
+/** Whether it can be the name or address of a machine. */
+export const isReachableHost = (found: string) => isHost(found) && !isWildcard(found);
+/** Whether it can be a path; whether there is a file shows when it is used. */
+export const isPath = (found: string) => found !== "" && isOneLine(found);
 
 /** `host:port` with a port in 1..65535; an IPv6 address in brackets. */
 export function isHostAndPort(item: string): boolean {

@@ -1,6 +1,6 @@
 /** The command line: subcommands, their flags and their exit codes.
  *
- * Flags of settings come from the table in config.ts. 0: done, or ended by a signal; 1: failed; 2: the
+ * Flags of settings come from the table in settings.ts. 0: done, or ended by a signal; 1: failed; 2: the
  * command line or a setting makes no sense. An error is one line on stderr. Left out: what the subcommands
  * do, which is in their own files.
  * @module */
@@ -28,6 +28,7 @@ import { publishGeo } from "./publish.ts";
 import { CommandError, type CommandRun, UsageError } from "./run.ts";
 import { serve } from "./serve.ts";
 import { createTopics, listTopics } from "./topics.ts";
+import { user } from "./user.ts";
 
 /** What the command line touches of the process. */
 export interface CliProcess {
@@ -40,8 +41,10 @@ export interface CliProcess {
 }
 
 const clientGroups = ["kafka", "broker", "log"] as const;
-const storeGroups = ["broker", "store", "run", "log"] as const;
-const serveGroups = ["http", "kafka", "broker", "store", "topic", "pages", "run", "log"] as const;
+const brokerGroups = ["broker", "access", "store", "run", "listen", "alone", "log"] as const;
+const serveGroups = [
+  ...["listen", "http", "kafka", "broker", "access", "store", "topic", "pages", "run", "log"] as const,
+];
 
 /** Reads a command line and runs its subcommand.
  * @returns the exit code */
@@ -79,7 +82,7 @@ function program(process: CliProcess): Command {
   subcommand(root, process, {
     name: "broker",
     description: "The embedded broker alone",
-    groups: storeGroups,
+    groups: brokerGroups,
     purpose: "broker",
   }, (config, run) => broker(config, run));
   subcommand(root, process, {
@@ -90,6 +93,12 @@ function program(process: CliProcess): Command {
   }, (config, run) => demo(config, run));
   addTopics(root, process);
   addPublish(root, process);
+  subcommand(root, process, {
+    name: "user",
+    description: "Print a user's line for BROKER_USERS_FILE; the password comes from stdin",
+    groups: ["log"],
+    extend: (command) => command.argument("<name>", "Name to log in with"),
+  }, (_config, run, { args: [name] }) => user(String(name), run));
   return root;
 }
 
@@ -231,14 +240,17 @@ function addSettings(command: Command, groups: readonly SettingGroup[]): string[
     if (!groups.includes(setting.group)) continue;
     keys.push(flagKey(name));
     const { fallback, unit, allowed, isSwitch, secret } = setting;
-    const standard = typeof fallback === "function" || fallback === "" || isSwitch
+    const isOn = isSwitch && fallback === "true";
+    const standard = typeof fallback === "function" || fallback === "" || (isSwitch && !isOn)
       ? ""
       : `, default ${fallback}`;
     const words = allowed.includes(" | ") && !isSwitch ? `; ${allowed}` : "";
     const help = `${setting.help}${words} (${name}${standard})`;
     if (isSwitch) {
-      command.option(flagOf(name), help);
-      command.addOption(new Option(flagOf(name).replace("--", "--no-")).hideHelp());
+      const [on, off] = [flagOf(name), flagOf(name).replace("--", "--no-")];
+      // The way that changes something is the one that is listed.
+      command.addOption(new Option(on, help).hideHelp(isOn));
+      command.addOption(new Option(off, `Without: ${help}`).hideHelp(!isOn));
     } else {
       command.option(`${flagOf(name)} <${unit ?? "value"}>`, help);
     }

@@ -1,7 +1,9 @@
 /** What a subcommand gets besides its settings, and how it says that it failed. @module */
 import type { Config } from "../config.ts";
 import { Kafka } from "../kafka/client.ts";
+import { hostAndPort } from "../kafka/embedded.ts";
 import type { Logger } from "../logger.ts";
+import { isWildcard } from "../setting_kinds.ts";
 
 /** The surroundings of a running subcommand. */
 export interface CommandRun {
@@ -27,9 +29,10 @@ export class UsageError extends CommandError {
 /** Where subcommands find Kafka: KAFKA_BROKERS, else the embedded broker of a service on this machine. */
 export function brokersOf(config: Config): readonly string[] {
   if (config.kafkaBrokers.length > 0) return config.kafkaBrokers;
-  const { brokerHost: host, brokerPort: port } = config;
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return [reachable.includes(":") ? `[${reachable}]:${port}` : `${reachable}:${port}`];
+  const { brokerHost, brokerAdvertisedHost } = config;
+  const listening = brokerHost === "0.0.0.0" ? "127.0.0.1" : isWildcard(brokerHost) ? "::1" : brokerHost;
+  // What its clients are told, if that is set: a certificate is for that name.
+  return [hostAndPort(brokerAdvertisedHost ?? listening, config.brokerAdvertisedPort || config.brokerPort)];
 }
 
 /** Waits for `work`, but no longer than until `signal` aborts; then it rejects with the signal's reason,

@@ -6,14 +6,15 @@
 import type { Config } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
 import { Kafka } from "../kafka/client.ts";
-import type { EmbeddedBroker } from "../kafka/embedded.ts";
+import { type EmbeddedBroker, hostAndPort } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createApp } from "../routes/app.ts";
 import { Heartbeats } from "../routes/streams.ts";
-import { openBroker } from "./broker.ts";
+import { describeBroker, openBroker } from "./broker.ts";
 import { startDemo } from "./demo.ts";
+import { listenHttp, urlOf } from "./http.ts";
 import { CommandError, type CommandRun } from "./run.ts";
 
 /** How often the cluster is asked whether it is there, ms. */
@@ -23,16 +24,14 @@ const kafkaCheckMs = 5_000;
  * @throws {CommandError} when a port is taken, the data folder is in use, or the embedded broker fails */
 export async function serve(config: Config, run: CommandRun): Promise<void> {
   const metrics = createMetrics(about.version);
-  await using broker = config.kafkaBrokers.length === 0 ? await openBroker(config, run) : undefined;
-  const brokers = broker ? [`${broker.host}:${broker.port}`] : config.kafkaBrokers;
+  await using broker = config.kafkaBrokers.length === 0 ? await openBroker(config, run, true) : undefined;
+  const brokers = broker ? [hostAndPort(broker.host, broker.port)] : config.kafkaBrokers;
   if (broker) metrics.broker(() => broker.metrics());
-  await using kafka = new Kafka({
-    brokers,
-    clientId: config.kafkaClientId,
-    ssl: broker ? null : config.kafkaSsl,
-    sasl: broker ? null : config.kafkaSasl,
-    log: run.log,
-  });
+  const { kafkaBrokers, kafkaSsl, kafkaSasl, kafkaClientId: clientId } = config;
+  const way = broker
+    ? { ...broker.own, ssl: null }
+    : { brokers: kafkaBrokers, ssl: kafkaSsl, sasl: kafkaSasl };
+  await using kafka = new Kafka({ ...way, clientId, log: run.log });
   await using hub = new Hub({ kafka, metrics, log: run.log });
   const onTopicCreated = (topic: string) => hub.topicCreated(topic);
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
@@ -57,8 +56,8 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     service: { version: about.version, kafka: { mode: broker ? "embedded" : "external", brokers } },
   });
   await watch.first;
-  const server = listen(config, (request, info) => app.fetch(request, { info }));
-  announce(config, run, { port: server.addr.port, broker, brokers });
+  const server = listenHttp(config, (request, info) => app.fetch(request, { info }));
+  announce(config, run, { url: urlOf(config, server), broker, brokers });
   const demo = startDemoIf(config, run, { producer, signal: draining.signal });
   const failure = await ended(run.signal, broker);
   draining.abort();
@@ -77,31 +76,14 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
 }
 
-/** Opens the HTTP port.
- * @throws {CommandError} when the port is taken */
-function listen(
-  { host, port }: Config,
-  handler: Deno.ServeHandler<Deno.NetAddr>,
-): Deno.HttpServer<Deno.NetAddr> {
-  try {
-    return Deno.serve({ hostname: host, port, automaticCompression: true, onListen() {} }, handler);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.AddrInUse
-      ? "another program listens there"
-      : (error as Error).message;
-    throw new CommandError(`Cannot listen on ${host}:${port}: ${reason}`, { cause: error });
-  }
-}
-
 function announce(
   config: Config,
   { out, log }: CommandRun,
-  { port, broker, brokers }: { port: number; broker: EmbeddedBroker | undefined; brokers: readonly string[] },
+  { url, broker, brokers }: { url: string; broker: EmbeddedBroker | undefined; brokers: readonly string[] },
 ): void {
-  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  const kind = broker ? `embedded, data in ${config.dataDir}` : "external";
-  out(`Tailrace ${about.version} at http://${host}:${port}/\nKafka at ${brokers.join(",")} (${kind})\n`);
-  log.info("listening", { url: `http://${host}:${port}/`, kafka: brokers, embedded: broker !== undefined });
+  const kafka = broker ? describeBroker(config, broker) : `${brokers.join(",")} (external)`;
+  out(`Tailrace ${about.version} at ${url}\nKafka at ${kafka}\n`);
+  log.info("listening", { url, kafka: brokers, embedded: broker !== undefined });
 }
 
 async function startDemoIf(

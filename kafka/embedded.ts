@@ -1,7 +1,8 @@
 /** The embedded broker as the rest of the program sees it: started in a worker, reached over TCP like any other
- * Kafka. Only its address, its counters and its end are known here.
+ * Kafka. Only its address, its counters and its end are known here, and how this process logs in where others have to.
  * @module */
 
+import type { Config } from "../config.ts";
 import type { Logger } from "../logger.ts";
 import type { BrokerMetrics, BrokerOptions as AllOptions } from "./broker/mod.ts";
 import type { FromWorker, LogMessage, ToWorker, WorkerOptions } from "./broker/worker.ts";
@@ -9,7 +10,14 @@ import type { FromWorker, LogMessage, ToWorker, WorkerOptions } from "./broker/w
 export type { BrokerMetrics } from "./broker/mod.ts";
 
 /** Settings of the broker; sizes in bytes, times in milliseconds. */
-export type BrokerOptions = Omit<AllOptions, "logger" | "now">;
+export type BrokerOptions = Omit<AllOptions, "logger" | "now" | "ownLogin">;
+
+/** How this process reaches its broker. */
+export interface OwnAccess {
+  /** `host:port`, in a list as the client takes it. */
+  readonly brokers: readonly string[];
+  readonly sasl: Config["kafkaSasl"];
+}
 
 /** A broker that runs in this process. Disposing of it answers what is in flight and closes its files. */
 export interface EmbeddedBroker extends AsyncDisposable {
@@ -17,6 +25,7 @@ export interface EmbeddedBroker extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly clusterId: string;
+  readonly own: OwnAccess;
   /** Counters since the start and gauges of now.
    * @throws {Error} if the broker has ended */
   metrics(): Promise<BrokerMetrics>;
@@ -31,20 +40,38 @@ export interface EmbeddedBroker extends AsyncDisposable {
 const STOP_MS = 5_000;
 
 /** Starts the broker in a worker.
+ * @param options `ownDoor`: whether this process gets a way in of its own, with a password that only the two know,
+ * since others have to log in, speak TLS, or are told another address
  * @throws {Error} one line: the port is taken, the data folder is in use, … */
-export async function startEmbeddedBroker(options: BrokerOptions & { log: Logger }): Promise<EmbeddedBroker> {
-  const { log, ...settings } = options;
+export async function startEmbeddedBroker(
+  options: BrokerOptions & { log: Logger; ownDoor?: boolean },
+): Promise<EmbeddedBroker> {
+  const { log, ownDoor = false, ...settings } = options;
   const thread = new BrokerThread(log);
-  const { host, port, clusterId } = await thread.start(settings);
+  const ownLogin = ownDoor ? { username: "tailrace", password: randomPassword() } : undefined;
+  const started = await thread.start({ ...settings, ...(ownLogin && { ownLogin }) });
+  const { host, port, clusterId, ownPort } = started;
   return {
     host,
     port,
     clusterId,
+    own: ownLogin === undefined || ownPort === undefined
+      ? { brokers: [hostAndPort(host, port)], sasl: null }
+      : { brokers: [hostAndPort("127.0.0.1", ownPort)], sasl: { mechanism: "scram-sha-256", ...ownLogin } },
     failed: thread.failed,
     metrics: () => thread.metrics(),
     checkWritable: () => thread.checkWritable(),
     [Symbol.asyncDispose]: () => thread.stop(),
   };
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export function hostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function randomPassword(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toBase64({ alphabet: "base64url" });
 }
 
 type Started = Extract<FromWorker, { type: "started" }>;

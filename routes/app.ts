@@ -21,3 +21,8 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     pagesRoutes(deps),
   ]);
 }
+
+/** The application of a broker alone: health, metrics, version. */
+export function createOperationsApp(deps: ShellDeps & OperationsDeps): Hono<AppEnv> {
+  return shell(deps, [operationsRoutes(deps)]);
+}

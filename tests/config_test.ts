@@ -35,6 +35,11 @@ Deno.test("readConfig() gives the documented defaults", () => {
     dataDir: "./data",
     brokerHost: "127.0.0.1",
     brokerPort: 9092,
+    brokerAdvertisedHost: null,
+    brokerAdvertisedPort: 0,
+    brokerUsersFile: null,
+    brokerTls: null,
+    brokerHttp: true,
     brokerSync: "full",
     retentionMs: 86_400_000,
     retentionBytes: 1_073_741_824,
@@ -81,6 +86,14 @@ Deno.test("readConfig() names the setting, the value found and what is allowed",
     ["KAFKA_SSL_CA_FILE", "/no/such/file", "a readable PEM file"],
     ["KAFKA_SASL_MECHANISM", "gssapi", "plain | scram-sha-256 | scram-sha-512"],
     ["BROKER_SYNC", "off", "full | normal"],
+    ["BROKER_ADVERTISED_HOST", "0.0.0.0", "a host name or address that leads to this machine"],
+    ["BROKER_ADVERTISED_HOST", "::", "a host name or address that leads to this machine"],
+    ["BROKER_ADVERTISED_HOST", "a b", "a host name or address that leads to this machine"],
+    ["BROKER_ADVERTISED_PORT", "-1", "an integer in 0..65535"],
+    ["BROKER_HTTP", "maybe", "true | false"],
+    ["BROKER_USERS_FILE", "a\nb", "a readable file"],
+    ["BROKER_TLS_CERT_FILE", "a\nb", "a readable PEM file"],
+    ["BROKER_TLS_KEY_FILE", "a\nb", "a readable PEM file"],
     ["RETENTION_MS", "-2", "-1 for no limit"],
     ["MAX_BODY_BYTES", "0", "an integer in 1.."],
     ["CORS_ORIGINS", "https://a.example/path", "a comma list of origins"],
@@ -156,14 +169,73 @@ Deno.test("readConfig() refuses settings that do not go together", () => {
 
 Deno.test("readConfig() wants --insecure to listen beyond loopback, only from what listens", () => {
   const everywhere = { HOST: "0.0.0.0", BROKER_HOST: "192.168.1.5" };
+  const users = { BROKER_USERS_FILE: new URL(import.meta.url).pathname };
   assertStringIncludes(refusal({}, { HOST: "0.0.0.0" }), "Cannot use HOST");
   assertStringIncludes(refusal({}, { BROKER_HOST: "::" }), "Cannot use BROKER_HOST");
-  assertStringIncludes(refusal({}, everywhere, "broker"), "Cannot use BROKER_HOST");
+  assertStringIncludes(refusal({}, everywhere, "broker"), "Cannot use HOST");
+  assertStringIncludes(refusal({ brokerHttp: false }, everywhere, "broker"), "Cannot use BROKER_HOST");
+  assertStringIncludes(
+    refusal({}, { BROKER_HOST: "10.0.0.1" }),
+    "BROKER_USERS_FILE to ask who connects, or --i",
+  );
+  assertEquals(read({}, { BROKER_HOST: "10.0.0.1", ...users }).brokerHost, "10.0.0.1");
+  assertStringIncludes(refusal({}, { HOST: "10.0.0.1", ...users }), "Cannot use HOST");
   assertEquals(read({ insecure: true }, everywhere).host, "0.0.0.0");
   assertEquals(read({}, everywhere, "client").brokerHost, "192.168.1.5");
   assertEquals(read({}, { BROKER_HOST: "0.0.0.0", KAFKA_BROKERS: "a:1" }).brokerHost, "0.0.0.0");
   for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) assertEquals(read({ host }).host, host);
   assertStringIncludes(refusal({ host: "127.0.0.1.example.org" }), "Cannot use HOST");
+});
+
+Deno.test("readConfig() wants to know what clients are told when the broker listens everywhere", () => {
+  for (const host of ["0.0.0.0", "::", "0"]) {
+    const message = refusal({ insecure: true }, { BROKER_HOST: host });
+    assertStringIncludes(message, `Cannot use BROKER_HOST: found "${host}" without BROKER_ADVERTISED_HOST`);
+  }
+  const told = read({ insecure: true }, {
+    BROKER_HOST: "0.0.0.0",
+    BROKER_ADVERTISED_HOST: "kafka.example.org",
+    BROKER_ADVERTISED_PORT: "19092",
+  });
+  assertEquals([told.brokerAdvertisedHost, told.brokerAdvertisedPort], ["kafka.example.org", 19092]);
+  assertEquals(read({}, { BROKER_HOST: "0.0.0.0" }, "client").brokerHost, "0.0.0.0");
+});
+
+Deno.test("readConfig() checks the files of the broker only where it is started", () => {
+  const file = new URL(import.meta.url).pathname;
+  const names = ["BROKER_USERS_FILE", "BROKER_TLS_CERT_FILE", "BROKER_TLS_KEY_FILE"];
+  for (const missing of names) {
+    const env = { ...Object.fromEntries(names.map((name) => [name, file])), [missing]: "/no/such/file" };
+    for (const purpose of ["serve", "broker"] as const) {
+      assertStringIncludes(
+        refusal({}, env, purpose),
+        `Cannot use ${missing}: found "/no/such/file", allowed: a rea`,
+      );
+    }
+    read({}, env, "client");
+    read({}, { ...env, KAFKA_BROKERS: "a:1" });
+  }
+  for (const one of ["BROKER_TLS_CERT_FILE", "BROKER_TLS_KEY_FILE"]) {
+    assertStringIncludes(refusal({}, { [one]: file }), "found one of them, allowed: both or none");
+  }
+  assertEquals(read({}, { BROKER_TLS_CERT_FILE: file, BROKER_TLS_KEY_FILE: file }).brokerTls, {
+    certFile: file,
+    keyFile: file,
+  });
+});
+
+Deno.test("readConfig() lets clients log in to the broker of this machine", () => {
+  const env = {
+    KAFKA_SSL: "true",
+    KAFKA_SASL_MECHANISM: "plain",
+    KAFKA_SASL_USERNAME: "a",
+    KAFKA_SASL_PASSWORD: "b",
+  };
+  for (const purpose of ["client", "broker"] as const) {
+    const { kafkaSsl, kafkaSasl, kafkaBrokers } = read({}, env, purpose);
+    assertEquals([kafkaSsl, kafkaSasl?.username, kafkaBrokers], [{}, "a", []]);
+  }
+  assertStringIncludes(refusal({}, env, "serve"), "the service logs in to its embedded broker by itself");
 });
 
 Deno.test("printConfig() shows every setting with where it came from, and can be read back", () => {

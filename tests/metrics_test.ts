@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createMetrics, type Metrics } from "../metrics.ts";
+import { createBrokerMetrics, createMetrics, type Metrics } from "../metrics.ts";
 
 /** The value of a series by its whole name, as scraped. */
-async function scraped(metrics: Metrics, series: string): Promise<number | undefined> {
+async function scraped(metrics: Pick<Metrics, "text">, series: string): Promise<number | undefined> {
   const line = (await metrics.text()).split("\n").find((line) => line.startsWith(`${series} `));
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
@@ -83,13 +83,15 @@ Deno.test("Metrics.broker() shows the embedded broker's numbers at each scrape, 
       requests: [{ api: "Produce", error: "NONE", count: 10 * scrape }],
       connections: 2,
       refusedConnections: [{ kind: "sasl" as const, count: 1 }],
-      authentications: [],
+      authentications: [{ mechanism: "PLAIN", outcome: "failure" as const, count: 4 }],
       bytesIn: 1000 * scrape,
       bytesOut: 2000,
       commitSeconds: { buckets: [[0.001, 4], [0.01, 6]], sum: 0.05, count: 7 },
       logBytes: 4096,
+      topicBytes: scrape === 1 ? [{ topic: "gone", bytes: 1 }] : [{ topic: "a", bytes: 4096 }],
       topics: 3,
-      groups: 1,
+      partitions: 5,
+      groups: [{ state: "Stable", count: 1 }],
     });
   });
   const requests = 'tailrace_broker_requests_total{api="Produce",error="NONE"}';
@@ -104,9 +106,46 @@ Deno.test("Metrics.broker() shows the embedded broker's numbers at each scrape, 
     `${commit}_bucket{le="+Inf"} 7`,
     `${commit}_count 7`,
     "tailrace_broker_connections 2",
+    'tailrace_broker_refused_connections_total{reason="sasl"} 1',
+    'tailrace_broker_authentications_total{mechanism="PLAIN",outcome="failure"} 4',
+    'tailrace_broker_log_bytes{topic="a"} 4096',
+    "tailrace_broker_partitions 5",
+    'tailrace_broker_groups{state="Stable"} 1',
   ];
   for (const line of lines) assert(text.split("\n").includes(line), line);
+  assert(!text.includes('topic="gone"'), "a topic that is gone has no series");
   assertEquals(await scraped(metrics, requests), 20);
+});
+
+Deno.test("Metrics.broker() gives the biggest topics a series of their own, and the others one", async () => {
+  const metrics = createBrokerMetrics("0.0.0");
+  const topicBytes = Array.from({ length: 150 }, (_, i) => ({ topic: `t${i}`, bytes: i }));
+  metrics.broker(() =>
+    Promise.resolve({
+      ...{
+        requests: [],
+        connections: 0,
+        refusedConnections: [],
+        authentications: [],
+        bytesIn: 0,
+        bytesOut: 0,
+      },
+      ...{
+        commitSeconds: { buckets: [], sum: 0, count: 0 },
+        topics: 150,
+        partitions: 150,
+        groups: [],
+        logBytes: 1,
+        topicBytes,
+      },
+    })
+  );
+  assertEquals(await scraped(metrics, 'tailrace_broker_log_bytes{topic="t149"}'), 149);
+  assertEquals(await scraped(metrics, 'tailrace_broker_log_bytes{topic="t51"}'), 51);
+  assertEquals(await scraped(metrics, 'tailrace_broker_log_bytes{topic="other"}'), 50 * 51 / 2);
+  const text = await metrics.text();
+  assertEquals(text.split("\n").filter((line) => line.startsWith("tailrace_broker_log_bytes{")).length, 100);
+  assert(!text.includes("tailrace_kafka_up"), "what only the service knows is left out");
 });
 
 Deno.test("Metrics.snapshot() sums up for the start page", async () => {

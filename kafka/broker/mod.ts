@@ -10,15 +10,13 @@
 import type { BrokerState } from "./apis/mod.ts";
 import { type DoorOptions, openEntrance } from "./doors.ts";
 import { Groups } from "./group.ts";
-import type { HistogramSnapshot } from "./histogram.ts";
 import { defaultLimits, type ServerLimits } from "./limits.ts";
 import { Log } from "./log.ts";
 import { type BrokerLogger, silentBrokerLogger } from "./logger.ts";
+import { type BrokerMetrics, readMetrics } from "./metrics.ts";
 import { Offsets } from "./offsets.ts";
 import { ProducerIds } from "./producers.ts";
 import { Retention } from "./retention.ts";
-import type { RefusalKind } from "./refusals.ts";
-import type { AuthenticationCount } from "./sasl.ts";
 import { Server } from "./server.ts";
 import { Store } from "./store.ts";
 import { Topics } from "./topics.ts";
@@ -26,6 +24,7 @@ import { Transactions } from "./transactions.ts";
 
 export type { BrokerLogger } from "./logger.ts";
 export type { ServerLimits } from "./limits.ts";
+export type { BrokerMetrics } from "./metrics.ts";
 
 /** What a broker needs to be told, and what it may be told. */
 export interface BrokerOptions extends DoorOptions {
@@ -51,23 +50,6 @@ export interface BrokerOptions extends DoorOptions {
   readonly retentionCheckMs?: number;
   /** See {@link defaultLimits}. */
   readonly limits?: Partial<ServerLimits>;
-}
-
-/** Counters since the start and gauges of now. Bytes and seconds. */
-export interface BrokerMetrics {
-  readonly requests: { api: string; error: string; count: number }[];
-  readonly connections: number;
-  /** Connections refused or ended for what they did, by kind. */
-  readonly refusedConnections: { kind: RefusalKind; count: number }[];
-  /** Logins at the door for everybody. */
-  readonly authentications: AuthenticationCount[];
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly commitSeconds: HistogramSnapshot;
-  /** Bytes of all stored batches. */
-  readonly logBytes: number;
-  readonly topics: number;
-  readonly groups: number;
 }
 
 /** A running broker; disposing of it answers what is in flight and closes everything. */
@@ -157,10 +139,7 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
     ownPort: entrance.own?.port,
     state,
     sweep,
-    metrics: () => ({
-      ...metricsOf(state, server),
-      authentications: doors[0]?.authenticator?.counts() ?? [],
-    }),
+    metrics: () => readMetrics(state, server, doors),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       clearInterval(endingOverdue);
@@ -174,25 +153,6 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
       await transactions.sweep();
       await store[Symbol.asyncDispose]();
     },
-  };
-}
-
-function metricsOf(
-  { store, log, groups }: BrokerState,
-  server: Server,
-): Omit<BrokerMetrics, "authentications"> {
-  let logBytes = 0;
-  for (const partition of log.topics.partitions()) logBytes += partition.bytes;
-  return {
-    requests: server.counters.snapshot(),
-    connections: server.connections,
-    refusedConnections: server.refusals.snapshot(),
-    bytesIn: server.counters.bytesIn,
-    bytesOut: server.counters.bytesOut,
-    commitSeconds: store.commitSeconds.snapshot(),
-    logBytes,
-    topics: log.topics.size,
-    groups: groups.size,
   };
 }
 

@@ -27,7 +27,7 @@ export interface LogMessage {
 /** Messages from the thread. */
 export type FromWorker =
   | LogMessage
-  | { readonly type: "started"; readonly host: string; readonly port: number; readonly clusterId: string }
+  | ({ readonly type: "started" } & Pick<Broker, "host" | "port" | "clusterId" | "ownPort">)
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "metrics"; readonly id: number; readonly metrics: BrokerMetrics }
   | { readonly type: "writable"; readonly id: number; readonly problem: string | undefined }
@@ -58,7 +58,8 @@ const logger = Object.fromEntries(
 async function start(options: WorkerOptions): Promise<void> {
   try {
     broker = await startBroker({ ...options, logger });
-    send({ type: "started", host: broker.host, port: broker.port, clusterId: broker.clusterId });
+    const { host, port, clusterId, ownPort } = broker;
+    send({ type: "started", host, port, clusterId, ownPort });
   } catch (error) {
     send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
   }

@@ -3,6 +3,7 @@ import about from "../../deno.json" with { type: "json" };
 import { readTopic } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { TestBroker } from "../kafka/test_broker.ts";
+import { makeCertificate, writeCertificate } from "../certificate.ts";
 import { freePort, Program } from "../programs.ts";
 import { runCli, startCli } from "./cli.ts";
 
@@ -21,7 +22,7 @@ async function refused(
 Deno.test("tailrace --help lists the subcommands, and each has a --help of its own", async () => {
   const root = await runCli(["--help"]);
   assertEquals([root.code, root.stderr], [0, ""]);
-  for (const name of ["serve", "broker", "demo", "topics", "publish"]) {
+  for (const name of ["serve", "broker", "demo", "topics", "publish", "user"]) {
     assertMatch(root.stdout, new RegExp(`^  ${name}\\b`, "m"));
   }
   const commands = [
@@ -33,6 +34,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     "topics list",
     "publish",
     "publish geo",
+    "user",
   ];
   for (const command of commands) {
     const { code, stdout } = await runCli([...command.split(" "), "--help"]);
@@ -47,6 +49,8 @@ Deno.test("tailrace serve --help names every setting by its flag, variable and d
   assertStringIncludes(text, "--kafka-sasl-password-file <path>");
   assertStringIncludes(text, "(BROKER_SYNC, default full)");
   assert(!text.includes("--no-"), "the way to switch off is not listed twice");
+  const alone = (await runCli(["broker", "--help"])).stdout.replace(/\s+/g, " ");
+  assertStringIncludes(alone, "--no-broker-http Without: Health and metrics over HTTP beside the broker");
 });
 
 Deno.test("tailrace --version prints the version", async () => {
@@ -55,12 +59,14 @@ Deno.test("tailrace --version prints the version", async () => {
 
 Deno.test("tailrace refuses what it does not know with one line and exit code 2", async () => {
   const cases: [args: string[], says: string][] = [
-    [["bogus"], 'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish'],
+    [["bogus"], 'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish, user'],
     [["--prot", "1"], "unknown option '--prot' (Did you mean --port?)"],
     [["serve", "--port", "x"], 'Cannot use PORT: found "x" (flag --port), allowed: an integer in 0..65535'],
     [["serve", "--port"], "argument missing"],
     [["serve", "--host", "0.0.0.0"], "or --insecure to let anyone on the network in"],
-    [["broker", "--port", "1"], "unknown option '--port'"],
+    [["broker", "--tile-url", "1"], "unknown option '--tile-url'"],
+    [["user"], "missing required argument 'name'"],
+    [["user", "a:b"], 'found name "a:b"'],
     [["publish", "geo"], "missing required argument 'file'"],
     [["publish", "geo", "--interval", "fast", "x"], 'Cannot use --interval: found "fast"'],
     [["publish", "geo", "--speed", "0", "--own-times", "x"], 'Cannot use --speed: found "0"'],
@@ -135,40 +141,85 @@ Deno.test("tailrace topics create makes what is missing, and list shows it", asy
   assertStringIncludes(refusal.stderr, "Cannot create topic c");
 });
 
-Deno.test("tailrace broker serves Kafka clients until SIGTERM, and exits with 0", async () => {
+Deno.test("tailrace broker serves Kafka clients, health and metrics until SIGTERM, and exits with 0", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const main = new URL("../../main.ts", import.meta.url).pathname;
-    const args = [
-      "run",
-      "--quiet",
-      "-A",
-      main,
-      "broker",
-      "--broker-port",
-      "0",
-      "--data-dir",
-      `${folder}/data`,
-    ];
+    const data = ["--broker-port", "0", "--data-dir", `${folder}/data`];
+    const args = ["run", "--quiet", "-A", main, "broker", "--port", "0", ...data];
     await using program = Program.start(Deno.execPath(), args, { logFile: `${folder}/log` });
-    const find = (log: string) => log.match(/^Kafka at (127\.0\.0\.1:\d+), data in /m)?.[1];
+    const find = (log: string) => log.match(/^Kafka at (127\.0\.0\.1:\d+) \(embedded, data in /m)?.[1];
     const address = await program.printed(find, "the broker to listen", 20_000);
     const env = { KAFKA_BROKERS: address };
     assertEquals((await runCli(["topics", "create", "x"], { env })).code, 0);
-    const second = await refused(["broker", "--broker-port", "0", "--data-dir", `${folder}/data`], 1);
+    const url = program.log().match(/^Health and metrics at (\S+)\/$/m)?.[1];
+    const get = async (path: string) => {
+      const response = await fetch(`${url}${path}`);
+      return { status: response.status, text: await response.text() };
+    };
+    assertEquals(await get("/livez"), { status: 200, text: '{"status":"ok"}' });
+    const ready = await get("/readyz");
+    assertEquals([ready.status, Object.keys(JSON.parse(ready.text).checks)], [200, ["sqlite", "draining"]]);
+    assertEquals(JSON.parse((await get("/version")).text).version, about.version);
+    const { text } = await get("/metrics");
+    assertMatch(text, /^tailrace_broker_requests_total\{api="CreateTopics",error="NONE"\} 1$/m);
+    assertMatch(text, /^tailrace_broker_log_bytes\{topic="x"\} 0$/m);
+    assertEquals((await get("/geo")).status, 404);
+
+    const second = await refused(["broker", "--port", "0", ...data], 1);
     assertStringIncludes(second, `${folder}/data`);
+    const port = new URL(url!).port;
+    const taken = ["broker", "--port", port, "--broker-port", "0", "--data-dir", `${folder}/other`];
+    assertStringIncludes(
+      await refused(taken, 1),
+      `Cannot listen on 127.0.0.1:${port}: another program listens`,
+    );
     assertEquals((await program.stop()).code, 0, program.log());
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });
 
-Deno.test("tailrace broker says in one line when its port is taken", async () => {
+Deno.test("tailrace broker --no-broker-http listens for Kafka clients alone", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const child = startCli(["broker", "--no-broker-http", "--broker-port", "0", "--data-dir", folder]);
+    const reader = child.stdout.getReader();
+    assertMatch(new TextDecoder().decode((await reader.read()).value), /^Kafka at 127\.0\.0\.1:\d+ /);
+    child.kill("SIGTERM");
+    await reader.cancel();
+    await child.stderr.cancel();
+    assertEquals((await child.status).code, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("tailrace broker says in one line what is wrong with its port, its users and its certificate", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const folder = await Deno.makeTempDir();
   try {
+    await Deno.writeTextFile(`${folder}/users`, "# users\nalice:hunter2\n");
+    await writeCertificate(folder);
+    const other = await makeCertificate();
+    await Deno.writeTextFile(`${folder}/other.pem`, other.key);
+    const start = (
+      ...args: string[]
+    ) => ["broker", "--no-broker-http", "--data-dir", `${folder}/data`, ...args];
+    const tls = (cert: string, key: string) =>
+      start("--broker-tls-cert-file", `${folder}/${cert}`, "--broker-tls-key-file", `${folder}/${key}`);
     const port = String(taken.addr.port);
-    assertStringIncludes(await refused(["broker", "--broker-port", port, "--data-dir", folder], 1), port);
+    assertStringIncludes(await refused(start("--broker-port", port), 1), port);
+    const users = await refused(start("--broker-port", "0", "--broker-users-file", `${folder}/users`), 1);
+    assertStringIncludes(
+      users,
+      `Cannot read users of ${folder}/users: line 2: found keys that are not SCRAM`,
+    );
+    assert(!users.includes("hunter2"));
+    const mismatch = await refused([...tls("cert.pem", "other.pem"), "--broker-port", "0"], 1);
+    assertStringIncludes(mismatch, "Cannot use the TLS certificate and its key: ");
+    const none = await refused([...tls("users", "key.pem"), "--broker-port", "0"], 1);
+    assertStringIncludes(none, "Cannot use the TLS certificate and its key: No certificates found");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -20,13 +20,17 @@ Deno.test("startEmbeddedBroker() serves from a worker, counts, and stops with ev
       await client.ask({ key: 3, version: 1, body: hex32(1) + str("t") });
       assertEquals((await produce(client, "t", batchOf([{ value: "kept" }]))).error, 0);
       const metrics = await first.metrics();
-      assertEquals([metrics.topics, metrics.connections, metrics.groups], [1, 1, 0]);
+      assertEquals([metrics.topics, metrics.partitions, metrics.connections], [1, 1, 1]);
+      assertEquals(metrics.groups.map(({ count }) => count), [0, 0, 0, 0]);
       assertEquals(metrics.requests, [
         { api: "Metadata", error: "NONE", count: 1 },
         { api: "Produce", error: "NONE", count: 1 },
       ]);
       assertEquals(metrics.commitSeconds.count >= 2, true);
-      assertEquals(metrics.logBytes > 0 && metrics.bytesIn > 0 && metrics.bytesOut > 0, true);
+      assertEquals(
+        metrics.logBytes > 0 && metrics.bytesIn > 0 && metrics.bytesOut > 0,
+        true,
+      );
       await first.checkWritable();
     }
     assertEquals(lines, ["topic made for a client that asked for it"]);
