@@ -226,9 +226,9 @@ class AnswerReader {
     this.#expected.push(sent);
   }
 
-  /** The oldest frame without an answer. */
+  /** The oldest frame without an answer, when it must be this one that the connection was closed for. */
   next(): SentFrame | undefined {
-    return this.#expected[0];
+    return this.#silentOnes.size === 0 ? this.#expected[0] : undefined; // acks=0 may fail late
   }
 
   /** Frames without an answer that needed none (Produce with acks=0), since it was last asked. */
