@@ -7,7 +7,8 @@
 import { decompress } from "./compression.ts";
 import type { Partition } from "./partition.ts";
 import type { Store } from "./store.ts";
-import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader, walkRecords } from "./wire/record_batch.ts";
+import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader } from "./wire/record_batch.ts";
+import { walkRecords } from "./wire/records.ts";
 
 /** Rows looked at before other work is let in. */
 const STEP_ROWS = 500;
@@ -123,7 +124,7 @@ function findRecord(
   fits: (timestamp: number) => boolean,
 ): RecordTime | undefined {
   let found: RecordTime | undefined;
-  walkRecords(records, header.recordCount, (offsetDelta, timestampDelta) => {
+  walkRecords(records, header.recordCount, ({ offsetDelta, timestampDelta }) => {
     const offset = base + offsetDelta;
     const timestamp = header.baseTimestamp + timestampDelta;
     if (offset < first || !fits(timestamp)) return false;

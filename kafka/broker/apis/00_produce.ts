@@ -2,15 +2,15 @@
  *     request  => transactional_id:NULLABLE_STRING acks:INT16 timeout_ms:INT32
  *                 [name:STRING [index:INT32 records:RECORDS]]
  *     response => [name:STRING [index:INT32 error_code:INT16 base_offset:INT64 log_append_time_ms:INT64
- *                 log_start_offset:INT64 (v5+) record_errors (v8+, empty) error_message:NULLABLE_STRING (v8+)]]
+ *                 log_start_offset:INT64 (v5+) [batch_index:INT32 message:NULLABLE_STRING] (v8+)
+ *                 error_message:NULLABLE_STRING (v8+)]]
  *                 throttle_time_ms:INT32
  * Versions 0–2 are advertised and refused, as Apache Kafka 4 does: older librdkafka takes a range that begins at 0 for
  * knowledge of its codecs (KAFKA-18659). acks=1 and acks=all mean the same: on disk, as BROKER_SYNC says.
  * A transactional batch is taken if its transaction is open and has the partition in it.
- * Left out: looking into compressed records, of which only the header is checked.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_Produce} @module */
 
-import { checkBatch, type Refusal, refusal } from "../batch_checks.ts";
+import { checkBatch, type RecordError, type Refusal, refusal } from "../batch_checks.ts";
 import type { AppendResult, NewBatch } from "../log.ts";
 import type { Partition } from "../partition.ts";
 import { type ErrorCode, errorName, errors } from "../wire/error_codes.ts";
@@ -23,6 +23,7 @@ interface PartitionProduce {
   readonly records: Uint8Array | null;
   result: AppendResult;
   message: string | null;
+  recordErrors: readonly RecordError[];
   partition: Partition | undefined;
 }
 
@@ -48,13 +49,19 @@ export const produce: Api = {
   async handle({ version, body, broker }, out): Promise<Answer> {
     const request = readRequest(version, body);
     const batches = new Map<PartitionProduce, NewBatch>();
+    const later: Promise<void>[] = [];
     for (const topic of request.topics) {
       for (const wanted of topic.partitions) {
+        const settle = (checked: NewBatch | Refusal): void => {
+          if ("error" in checked) refuse(wanted, checked);
+          else batches.set(wanted, checked);
+        };
         const checked = check(request, topic.name, wanted, broker);
-        if ("error" in checked) refuse(wanted, checked);
-        else batches.set(wanted, checked);
+        if (checked instanceof Promise) later.push(checked.then(settle));
+        else settle(checked);
       }
     }
+    if (later.length > 0 || turns.size > 0) await inTurn(request, later);
     if (batches.size > 0) await append(batches, broker);
     if (request.acks === 0) {
       closeOnError(request);
@@ -75,11 +82,28 @@ function readRequest(version: number, body: WireReader): ProduceRequest {
       records: body.nullableBytes(),
       result: { error: errors.NONE, baseOffset: -1, appendTimeMs: -1 },
       message: null,
+      recordErrors: [],
       partition: undefined,
     })),
   }));
   body.tags();
   return { version, transactionalId, acks, topics };
+}
+
+/** Partitions to which a big batch is on its way, whose checks take a while. */
+const turns = new Map<Partition, Promise<unknown>>();
+
+/** Waits for the checks that are not done yet, and for those of the batches before them to the same partitions: what
+ * one producer sends stays in order. */
+async function inTurn(request: ProduceRequest, later: readonly Promise<void>[]): Promise<void> {
+  const partitions = request.topics.flatMap((topic) => topic.partitions.flatMap((p) => p.partition ?? []));
+  const before = partitions.flatMap((partition) => turns.get(partition) ?? []);
+  const turn = Promise.all([...before, ...later]);
+  for (const partition of partitions) turns.set(partition, turn);
+  await turn;
+  for (const partition of partitions) {
+    if (turns.get(partition) === turn) turns.delete(partition);
+  }
 }
 
 /** The checks of one partition, in Kafka's order. */
@@ -88,7 +112,7 @@ function check(
   topic: string,
   wanted: PartitionProduce,
   broker: BrokerState,
-): NewBatch | Refusal {
+): NewBatch | Refusal | Promise<NewBatch | Refusal> {
   if (request.acks < -1 || request.acks > 1) {
     return refusal(errors.INVALID_REQUIRED_ACKS, `acks must be -1, 0 or 1, not ${request.acks}`);
   }
@@ -100,16 +124,18 @@ function check(
   const bytes = wanted.records;
   if (bytes === null || bytes.byteLength === 0) return refusal(errors.INVALID_RECORD, "There is no batch");
   const checked = checkBatch(request.version, partition, bytes, broker.now());
-  if ("error" in checked || !checked.header.isTransactional) return checked;
-  return inTransaction(request, checked, broker);
+  return checked instanceof Promise
+    ? checked.then((batch) => inTransaction(request, batch, broker))
+    : inTransaction(request, checked, broker);
 }
 
 /** A transactional batch; one without a producer belongs to no transaction, and Kafka takes it as any other. */
 function inTransaction(
   { version, transactionalId }: ProduceRequest,
-  batch: NewBatch,
+  batch: NewBatch | Refusal,
   { transactions }: BrokerState,
 ): NewBatch | Refusal {
+  if ("error" in batch || !batch.header.isTransactional) return batch;
   if (transactionalId === null) {
     return refusal(
       errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
@@ -156,14 +182,17 @@ function closeOnError(request: ProduceRequest): void {
 function writeAnswer({ version, topics }: ProduceRequest, out: WireWriter): void {
   out.structs(topics, ({ name, partitions }) => {
     out.string(name);
-    out.structs(partitions, ({ index, result, message, partition }) => {
+    out.structs(partitions, ({ index, result, message, recordErrors, partition }) => {
       out.int32(index);
       out.errorCode(result.error);
       out.int64(result.baseOffset);
       out.int64(result.appendTimeMs);
       if (version >= 5) out.int64(partition?.start ?? -1);
       if (version >= 8) {
-        out.structs([], () => {}); // record_errors: a batch is taken or refused as a whole
+        out.structs(recordErrors, (wrong) => {
+          out.int32(wrong.index);
+          out.nullableString(wrong.message);
+        });
         out.nullableString(message);
       }
     });
@@ -172,7 +201,8 @@ function writeAnswer({ version, topics }: ProduceRequest, out: WireWriter): void
   out.tags();
 }
 
-function refuse(wanted: PartitionProduce, { error, message }: Refusal): void {
+function refuse(wanted: PartitionProduce, { error, message, records }: Refusal): void {
   wanted.result = { error: error as AppendResult["error"], baseOffset: -1, appendTimeMs: -1 };
   wanted.message = message;
+  wanted.recordErrors = records ?? [];
 }

@@ -1,9 +1,7 @@
 /** Record batches of format v2: header, checks, the two things a broker changes in them (base offset, append time), and
  * the markers of transactions, which are the only batches a broker makes.
  *
- * Batches are stored and sent as they came. Uncompressed batches are walked record by record before they are accepted;
- * of compressed ones the header is checked (counts, checksum), their records are looked at only when a timestamp is
- * searched (compression.ts).
+ * Batches are stored and sent as they came; what is inside them is read by records.ts.
  * Left out: formats v0 and v1, which Kafka 4 refuses as well.
  * @see {@link https://kafka.apache.org/documentation/#recordbatch} @module */
 
@@ -87,6 +85,14 @@ export function stampAppendTime(bytes: Uint8Array, atMs: number): void {
   view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
 }
 
+/** Says that the records have times of their own, the newest of them `maxTimestamp`, and sets the checksum anew. */
+export function correctTimes(bytes: Uint8Array, maxTimestamp: number): void {
+  const view = viewOf(bytes);
+  view.setInt16(21, view.getInt16(21) & ~LOG_APPEND_TIME);
+  setInt64(view, 35, maxTimestamp);
+  view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
+}
+
 /** Epoch of the transaction coordinator in its markers: there is one coordinator, for ever. */
 const COORDINATOR_EPOCH = 0;
 
@@ -129,85 +135,6 @@ export function transactionMarker(
   view.setInt32(57, 1);
   view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
   return bytes;
-}
-
-/** Walks uncompressed records and checks their structure: every length has to fit.
- * @param records what follows the header, decompressed
- * @param count how many there should be
- * @param visit called for each record in order; stops the walk by returning true
- * @returns false if the records are broken */
-export function walkRecords(
-  records: Uint8Array,
-  count: number,
-  visit: (offsetDelta: number, timestampDelta: number) => boolean | void,
-): boolean {
-  const cursor = new RecordCursor(records);
-  for (let i = 0; i < count; i++) {
-    const length = cursor.varint();
-    const end = cursor.at + length;
-    if (!(length > 0) || end > records.byteLength) return false;
-    cursor.at += 1; // attributes: none is defined
-    const timestampDelta = cursor.varlong();
-    const offsetDelta = cursor.varint();
-    if (!cursor.skipBody() || cursor.at !== end || offsetDelta < 0) return false;
-    if (visit(offsetDelta, timestampDelta) === true) return true;
-  }
-  return cursor.at === records.byteLength;
-}
-
-/** Reads zigzag varints; beyond the end it yields NaN, which fails every comparison of the walk. */
-class RecordCursor {
-  at = 0;
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  varint(): number {
-    const value = this.#unsigned(5);
-    return (value >>> 1) ^ -(value & 1);
-  }
-
-  varlong(): number {
-    const value = this.#unsigned(10);
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  /** Skips key, value and headers; false if their lengths do not fit. */
-  skipBody(): boolean {
-    if (!this.#skipSized(-1) || !this.#skipSized(-1)) return false;
-    const headers = this.varint();
-    if (!(headers >= 0)) return false;
-    for (let i = 0; i < headers; i++) {
-      if (!this.#skipSized(0) || !this.#skipSized(-1)) return false;
-    }
-    return true;
-  }
-
-  #skipSized(least: number): boolean {
-    const length = this.varint();
-    if (!(length >= least)) return false;
-    if (length > 0) this.at += length;
-    return this.at <= this.#bytes.byteLength;
-  }
-
-  #unsigned(maxBytes: number): number {
-    const first = this.#bytes[this.at];
-    if (first !== undefined && first < 0x80) {
-      this.at += 1;
-      return first;
-    }
-    let value = 0;
-    for (let i = 0, scale = 1; i < maxBytes; i++, scale *= 128) {
-      const byte = this.#bytes[this.at++];
-      if (byte === undefined) break;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-    this.at = NaN;
-    return NaN;
-  }
 }
 
 function viewOf(bytes: Uint8Array): DataView {

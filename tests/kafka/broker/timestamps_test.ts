@@ -117,7 +117,10 @@ for (const [name, attributes, compress] of compressors) {
 Deno.test("firstAtOrAfter() answers the batch as a whole when it cannot be opened", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t");
-    await fill(client, [[100], [110, 120]], { attributes: 3, compress: () => new Uint8Array(20) });
+    await fill(client, [[100], [110, 120]], { attributes: 1, compress: (records) => gzipSync(records) });
+    const { db } = broker.state.store; // as from a broker that did not look inside
+    const bytes = db.prepare("SELECT bytes FROM batches WHERE base = 1").get()?.bytes as Uint8Array;
+    db.prepare("UPDATE batches SET bytes = ? WHERE base = 1").run(bytes.fill(0, 61));
     assertEquals(await find(broker, 115), [1, 120]);
   }));
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { batchOf } from "../batches.ts";
-import { fetch, makeTopic, produce, produceBody, withBroker } from "../harness.ts";
+import { fetch, makeTopic, produce, produceBody, producedIn, withBroker } from "../harness.ts";
 import { compact, hex16, hex32, hex64, str, uvarint } from "../raw_client.ts";
 
 const NOW = 1_700_000_000_000;
@@ -63,8 +63,8 @@ function twice(batch: Uint8Array): Uint8Array<ArrayBuffer> {
 const good = batchOf([{ value: "abc", timestamp: NOW }]);
 const refusals: [claim: string, batch: Uint8Array, error: number][] = [
   ["a batch above max.message.bytes", batchOf([{ value: "x".repeat(1000), timestamp: NOW }]), 10],
-  ["a batch shorter than its header", good.slice(0, 60), 2],
-  ["a batch shorter than it says", good.slice(0, -1), 2],
+  ["a batch shorter than its header", good.slice(0, 60), 87],
+  ["a batch shorter than it says", good.slice(0, -1), 87],
   ["a batch that says it is shorter than its header", patched((view) => view.setInt32(8, 10)), 2],
   ["a batch of a negative length", patched((view) => view.setInt32(8, -100)), 2],
   ["a wrong checksum", patched((_view, bytes) => bytes.fill(1, 65)), 2],
@@ -128,8 +128,56 @@ Deno.test("Produce refuses acks, missing batches and zstd below v7 in the right 
     assertEquals(await error(3, produceBody("t", null)), 87);
     assertEquals(await error(3, produceBody("t", new Uint8Array(0))), 87);
     assertEquals(await error(6, produceBody("t", batchOf([{ timestamp: NOW }], { attributes: 4 }))), 76);
-    assertEquals(await error(7, produceBody("t", batchOf([{ timestamp: NOW }], { attributes: 4 }))), 0);
+    const zstd = batchOf([{ timestamp: NOW }], {
+      attributes: 4,
+      compress: (records) => zstdCompressSync(records),
+    });
+    assertEquals(await error(7, produceBody("t", zstd)), 0);
     assertEquals(await error(3, produceBody("u", batch)), 3);
     assertEquals(await error(3, produceBody("t", batch, { partition: -1 })), 3);
     assertEquals(await error(3, "ffff" + hex16(1) + hex32(0) + hex32(0)), NaN); // no topics: an empty answer
+  }, at));
+
+Deno.test("Produce v8 and v9 name the records that a batch is refused for", () =>
+  withBroker(async (broker, client) => {
+    await makeTopic(broker, "t", { configs: { "cleanup.policy": "compact" } });
+    const batch = batchOf([{ timestamp: NOW }, { key: "k", timestamp: NOW }, { timestamp: NOW }]);
+    const message = "A compacted topic cannot take a record without a key";
+    const refused = hex32(0) + "0057" + hex64(-1) + hex64(-1) + hex64(0);
+    assertEquals(
+      await client.ask({ key: 0, version: 8, body: produceBody("t", batch) }),
+      hex32(1) + str("t") + hex32(1) + refused + hex32(2) + hex32(0) + str(message) + hex32(2) +
+        str(message) +
+        str(message) + hex32(0),
+    );
+    assertEquals(
+      await client.ask({ key: 0, version: 9, flexible: true, body: flexibleBody("t", batch) }),
+      "02" + compact("t") + "02" + refused + "03" + hex32(0) + compact(message) + "00" + hex32(2) +
+        compact(message) + "00" + compact(message) + "00" + "00" + hex32(0) + "00",
+    );
+  }, at));
+
+Deno.test("Produce keeps the order of one partition when a big batch takes longer to check", () =>
+  withBroker(async (broker, client) => {
+    await makeTopic(broker, "t");
+    const sequenced = (sequence: number, value: string | Uint8Array) =>
+      batchOf([{ value, timestamp: NOW }], {
+        producerId: 7,
+        epoch: 0,
+        sequence,
+        attributes: 1,
+        compress: (records) => gzipSync(records),
+      });
+    const small = sequenced(1, "small");
+    await client.send({
+      key: 0,
+      version: 7,
+      body: produceBody("t", sequenced(0, new Uint8Array(20_000_000))),
+    });
+    await client.send({ key: 0, version: 7, body: produceBody("t", small) });
+    await client.send({ key: 0, version: 7, body: produceBody("t", sequenced(2, "last")) });
+    for (const offset of [0, 1, 2]) {
+      const { error, baseOffset } = producedIn(await client.answer(false, offset + 1), "t");
+      assertEquals([error, baseOffset], [0, offset]);
+    }
   }, at));
