@@ -1,0 +1,170 @@
+/** Transactions over restarts and changes of the log start. @module */
+
+import { assertEquals, assertLess } from "@std/assert";
+import { type Broker, startBroker } from "../../../kafka/broker/mod.ts";
+import { makeTopic, optionsFor, withFolder } from "./harness.ts";
+import { TransactionClient } from "./transaction_client.ts";
+import { readAll } from "./transaction_reader.ts";
+
+const START_MS = 1_700_000_000_000;
+const A = [{ value: "a" }];
+
+/** Runs steps one after the other, each on a broker of its own over the same folder. */
+function withRestarts(
+  ...steps: ((client: TransactionClient, broker: Broker, clock: { ms: number }) => Promise<void>)[]
+): Promise<void> {
+  return withFolder(async (dataDir) => {
+    const clock = { ms: START_MS };
+    for (const step of steps) {
+      await using broker = await startBroker(optionsFor(dataDir, { now: () => clock.ms }));
+      if (broker.state.log.topics.size === 0) await makeTopic(broker, "t", { partitions: 2 });
+      using client = await TransactionClient.connect(broker.port);
+      await step(client, broker, clock);
+    }
+  });
+}
+
+const values = async (client: TransactionClient, committed = true) =>
+  (await readAll(client, { committed })).map(({ value }) => value);
+
+Deno.test("An open transaction is open after a restart, with all that is in it, and can be committed", () => {
+  const producer = { id: 0, epoch: 0 };
+  return withRestarts(async (client) => {
+    assertEquals(await client.init(), { error: 0, ...producer });
+    await client.add(producer, [0, 1]);
+    await client.addGroup(producer, "g");
+    await client.produce(producer, 0, A);
+    await client.commitOffsets(producer, "g", [[0, 9]]);
+  }, async (client) => {
+    assertEquals(await client.fetch().then(({ end, stable }) => [end, stable]), [1, 0]);
+    assertEquals(await client.committed("g", { stable: true }), [88, -1]);
+    assertEquals(await client.produce(producer, 0, A), [0, 0], "sent again");
+    assertEquals(await client.produce(producer, 1, A), [0, 1]);
+    assertEquals(await client.produce(producer, 0, A, { partition: 1 }), [0, 0]);
+    assertEquals(await client.commitOffsets(producer, "g", [[1, 4]]), [0]);
+    assertEquals(await client.end(producer, true), 0);
+    assertEquals(await values(client), ["a", "a"]);
+    assertEquals(await client.committed("g", { stable: true }), [0, 9]);
+  }, async (client) => {
+    assertEquals(await values(client), ["a", "a"]);
+    assertEquals(await client.end(producer, true), 0, "sent again");
+    assertEquals(await client.end(producer, false), 48);
+    assertEquals((await client.fetch()).stable, 3);
+  });
+});
+
+Deno.test("A transaction whose time passed while the broker was away is aborted after the start", () =>
+  withRestarts(async (client) => {
+    const producer = await client.init({ timeoutMs: 10_000 });
+    await client.add(producer);
+    await client.produce(producer, 0, A);
+  }, async (client, broker, clock) => {
+    assertEquals((await client.fetch()).stable, 0);
+    clock.ms += 10_001;
+    await broker.state.transactions.sweep();
+    assertEquals((await client.fetch()).stable, 2);
+    assertEquals(await values(client), []);
+    assertEquals((await client.init()).epoch, 2);
+  }));
+
+Deno.test("Fences, epochs asked for before and aborted transactions survive a restart", () =>
+  withRestarts(async (client) => {
+    const producer = await client.init();
+    await client.add(producer);
+    await client.produce(producer, 0, A);
+    await client.end(producer, false);
+    assertEquals((await client.init({ producer })).epoch, 1);
+  }, async (client) => {
+    assertEquals((await client.fetch()).aborted, ["0@0"]);
+    assertEquals((await client.init({ producer: { id: 0, epoch: 0 } })).epoch, 1, "sent again");
+    assertEquals(await client.end({ id: 0, epoch: 0 }, false), 90);
+    assertEquals(await values(client), []);
+    assertEquals(await values(client, false), ["a"]);
+  }));
+
+Deno.test("The last stable offset never lies before the log start, and an abort beyond it is told as ever", () =>
+  withRestarts(async (client, broker) => {
+    const producer = await client.init();
+    await client.add(producer);
+    for (let i = 0; i < 4; i++) await client.produce(producer, i, A);
+    await moveStart(broker, 3);
+    assertEquals(await stableAndStart(client), [3, 3]);
+    assertEquals((await client.fetch({ offset: 3 })).records.byteLength, 0);
+  }, async (client) => {
+    assertEquals(await stableAndStart(client), [3, 3]);
+    assertEquals(await client.end({ id: 0, epoch: 0 }, false), 0);
+    const { stable, aborted } = await client.fetch({ offset: 3 });
+    assertEquals([stable, aborted], [5, ["0@0"]]);
+    assertEquals(await readAll(client, { from: 3 }), []);
+  }));
+
+Deno.test("Log.forgetAborted() forgets what ended before the log start and nothing else", () =>
+  withRestarts(async (client, broker) => {
+    const producer = await client.init();
+    for (let i = 0; i < 600; i++) {
+      await client.add(producer);
+      await client.produce(producer, i, A);
+      await client.end(producer, false);
+    }
+    const partition = broker.state.log.partition("t", 0);
+    if (partition === undefined) throw new Error("There is no partition 0");
+    const left = () => partition.aborted(0, partition.end).length;
+    assertEquals(left(), 600);
+    const forget = (before: number) =>
+      broker.state.store.write(() => broker.state.log.forgetAborted(partition, before));
+    await forget(11);
+    assertEquals(left(), 595, "the sixth has its marker at 11");
+    await forget(partition.end);
+    assertEquals(left(), 95, "a number of them at a time");
+    await forget(partition.end);
+    assertEquals(left(), 0);
+  }, (_client, broker) => {
+    assertEquals(broker.state.log.partition("t", 0)?.aborted(0, 2_000), []);
+    return Promise.resolve();
+  }));
+
+Deno.test("A start with thousands of transactional ids and aborted transactions takes no time", () =>
+  withFolder(async (dataDir) => {
+    const options = optionsFor(dataDir);
+    {
+      await using broker = await startBroker(options);
+      await makeTopic(broker, "t");
+      const { db } = broker.state.store;
+      await broker.state.store.write(() => {
+        const transaction = db.prepare(
+          "INSERT INTO transactions VALUES (?, ?, 0, NULL, NULL, 60000, 'Empty', 0, 0)",
+        );
+        for (let i = 0; i < 20_000; i++) transaction.run(`id-${i}`, i);
+        const aborted = db.prepare("INSERT INTO aborted_transactions VALUES (1, ?, 7, ?, ?)");
+        for (let i = 0; i < 200_000; i++) aborted.run(2 * i + 1, 2 * i, 2 * i + 2);
+      });
+    }
+    const startedMs = performance.now();
+    await using broker = await startBroker(options);
+    assertLess(performance.now() - startedMs, 1_000);
+    assertEquals(broker.state.transactions.size, 20_000);
+    const partition = broker.state.log.partition("t", 0);
+    const beganMs = performance.now();
+    assertEquals(partition?.aborted(100_000, 100_004).map(({ firstOffset }) => firstOffset), [
+      100_000,
+      100_002,
+    ]);
+    assertLess(performance.now() - beganMs, 100);
+  }));
+
+/** Moves the log start as retention does, without freeing anything. */
+async function moveStart(broker: Broker, start: number): Promise<void> {
+  const { log, store } = broker.state;
+  const partition = log.partition("t", 0);
+  if (partition === undefined) throw new Error("There is no partition 0");
+  await store.write(() => {
+    partition.restore({ ...partition.bounds(), start });
+    log.touched(partition);
+    log.forgetAborted(partition, start);
+  });
+}
+
+async function stableAndStart(client: TransactionClient): Promise<number[]> {
+  const { stable, start } = await client.fetch({ offset: 3 });
+  return [stable, start];
+}
