@@ -2,7 +2,7 @@
  *
  * Here are the checks that need no group, the bounds, the waiting of parked requests and what has to be on
  * disk before an answer leaves. What a group does with a request is in group_state.ts, what is stored of it
- * in offsets.ts. Left out: describing, listing and deleting groups.
+ * in offsets.ts, what is told of it in group_views.ts.
  * @module */
 
 import { type Clock, systemClock, type Timer } from "./group_clock.ts";
@@ -17,7 +17,17 @@ import {
   syncRefusal,
   type SyncRequest,
 } from "./group_messages.ts";
-import { Group, type GroupRules, type GroupState } from "./group_state.ts";
+import type { GroupRules } from "./group_rules.ts";
+import { Group, type GroupState } from "./group_state.ts";
+import {
+  CONSUMER_TYPE,
+  deadGroup,
+  description,
+  type GroupDescription,
+  type GroupListing,
+  listing,
+  subscribedTopics,
+} from "./group_views.ts";
 import { type BrokerLogger, silentBrokerLogger } from "./logger.ts";
 import type { Offsets } from "./offsets.ts";
 
@@ -90,6 +100,7 @@ export class Groups implements Disposable {
     for (const stored of this.#offsets.groups()) {
       const emptySince = stored.emptySince ?? this.#rules.clock.now(); // it had members when the broker ended
       this.#groups.set(stored.id, this.#make({ ...stored, emptySince }));
+      this.#usedAt.set(stored.id, emptySince);
     }
     this.#scheduleSweep();
   }
@@ -161,6 +172,60 @@ export class Groups implements Disposable {
     const error = inTransaction ? group.commitInTransaction(claim) : group.commit(claim);
     if (error === "NONE" && group.state === "Empty") this.#usedAt.set(groupId, this.#rules.clock.now());
     return error;
+  }
+
+  /** What is known of a group; one that is unknown, or was only named, is Dead. */
+  describe(groupId: string): GroupDescription {
+    const group = this.#known(groupId);
+    return group === undefined ? deadGroup(groupId) : description(group);
+  }
+
+  /** All groups. */
+  list(): GroupListing[] {
+    return Array.from(this.#groups.values()).filter((group) => !this.#isUnused(group)).map(listing);
+  }
+
+  /** Forgets groups without members, and all their offsets, also those a transaction holds back.
+   * @returns an error for each group, in order
+   * @throws {StorageError} if nothing reached the disk: then nothing is forgotten */
+  async delete(groupIds: readonly string[]): Promise<GroupError[]> {
+    const gone: Group[] = [];
+    const check = (groupId: string): GroupError => {
+      const group = this.#known(groupId);
+      if (group === undefined) return "GROUP_ID_NOT_FOUND";
+      return group.state === "Empty" ? "NONE" : "NON_EMPTY_GROUP";
+    };
+    const forget = (groupId: string): void => {
+      const group = this.#groups.get(groupId);
+      if (group === undefined) return;
+      gone.push(group);
+      this.#forget(group);
+    };
+    const undo = (): void => {
+      for (const group of gone) {
+        this.#groups.set(group.id, group);
+        this.#usedAt.set(group.id, group.emptySince);
+      }
+    };
+    const errors = await this.#offsets.deleteGroups(groupIds, { check, forget, undo });
+    for (const group of gone) {
+      group.close();
+      // Offsets that were committed while this was being written belong to a new group of that name.
+      if (this.#offsets.hasOffsets(group.id)) this.#open(group.id);
+    }
+    return errors;
+  }
+
+  /** Tells whether offsets of a group may be deleted, and those of which topics may not.
+   * @returns `subscribed` null for every topic */
+  checkOffsetDelete(groupId: string): { error: GroupError; subscribed: ReadonlySet<string> | null } {
+    const nothing: ReadonlySet<string> = new Set();
+    if (groupId === "") return { error: "INVALID_GROUP_ID", subscribed: nothing };
+    const group = this.#known(groupId);
+    if (group === undefined) return { error: "GROUP_ID_NOT_FOUND", subscribed: nothing };
+    if (group.state === "Empty") return { error: "NONE", subscribed: nothing };
+    if (group.protocolType !== CONSUMER_TYPE) return { error: "NON_EMPTY_GROUP", subscribed: nothing };
+    return { error: "NONE", subscribed: subscribedTopics(group) };
   }
 
   /** Forgets offsets whose time is over and the groups nothing is left of. Runs by itself, never throws. */
@@ -239,8 +304,17 @@ export class Groups implements Disposable {
   /** Groups that were named once and never came to anything. */
   #dropUnused(): void {
     for (const group of this.#groups.values()) {
-      if (group.vacant && group.generation === 0 && !this.#usedAt.has(group.id)) this.#forget(group);
+      if (this.#isUnused(group)) this.#forget(group);
     }
+  }
+
+  #isUnused(group: Group): boolean {
+    return group.vacant && group.generation === 0 && !this.#usedAt.has(group.id);
+  }
+
+  #known(groupId: string): Group | undefined {
+    const group = this.#groups.get(groupId);
+    return group === undefined || this.#isUnused(group) ? undefined : group;
   }
 
   #forget(group: Group): void {

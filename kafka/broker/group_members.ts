@@ -6,6 +6,7 @@
 import type { Timer } from "./group_clock.ts";
 import type {
   Answer,
+  GroupError,
   JoinAnswer,
   JoinedMember,
   MemberTerms,
@@ -93,6 +94,15 @@ export class Members implements Iterable<Member> {
 
   byInstance(instanceId: string): Member | undefined {
     return this.#byInstance.get(instanceId);
+  }
+
+  /** The member that makes a claim, or why it is none; a static one is known by its name, and its id must
+   * fit. */
+  find(memberId: string, instanceId: string | null): Member | GroupError {
+    if (instanceId === null) return this.#byId.get(memberId) ?? "UNKNOWN_MEMBER_ID";
+    const member = this.#byInstance.get(instanceId);
+    if (!member) return "UNKNOWN_MEMBER_ID";
+    return member.id === memberId ? member : "FENCED_INSTANCE_ID";
   }
 
   /** Adds a member; the first one leads. */

@@ -16,6 +16,8 @@ export type GroupError =
   | "INVALID_REQUEST"
   | "MEMBER_ID_REQUIRED"
   | "GROUP_MAX_SIZE_REACHED"
+  | "NON_EMPTY_GROUP"
+  | "GROUP_ID_NOT_FOUND"
   | "FENCED_INSTANCE_ID";
 
 /** One way of assigning partitions that a member offers, with what the leader needs to know of it. */

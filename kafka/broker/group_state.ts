@@ -8,7 +8,7 @@
  * @see {@link https://cwiki.apache.org/confluence/display/KAFKA/KIP-134} for the delay of a first rebalance,
  * KIP-345 for static members, KIP-394 for MEMBER_ID_REQUIRED, KIP-814 for skipAssignment. @module */
 
-import { Alarm, type Clock } from "./group_clock.ts";
+import { Alarm } from "./group_clock.ts";
 import {
   answerJoin,
   answerSync,
@@ -31,27 +31,12 @@ import {
   type SyncRequest,
   termsOf,
 } from "./group_messages.ts";
+import type { GroupRules } from "./group_rules.ts";
 import { Sessions } from "./group_sessions.ts";
+import { JoinBarrier } from "./join_barrier.ts";
 
 /** Where a group stands. */
 export type GroupState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable";
-
-/** What all groups share. */
-export interface GroupRules {
-  readonly clock: Clock;
-  /** How long the first rebalance of an Empty group waits for more members, in milliseconds. */
-  readonly initialRebalanceDelayMs: number;
-  /** How long a member that never was in a generation may stay parked, in milliseconds. */
-  readonly newMemberTimeoutMs: number;
-  /** Members and announced members of one group. */
-  readonly maxMembers: number;
-  /** Bytes of all members' protocols, and of all assignments, of one group. */
-  readonly maxGroupBytes: number;
-  /** Bytes of memory left for all groups together. */
-  readonly room: () => number;
-  /** Makes the random part of a member id. */
-  readonly uuid: () => string;
-}
 
 /** The longest part of a client's own name that goes into a member id, in characters. */
 const maxIdPrefix = 249;
@@ -73,13 +58,9 @@ export class Group {
   /** Members of this generation that have not asked for their assignment. */
   readonly #unsynced = new Set<string>();
   /** Ends the wait for members to join; set while PreparingRebalance. */
-  readonly #barrier: Alarm;
+  readonly #barrier: JoinBarrier;
   /** Ends the wait for the members in `#unsynced`. */
   readonly #syncDeadline: Alarm;
-  /** The rebalance that runs is the first after Empty, which only its delay completes. */
-  #initial = false;
-  /** A member came while `#initial` was waiting. */
-  #newcomer = false;
 
   constructor(
     stored: { id: string; generation: number; protocolType: string | null; emptySince: number },
@@ -92,7 +73,7 @@ export class Group {
     this.emptySince = stored.emptySince;
     this.#rules = rules;
     this.#changed = changed;
-    this.#barrier = new Alarm(rules.clock);
+    this.#barrier = new JoinBarrier(rules.clock, () => this.#completeJoin());
     this.#syncDeadline = new Alarm(rules.clock);
     this.#sessions = new Sessions(rules.clock, (member) => this.#drop([member]));
   }
@@ -129,7 +110,7 @@ export class Group {
 
   /** Gives a member its assignment as soon as the leader has decided; `answer` as in {@link join}. */
   sync(request: SyncRequest, answer: Answer<SyncAnswer>): void {
-    const member = this.#find(request.memberId, request.instanceId);
+    const member = this.members.find(request.memberId, request.instanceId);
     if (typeof member === "string") return answer(syncRefusal(member));
     const error = this.#checkSync(request);
     if (error !== "NONE") return answer(syncRefusal(error));
@@ -143,7 +124,7 @@ export class Group {
 
   /** Keeps a member alive and tells it whether it has to rejoin. */
   heartbeat(claim: MemberClaim): GroupError {
-    const member = this.#find(claim.memberId, claim.instanceId);
+    const member = this.members.find(claim.memberId, claim.instanceId);
     if (typeof member === "string") return member;
     if (claim.generation !== this.generation) return "ILLEGAL_GENERATION";
     this.#sessions.touch(member);
@@ -164,7 +145,7 @@ export class Group {
       const named = memberId === "" && instanceId !== null;
       const member = named
         ? this.members.byInstance(instanceId) ?? "UNKNOWN_MEMBER_ID"
-        : this.#find(memberId, instanceId);
+        : this.members.find(memberId, instanceId);
       if (typeof member === "string") return member;
       this.#remove(member);
       left = true;
@@ -179,7 +160,7 @@ export class Group {
   commit(claim: MemberClaim): GroupError {
     const { memberId, instanceId, generation } = claim;
     if (generation < 0 && this.state === "Empty") return "NONE"; // admin tools and consumers without a group
-    const member = this.#find(memberId, instanceId);
+    const member = this.members.find(memberId, instanceId);
     if (typeof member === "string") return member;
     if (generation !== this.generation) return "ILLEGAL_GENERATION";
     // The member knows this generation but has no partitions in it yet: what it commits could be another's.
@@ -194,7 +175,7 @@ export class Group {
     const { memberId, instanceId, generation } = claim;
     if (generation < 0 && memberId === "" && instanceId === null) return "NONE";
     if (generation < 0 && this.state === "Empty") return "NONE";
-    const member = this.#find(memberId, instanceId);
+    const member = this.members.find(memberId, instanceId);
     if (typeof member === "string") return member;
     return generation === this.generation ? "NONE" : "ILLEGAL_GENERATION";
   }
@@ -233,7 +214,7 @@ export class Group {
   #joinKnown(request: JoinRequest, answer: Answer<JoinAnswer>): void {
     const { memberId, instanceId, protocols } = request;
     if (instanceId === null && this.#sessions.forget(memberId)) return this.#admit(memberId, request, answer);
-    const member = this.#find(memberId, instanceId);
+    const member = this.members.find(memberId, instanceId);
     if (typeof member === "string") return answer(joinRefusal(member, memberId));
     const changed = !sameProtocols(member.terms.protocols, protocols);
     const leads = this.members.leader === memberId;
@@ -255,7 +236,7 @@ export class Group {
       ...{ joining: answer, syncing: null, isNew: true, session: null },
     };
     if (this.members.size === 0) this.protocolType = request.protocolType;
-    if (this.#initial) this.#newcomer = true;
+    this.#barrier.met();
     this.members.add(member);
     // Clients give up on a join and try anew without the id they were about to get: what they leave must not
     // stay.
@@ -303,28 +284,16 @@ export class Group {
     this.#barrier.stop();
     this.#syncDeadline.stop();
     this.#unsynced.clear();
-    this.#initial = this.state === "Empty";
-    this.#newcomer = false;
+    const isFirst = this.state === "Empty";
     this.state = "PreparingRebalance";
     const timeoutMs = this.members.rebalanceTimeoutMs();
-    if (this.#initial) this.#awaitNewcomers(initialRebalanceDelayMs, timeoutMs);
-    else {
-      this.#barrier.set(timeoutMs, () => this.#completeJoin());
-      this.#completeJoinIfAllCame();
-    }
-  }
-
-  #awaitNewcomers(delayMs: number, remainingMs: number): void {
-    this.#barrier.set(Math.min(delayMs, remainingMs), () => {
-      const leftMs = remainingMs - delayMs;
-      if (!this.#newcomer || leftMs <= 0) return this.#completeJoin();
-      this.#newcomer = false;
-      this.#awaitNewcomers(Math.min(delayMs, leftMs), leftMs);
-    });
+    if (isFirst) return this.#barrier.beginFirst(initialRebalanceDelayMs, timeoutMs);
+    this.#barrier.begin(timeoutMs);
+    this.#completeJoinIfAllCame();
   }
 
   #completeJoinIfAllCame(): void {
-    const all = !this.#initial && this.#sessions.announced === 0 && this.members.allJoining();
+    const all = !this.#barrier.isFirst && this.#sessions.announced === 0 && this.members.allJoining();
     if (this.state === "PreparingRebalance" && all) this.#completeJoin();
   }
 
@@ -337,10 +306,8 @@ export class Group {
     }
     if (this.members.size > 0 && !this.members.electLeader()) {
       // Only static members, all of them away: wait until they are back or their sessions have ended.
-      this.#barrier.set(this.members.rebalanceTimeoutMs(), () => this.#completeJoin());
-      return;
+      return this.#barrier.extend(this.members.rebalanceTimeoutMs());
     }
-    this.#initial = false;
     this.generation++;
     this.protocol = this.members.selectProtocol();
     this.state = this.members.size > 0 ? "CompletingRebalance" : "Empty";
@@ -374,15 +341,6 @@ export class Group {
     if (this.state === "Stable" || request.memberId !== this.members.leader) return "NONE";
     const bytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
     return bytes > Math.min(this.#rules.maxGroupBytes, this.#rules.room()) ? "INVALID_REQUEST" : "NONE";
-  }
-
-  /** The member that makes a claim, or why it is none; a static one is known by its name, and its id must
-   * fit. */
-  #find(memberId: string, instanceId: string | null): Member | GroupError {
-    if (instanceId === null) return this.members.get(memberId) ?? "UNKNOWN_MEMBER_ID";
-    const member = this.members.byInstance(instanceId);
-    if (!member) return "UNKNOWN_MEMBER_ID";
-    return member.id === memberId ? member : "FENCED_INSTANCE_ID";
   }
 
   /** The current generation as `member` is told of it. */

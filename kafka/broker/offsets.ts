@@ -7,6 +7,7 @@
  * commits wins, whichever way it came: a held one that was overtaken changes nothing when its transaction commits.
  * @module */
 
+import type { GroupError } from "./group_messages.ts";
 import { lazyStatement, type Store } from "./store.ts";
 import type { Topic, Topics } from "./topics.ts";
 
@@ -35,6 +36,13 @@ export interface StoredGroup {
   readonly protocolType: string | null;
   /** When it lost its last member, in milliseconds since the epoch; null while it has some. */
   readonly emptySince: number | null;
+}
+
+/** The groups in memory, as a deletion changes them. */
+export interface GroupMemory {
+  check(groupId: string): GroupError;
+  forget(groupId: string): void;
+  undo(): void;
 }
 
 const schema = `
@@ -214,6 +222,44 @@ export class Offsets {
     this.#store.db.prepare("DELETE FROM held_offsets WHERE topic = ?").run(topic);
   }
 
+  /** Forgets groups and all their positions, also what is held back.
+   * @param memory asked inside the write: `check` says which groups go (NONE), then `forget` is told of each; `undo`
+   * takes that back if nothing reached the disk
+   * @returns what `check` said of each
+   * @throws {StorageError} if nothing reached the disk */
+  deleteGroups(groupIds: readonly string[], memory: GroupMemory): Promise<GroupError[]> {
+    const { db } = this.#store;
+    return this.#store.write(() => {
+      const errors = groupIds.map((groupId) => memory.check(groupId));
+      const going = groupIds.filter((_, at) => errors[at] === "NONE");
+      for (const groupId of going) {
+        db.prepare("DELETE FROM committed_offsets WHERE group_id = ?").run(groupId);
+        db.prepare("DELETE FROM held_offsets WHERE group_id = ?").run(groupId);
+        db.prepare("DELETE FROM consumer_groups WHERE id = ?").run(groupId);
+      }
+      for (const groupId of going) memory.forget(groupId);
+      return errors;
+    }, () => memory.undo());
+  }
+
+  /** Forgets positions of a group, also what is held back of them.
+   * @throws {StorageError} if nothing reached the disk */
+  deleteOffsets(groupId: string, places: readonly { topic: string; partition: number }[]): Promise<void> {
+    const ofPartition = "WHERE group_id = ? AND topic = ? AND partition = ?";
+    return this.#store.write(() => {
+      const statements = ["committed_offsets", "held_offsets"]
+        .map((table) => this.#store.db.prepare(`DELETE FROM ${table} ${ofPartition}`));
+      for (const { topic, partition } of places) {
+        for (const statement of statements) statement.run(groupId, topic, partition);
+      }
+    });
+  }
+
+  /** Whether a group has any position, committed or held back. */
+  hasOffsets(groupId: string): boolean {
+    return this.#all().get(groupId) !== undefined || this.#isHolding().get(groupId) !== undefined;
+  }
+
   /** Forgets positions committed before `beforeMs`, and those of the groups that are left without any.
    * @param groupIds groups without members
    * @returns the groups that are forgotten
@@ -223,7 +269,7 @@ export class Offsets {
       groupIds.filter((groupId) => {
         this.#forgetOld().run(groupId, beforeMs);
         this.#forgetGroup().run(groupId);
-        return this.#all().get(groupId) === undefined && this.#isHolding().get(groupId) === undefined;
+        return !this.hasOffsets(groupId);
       })
     );
   }

@@ -76,7 +76,8 @@ export class Store implements AsyncDisposable {
   #writable = true;
   #lastFailureMs = -Infinity;
 
-  private constructor(db: DatabaseSync, lock: Deno.FsFile, logger: BrokerLogger) {
+  /** @param dataDir the folder of the database, as it was given */
+  private constructor(db: DatabaseSync, readonly dataDir: string, lock: Deno.FsFile, logger: BrokerLogger) {
     this.db = db;
     this.#lock = lock;
     this.#logger = logger;
@@ -91,7 +92,7 @@ export class Store implements AsyncDisposable {
     try {
       db = new DatabaseSync(`${dataDir}/broker.db`, { timeout: 0 });
       prepareDatabase(db, options.sync);
-      return new Store(db, lock, options.logger);
+      return new Store(db, dataDir, lock, options.logger);
     } catch (error) {
       db?.close();
       lock.close();

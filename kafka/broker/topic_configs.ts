@@ -1,28 +1,44 @@
-/** The settings a topic can have: name, type, default and check, as Apache Kafka names them.
+/** The settings of topics on one broker: what is set, what is not, and what follows from both.
  *
- * Acted on: retention.ms, retention.bytes, max.message.bytes, message.timestamp.type and
- * message.timestamp.after.max.ms. The rest is kept and listed, as tools expect to find it, where ignoring it does
- * no harm (there are no segments here, and one replica). Refused rather than ignored: compaction and recompression.
- * @see {@link https://kafka.apache.org/documentation/#topicconfigs} @module */
+ * Acted on: retention.ms, retention.bytes, cleanup.policy and what belongs to compaction, max.message.bytes,
+ * message.timestamp.type and its bounds, min.insync.replicas. The rest is kept and listed, as tools expect to find it:
+ * there are no segments here, one replica, and batches stay as producers compressed them.
+ * Left out: settings of Kafka's that a broker takes while it runs; topics have their own. @module */
 
-/** Largest int64, Kafka's way of saying "never". */
-const NEVER = "9223372036854775807";
+import {
+  canonical,
+  type ConfigRule,
+  configTypes,
+  listItems,
+  rulesFor,
+  type TopicDefaults,
+} from "./topic_config_rules.ts";
 
-/** One setting; `check` returns what is wrong with a value, or undefined. */
-interface ConfigRule {
+export type { TopicDefaults } from "./topic_config_rules.ts";
+
+/** Where a setting comes from, as DescribeConfigs and CreateTopics number it. */
+export const configSources = { TOPIC: 1, STATIC_BROKER: 4, DEFAULT: 5 } as const;
+/** One of {@link configSources}. */
+export type ConfigSource = typeof configSources[keyof typeof configSources];
+
+/** A setting under one of the names it goes by. */
+export interface ConfigSynonym {
   readonly name: string;
-  readonly fallback: string;
-  readonly check: (value: string) => string | undefined;
+  readonly value: string;
+  readonly source: ConfigSource;
 }
 
-/** Defaults that belong to a broker rather than to Kafka. */
-export interface TopicDefaults {
-  /** Age after which records go, in milliseconds; −1 for never. */
-  readonly retentionMs: number;
-  /** Size of a partition beyond which its oldest records go, in bytes; −1 for any. */
-  readonly retentionBytes: number;
-  /** Largest batch that any topic may allow, in bytes. */
-  readonly maxBatchBytes: number;
+/** A setting as it is described. */
+export interface DescribedConfig {
+  readonly name: string;
+  readonly value: string | null;
+  readonly source: ConfigSource;
+  readonly readOnly: boolean;
+  /** As DescribeConfigs numbers types. */
+  readonly type: number;
+  readonly documentation: string;
+  /** From the one that counts to the one that would last. */
+  readonly synonyms: readonly ConfigSynonym[];
 }
 
 /** The settings a topic acts on. */
@@ -47,6 +63,8 @@ export interface TopicSettings {
   readonly minDirtyRatio: number;
   /** How long a tombstone stays readable after it was compacted, in milliseconds. */
   readonly deleteRetentionMs: number;
+  /** Replicas that acks=all asks for; more than the one there is refuses such produces. */
+  readonly minInsyncReplicas: number;
 }
 
 /** Names, defaults and checks of every topic setting of one broker. */
@@ -57,27 +75,38 @@ export class TopicConfigs {
     this.#rules = new Map(rulesFor(defaults).map((rule) => [rule.name, rule]));
   }
 
-  /** What is wrong with a value given for a topic, or undefined. */
-  problem(name: string, value: string | null): string | undefined {
-    const rule = this.#rules.get(name);
-    if (rule === undefined) return `Unknown topic config name: ${name}`;
-    if (value === null) return `Null value not supported for topic config: ${name}`;
-    const wrong = rule.check(value);
-    return wrong === undefined ? undefined : `Invalid value ${value} for topic config ${name}: ${wrong}`;
+  /** What is wrong with a set of values, alone or together, or undefined. */
+  problem(set: ReadonlyMap<string, string>): string | undefined {
+    for (const [name, value] of set) {
+      const rule = this.#rules.get(name);
+      if (rule === undefined) return `Unknown topic config name: ${name}`;
+      const wrong = rule.check(canonical(rule, value));
+      if (wrong !== undefined) return `Invalid value ${value} for configuration ${name}: ${wrong}`;
+    }
+    const { minCompactionLagMs, maxCompactionLagMs } = this.settings(set);
+    if (minCompactionLagMs <= maxCompactionLagMs) return undefined;
+    return `conflict topic config setting min.compaction.lag.ms (${minCompactionLagMs}) > ` +
+      `max.compaction.lag.ms (${maxCompactionLagMs})`;
   }
 
-  /** Every setting of a topic by name: its value, and whether it was set for the topic. */
-  list(set: ReadonlyMap<string, string>): { name: string; value: string; isSet: boolean }[] {
-    return [...this.#rules.values()].map(({ name, fallback }) => ({
-      name,
-      value: set.get(name) ?? fallback,
-      isSet: set.has(name),
-    }));
+  /** The items of a setting that is a list; undefined for a setting that is none, or unknown. */
+  items(name: string, set: ReadonlyMap<string, string>): string[] | undefined {
+    const rule = this.#rules.get(name);
+    return rule?.type === configTypes.LIST ? listItems(set.get(name) ?? rule.fallback) : undefined;
+  }
+
+  /** Every setting of a topic, by name. */
+  list(set: ReadonlyMap<string, string>): DescribedConfig[] {
+    return Array.from(this.#rules.values(), (rule) => describe(rule, set.get(rule.name)));
   }
 
   /** The settings that are acted on. */
   settings(set: ReadonlyMap<string, string>): TopicSettings {
-    const value = (name: string): string => set.get(name) ?? this.#rules.get(name)?.fallback ?? "";
+    const value = (name: string): string => {
+      const rule = this.#rules.get(name);
+      return rule === undefined ? "" : canonical(rule, set.get(name) ?? rule.fallback);
+    };
+    const policies = listItems(value("cleanup.policy"));
     return {
       retentionMs: Number(value("retention.ms")),
       retentionBytes: Number(value("retention.bytes")),
@@ -85,74 +114,26 @@ export class TopicConfigs {
       appendTime: value("message.timestamp.type") === "LogAppendTime",
       timestampAheadMs: Number(value("message.timestamp.after.max.ms")),
       timestampBehindMs: Number(value("message.timestamp.before.max.ms")),
-      deletes: policies(value("cleanup.policy")).includes("delete"),
-      compacts: policies(value("cleanup.policy")).includes("compact"),
+      deletes: policies.includes("delete"),
+      compacts: policies.includes("compact"),
       minCompactionLagMs: Number(value("min.compaction.lag.ms")),
       maxCompactionLagMs: Number(value("max.compaction.lag.ms")),
       minDirtyRatio: Number(value("min.cleanable.dirty.ratio")),
       deleteRetentionMs: Number(value("delete.retention.ms")),
+      minInsyncReplicas: Number(value("min.insync.replicas")),
     };
   }
 }
 
-function rulesFor(defaults: TopicDefaults): ConfigRule[] {
-  return [
-    { name: "cleanup.policy", fallback: "delete", check: cleanupPolicy },
-    only("compression.type", ["producer"], "batches are stored as producers compressed them"),
-    integer("delete.retention.ms", "86400000", 0),
-    integer("file.delete.delay.ms", "60000", 0),
-    integer("flush.messages", NEVER, 1),
-    integer("flush.ms", NEVER, 0),
-    integer("index.interval.bytes", "4096", 0),
-    integer("max.compaction.lag.ms", NEVER, 1),
-    integer(
-      "max.message.bytes",
-      String(Math.min(1_048_588, defaults.maxBatchBytes)),
-      0,
-      defaults.maxBatchBytes,
-    ),
-    integer("message.timestamp.after.max.ms", "3600000", 0),
-    integer("message.timestamp.before.max.ms", NEVER, 0),
-    only("message.timestamp.type", ["CreateTime", "LogAppendTime"]),
-    { name: "min.cleanable.dirty.ratio", fallback: "0.5", check: ratio },
-    integer("min.compaction.lag.ms", "0", 0),
-    integer("min.insync.replicas", "1", 1, 1),
-    only("preallocate", ["false", "true"]),
-    integer("retention.bytes", String(defaults.retentionBytes), -1),
-    integer("retention.ms", String(defaults.retentionMs), -1),
-    integer("segment.bytes", "1073741824", 1),
-    integer("segment.index.bytes", "10485760", 4),
-    integer("segment.jitter.ms", "0", 0),
-    integer("segment.ms", "604800000", 1),
-    only("unclean.leader.election.enable", ["false", "true"]),
-  ];
-}
-
-function integer(name: string, fallback: string, min: number, max = Number(NEVER)): ConfigRule {
-  const check = (value: string): string | undefined => {
-    const read = /^[+-]?\d{1,19}$/.test(value) ? Number(value) : NaN;
-    return read >= min && read <= max ? undefined : `must be an integer in ${min}..${max}`;
-  };
-  return { name, fallback, check };
-}
-
-/** The first of the allowed values is the default. */
-function only(name: string, allowed: readonly [string, ...string[]], why = ""): ConfigRule {
-  const check = (value: string): string | undefined =>
-    allowed.includes(value) ? undefined : `must be ${allowed.join(" or ")}${why && `, as ${why}`}`;
-  return { name, fallback: allowed[0], check };
-}
-
-function cleanupPolicy(value: string): string | undefined {
-  const known = policies(value).every((policy) => policy === "delete" || policy === "compact");
-  return known ? undefined : "must be delete, compact or both";
-}
-
-function policies(value: string): string[] {
-  return value.split(",").map((policy) => policy.trim());
-}
-
-function ratio(value: string): string | undefined {
-  const read = Number(value);
-  return value.trim() !== "" && read >= 0 && read <= 1 ? undefined : "must be a number in 0..1";
+function describe(rule: ConfigRule, set: string | undefined): DescribedConfig {
+  const { name, fallback, type, documentation, brokerName, isChosen } = rule;
+  const fallbackSource = isChosen ? configSources.STATIC_BROKER : configSources.DEFAULT;
+  const value = canonical(rule, set ?? fallback);
+  const source = set === undefined ? fallbackSource : configSources.TOPIC;
+  const synonyms: ConfigSynonym[] = set === undefined ? [] : [{ name, value, source: configSources.TOPIC }];
+  // Kafka's own default of log.retention.ms is that of another setting, so there it is left out.
+  if (brokerName !== null && (isChosen || name !== "retention.ms")) {
+    synonyms.push({ name: brokerName, value: fallback, source: fallbackSource });
+  }
+  return { name, value, source, readOnly: false, type, documentation, synonyms };
 }

@@ -9,18 +9,17 @@
  *                 offline_replicas (v5+)] topic_authorized_operations:INT32 (v8+)]
  *                 cluster_authorized_operations:INT32 (v8–10)
  * A missing topic is made when the client allows it, and is in the answer at once. Look-up by id from v12.
- * Left out: authorized operations (there is no authorization: never told).
+ * From v12 on ids win over names. Left out: authorization, so whoever asks for authorized operations is told all.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_Metadata} @module */
 
 import { LEADER_EPOCH } from "../log.ts";
-import type { Topic } from "../topics.ts";
+import { operations } from "../operations.ts";
+import { nameProblem, type Topic } from "../topics.ts";
 import { type ErrorCode, errors } from "../wire/error_codes.ts";
 import { WireError, type WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import { type Api, type BrokerState, itemError } from "./mod.ts";
 
-/** What "operations were not asked for" looks like. */
-const NO_OPERATIONS = -2147483648;
 const NO_ID = "0".repeat(32);
 
 interface Wanted {
@@ -33,6 +32,14 @@ interface Described extends Wanted {
   readonly topic: Topic | undefined;
 }
 
+/** Authorized operations as they are told. */
+interface Operations {
+  readonly cluster: number;
+  readonly topic: number;
+}
+
+const unasked: Operations = { cluster: operations.unasked, topic: operations.unasked };
+
 export const metadata: Api = {
   key: 3,
   name: "Metadata",
@@ -41,8 +48,8 @@ export const metadata: Api = {
   async handle({ version, body, broker }, out) {
     const wanted = readTopics(version, body);
     const mayCreate = version >= 4 ? body.bool() : true;
-    if (version >= 8 && version <= 10) body.bool();
-    if (version >= 8) body.bool();
+    const ofCluster = version >= 8 && version <= 10 && body.bool();
+    const ofTopics = version >= 8 && body.bool();
     body.tags();
     const topics: Described[] = [];
     if (wanted === null) {
@@ -50,17 +57,20 @@ export const metadata: Api = {
     } else {
       for (const one of wanted) topics.push(await describe(one, mayCreate, broker));
     }
-    write(version, out, topics, broker);
+    write(version, out, topics, broker, {
+      cluster: ofCluster ? operations.cluster : operations.unasked,
+      topic: ofTopics ? operations.topic : operations.unasked,
+    });
   },
   fail({ version, broker }, out, _errorCode) {
     // There is no place for an error of the whole request: an answer without topics lets the client ask again.
-    write(version, out, [], broker);
+    write(version, out, [], broker, unasked);
   },
 };
 
 /** The topics asked for, each once; null for all. */
 function readTopics(version: number, body: WireReader): Wanted[] | null {
-  const wanted = body.nullableStructs((): Wanted => {
+  const read = body.nullableStructs((): Wanted => {
     const uuid = version >= 10 ? body.uuid() : NO_ID;
     const name = version >= 10 ? body.nullableString() : body.string();
     if (name === null && (version < 12 || uuid === NO_ID)) {
@@ -68,7 +78,9 @@ function readTopics(version: number, body: WireReader): Wanted[] | null {
     }
     return { uuid, name };
   });
-  if (wanted === null || (version === 0 && wanted.length === 0)) return null;
+  if (read === null || (version === 0 && read.length === 0)) return null;
+  const byId = version < 12 ? [] : read.filter(({ uuid }) => uuid !== NO_ID);
+  const wanted = byId.length === 0 ? read : byId.map(({ uuid }) => ({ uuid, name: null }));
   return [...new Map(wanted.map((one) => [one.name ?? `\0${one.uuid}`, one])).values()];
 }
 
@@ -85,10 +97,10 @@ async function describe(wanted: Wanted, mayCreate: boolean, broker: BrokerState)
     partitions: broker.defaultPartitions,
     configs: new Map<string, string>(),
   };
+  if (!mayCreate) {
+    return failed(wanted, nameProblem(wanted.name)?.error ?? errors.UNKNOWN_TOPIC_OR_PARTITION);
+  }
   const problem = topics.problem(asked);
-  // A bad name is told also to those who do not create, as Kafka does.
-  if (problem?.error === errors.INVALID_TOPIC_EXCEPTION) return failed(wanted, problem.error);
-  if (!mayCreate) return failed(wanted, errors.UNKNOWN_TOPIC_OR_PARTITION);
   if (problem !== undefined) return failed(wanted, problem.error);
   try {
     const { topic } = await topics.create(asked);
@@ -112,7 +124,13 @@ function failed(wanted: Wanted, error: ErrorCode): Described {
   };
 }
 
-function write(version: number, out: WireWriter, topics: readonly Described[], broker: BrokerState): void {
+function write(
+  version: number,
+  out: WireWriter,
+  topics: readonly Described[],
+  broker: BrokerState,
+  allowed: Operations,
+): void {
   if (version >= 3) out.int32(0); // throttle_time_ms
   out.structs([broker], ({ nodeId, host, port }) => {
     out.int32(nodeId);
@@ -122,8 +140,8 @@ function write(version: number, out: WireWriter, topics: readonly Described[], b
   });
   if (version >= 2) out.nullableString(broker.clusterId);
   if (version >= 1) out.int32(broker.nodeId); // controller_id
-  out.structs(topics, (topic) => writeTopic(version, out, topic, broker.nodeId));
-  if (version >= 8 && version <= 10) out.int32(NO_OPERATIONS);
+  out.structs(topics, (topic) => writeTopic(version, out, topic, broker.nodeId, allowed.topic));
+  if (version >= 8 && version <= 10) out.int32(allowed.cluster);
   out.tags();
 }
 
@@ -132,6 +150,7 @@ function writeTopic(
   out: WireWriter,
   { error, name, uuid, topic }: Described,
   nodeId: number,
+  allowed: number,
 ): void {
   out.errorCode(error);
   out.nullableString(name); // null only from v12 on, where it may be
@@ -146,5 +165,5 @@ function writeTopic(
     out.array([nodeId], (id) => out.int32(id)); // isr_nodes
     if (version >= 5) out.array([], () => {}); // offline_replicas
   });
-  if (version >= 8) out.int32(NO_OPERATIONS);
+  if (version >= 8) out.int32(error === errors.UNKNOWN_TOPIC_ID ? operations.unasked : allowed);
 }

@@ -32,7 +32,9 @@ export const findCoordinator: Api = {
 };
 
 function write(version: number, out: WireWriter, keys: string[], error: number, broker: BrokerState): void {
-  const message = error === errors.NONE ? null : "There is no coordinator of that type";
+  // Kafka's own words of success, which nobody reads.
+  const success = version >= 4 ? "" : "NONE";
+  const message = error === errors.NONE ? success : "There is no coordinator of that type";
   const node = (): void => {
     out.int32(error === errors.NONE ? broker.nodeId : -1);
     out.string(error === errors.NONE ? broker.host : "");

@@ -9,16 +9,13 @@
  * Left out: more than one replica.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_CreateTopics} @module */
 
-import type { NewTopic, Topic } from "../topics.ts";
+import { assignmentProblem, type Topic, type TopicProblem } from "../topics.ts";
 import { errorName, errors } from "../wire/error_codes.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import { type Api, type BrokerState, itemError } from "./mod.ts";
 
 const NO_ID = "0".repeat(32);
-/** Where a setting comes from, as config_source numbers it. */
-const SET_FOR_TOPIC = 1;
-const DEFAULT = 5;
 
 interface Assignment {
   readonly index: number;
@@ -53,17 +50,12 @@ export const createTopics: Api = {
     const validateOnly = body.bool();
     body.tags();
     const outcomes: Outcome[] = [];
-    for (const [name, group] of Map.groupBy(topics, (topic) => topic.name)) {
-      const [wanted, ...others] = group;
-      if (wanted === undefined) continue;
-      const twice = others.length > 0;
-      outcomes.push(
-        twice
-          ? failed(name, errors.INVALID_REQUEST, "The request names this topic more than once.")
-          : await create(wanted, validateOnly, broker),
-      );
+    const repeated: Outcome[] = [];
+    for (const [name, [wanted, again]] of Map.groupBy(topics, (topic) => topic.name)) {
+      if (again !== undefined) repeated.push(failed(name, errors.INVALID_REQUEST, "Duplicate topic name."));
+      else if (wanted !== undefined) outcomes.push(await create(wanted, validateOnly, broker));
     }
-    write(version, out, outcomes, broker);
+    write(version, out, [...outcomes, ...repeated], broker);
   },
 };
 
@@ -80,21 +72,16 @@ function readTopic(body: WireReader): Wanted {
 async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerState): Promise<Outcome> {
   const { name } = wanted;
   const { topics } = broker.log;
+  const problem = topics.newNameProblem(name) ?? configProblem(wanted, broker);
+  if (problem !== undefined) return failed(name, problem.error, problem.message);
   const counted = countPartitions(wanted, broker);
   if (typeof counted !== "number") return failed(name, counted.error, counted.message);
-  for (const config of wanted.configs) {
-    const wrong = topics.configs.problem(config.name, config.value);
-    if (wrong !== undefined) return failed(name, errors.INVALID_CONFIG, wrong);
-  }
   const configs = new Map(wanted.configs.map((config) => [config.name, config.value ?? ""]));
-  const asked: NewTopic = { name, partitions: counted, configs };
-  const problem = topics.problem(asked);
-  if (problem !== undefined) return failed(name, problem.error, problem.message);
   if (validateOnly) {
     return { name, error: errors.NONE, message: null, uuid: NO_ID, partitions: counted, configs };
   }
   try {
-    const { topic, existed } = await topics.create(asked);
+    const { topic, existed } = await topics.create({ name, partitions: counted, configs });
     return existed
       ? failed(name, errors.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
       : made(topic);
@@ -104,35 +91,59 @@ async function create(wanted: Wanted, validateOnly: boolean, broker: BrokerState
   }
 }
 
+function configProblem({ configs }: Wanted, broker: BrokerState): TopicProblem | undefined {
+  const empty = configs.filter(({ value }) => value === null).map(({ name }) => name);
+  if (empty.length > 0) {
+    const message = `Null value not supported for topic configs: ${empty.join(",")}`;
+    return { error: errors.INVALID_CONFIG, message };
+  }
+  return broker.log.topics.configProblem(new Map(configs.map(({ name, value }) => [name, value ?? ""])));
+}
+
 function made(topic: Topic): Outcome {
   const { name, uuid, configs } = topic;
   return { name, uuid, error: errors.NONE, message: null, partitions: topic.partitions.length, configs };
 }
 
 /** The number of partitions, or what is wrong with the counts or assignments. */
-function countPartitions(wanted: Wanted, broker: BrokerState): number | { error: number; message: string } {
+function countPartitions(wanted: Wanted, broker: BrokerState): number | TopicProblem {
   const { partitions, replicas, assignments } = wanted;
-  if (assignments.length > 0) {
-    if (partitions !== -1 || replicas !== -1) {
-      return { error: errors.INVALID_REQUEST, message: "Assignments and counts must not both be given." };
-    }
-    const indexes = new Set(assignments.map(({ index }) => index));
-    const whole = indexes.size === assignments.length &&
-      assignments.every(({ index }) => index >= 0 && index < assignments.length);
-    const ours = assignments.every(({ brokers }) => brokers.length === 1 && brokers[0] === broker.nodeId);
-    if (whole && ours) return assignments.length;
-    return {
-      error: errors.INVALID_REPLICA_ASSIGNMENT,
-      message: `Partitions must be numbered from 0 on, each assigned to broker ${broker.nodeId} alone.`,
-    };
+  if (assignments.length > 0) return countAssigned(wanted, broker);
+  if (replicas < -1 || replicas === 0) {
+    const message = "Replication factor must be larger than 0, or -1 to use the default value.";
+    return { error: errors.INVALID_REPLICATION_FACTOR, message };
   }
-  if (replicas !== -1 && replicas !== 1) {
-    return {
-      error: errors.INVALID_REPLICATION_FACTOR,
-      message: "Replication factor must be 1: there is one broker.",
-    };
+  if (partitions !== -1) {
+    const problem = broker.log.topics.countProblem(partitions);
+    if (problem !== undefined) return problem;
   }
-  return partitions === -1 ? broker.defaultPartitions : partitions;
+  if (replicas > 1) {
+    const message =
+      `The target replication factor of ${replicas} cannot be reached because only 1 broker is there.`;
+    return { error: errors.INVALID_REPLICATION_FACTOR, message };
+  }
+  const counted = partitions === -1 ? broker.defaultPartitions : partitions;
+  return broker.log.topics.countProblem(counted) ?? counted;
+}
+
+function countAssigned(wanted: Wanted, broker: BrokerState): number | TopicProblem {
+  const { partitions, replicas, assignments } = wanted;
+  const other = replicas !== -1 ? "replication factor" : partitions !== -1 ? "numPartitions" : undefined;
+  if (other !== undefined) {
+    const message = `A manual partition assignment was specified, but ${other} was not set to -1.`;
+    return { error: errors.INVALID_REQUEST, message };
+  }
+  const indexes = new Set(assignments.map(({ index }) => index));
+  for (const { index, brokers } of assignments) {
+    const wrong = indexes.size < assignments.length
+      ? `Found multiple manual partition assignments for partition ${index}`
+      : assignmentProblem(brokers, broker.nodeId) ??
+        (index < 0 || index >= assignments.length
+          ? "partitions should be a consecutive 0-based integer sequence"
+          : undefined);
+    if (wrong !== undefined) return { error: errors.INVALID_REPLICA_ASSIGNMENT, message: wrong };
+  }
+  return broker.log.topics.countProblem(assignments.length) ?? assignments.length;
 }
 
 function failed(name: string, error: number, message: string): Outcome {
@@ -153,8 +164,8 @@ function write(version: number, out: WireWriter, outcomes: readonly Outcome[], b
     out.structs(listed, (config) => {
       out.string(config.name);
       out.nullableString(config.value);
-      out.bool(false); // read_only
-      out.int8(config.isSet ? SET_FOR_TOPIC : DEFAULT);
+      out.bool(config.readOnly);
+      out.int8(config.source);
       out.bool(false); // is_sensitive
     });
   });

@@ -19,6 +19,8 @@ interface Wanted {
 
 interface Outcome extends Wanted {
   readonly error: number;
+  /** Null with no error. */
+  readonly message: string | null;
 }
 
 export const deleteTopics: Api = {
@@ -33,13 +35,18 @@ export const deleteTopics: Api = {
     body.int32(); // timeout_ms: done when answered
     body.tags();
     const outcomes: Outcome[] = [];
-    for (const one of wanted) outcomes.push(await remove(one, broker));
+    for (const [, [one, again]] of Map.groupBy(wanted, ({ name, uuid }) => `${name}\0${uuid}`)) {
+      if (one === undefined) continue;
+      const kind = one.name === null ? "id" : "name";
+      const twice = refused(one, errors.INVALID_REQUEST, `Duplicate topic ${kind}.`);
+      outcomes.push(again === undefined ? await remove(one, broker) : twice);
+    }
     out.int32(0); // throttle_time_ms
-    out.structs(outcomes, ({ name, uuid, error }) => {
+    out.structs(outcomes, ({ name, uuid, error, message }) => {
       out.nullableString(name); // null only from v6 on, where it may be
       if (version >= 6) out.uuid(uuid);
       out.errorCode(error);
-      if (version >= 5) out.nullableString(error === errors.NONE ? null : errorName(error));
+      if (version >= 5) out.nullableString(message);
     });
     out.tags();
   },
@@ -47,16 +54,32 @@ export const deleteTopics: Api = {
 
 async function remove(wanted: Wanted, broker: BrokerState): Promise<Outcome> {
   const byId = wanted.uuid !== NO_ID;
-  if (byId === (wanted.name !== null)) return { ...wanted, error: errors.INVALID_REQUEST }; // both or neither
+  if (byId === (wanted.name !== null)) {
+    const message = byId
+      ? "You may not specify both topic name and topic id."
+      : "Neither topic name nor id were specified.";
+    return refused(wanted, errors.INVALID_REQUEST, message);
+  }
   const topic = find(wanted, broker);
-  const unknown = byId ? errors.UNKNOWN_TOPIC_ID : errors.UNKNOWN_TOPIC_OR_PARTITION;
-  if (topic === undefined) return { ...wanted, error: unknown };
+  const unknown = byId
+    ? refused(wanted, errors.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
+    : refused(
+      wanted,
+      errors.UNKNOWN_TOPIC_OR_PARTITION,
+      "This server does not host this topic-partition.",
+    );
+  if (topic === undefined) return unknown;
   try {
     const deleted = await broker.log.topics.delete(topic);
-    return { name: topic.name, uuid: topic.uuid, error: deleted ? errors.NONE : unknown };
+    return deleted ? { name: topic.name, uuid: topic.uuid, error: errors.NONE, message: null } : unknown;
   } catch (error) {
-    return { ...wanted, error: itemError(error, "DeleteTopics", broker) };
+    const code = itemError(error, "DeleteTopics", broker);
+    return refused(wanted, code, errorName(code));
   }
+}
+
+function refused({ name, uuid }: Wanted, error: number, message: string): Outcome {
+  return { name, uuid, error, message };
 }
 
 function find({ name, uuid }: Wanted, broker: BrokerState): Topic | undefined {

@@ -24,17 +24,28 @@ import { joinGroup } from "./11_join_group.ts";
 import { heartbeat } from "./12_heartbeat.ts";
 import { leaveGroup } from "./13_leave_group.ts";
 import { syncGroup } from "./14_sync_group.ts";
+import { describeGroups } from "./15_describe_groups.ts";
+import { listGroups } from "./16_list_groups.ts";
 import { saslHandshake } from "./17_sasl_handshake.ts";
 import { apiVersions } from "./18_api_versions.ts";
 import { createTopics } from "./19_create_topics.ts";
 import { deleteTopics } from "./20_delete_topics.ts";
+import { deleteRecords } from "./21_delete_records.ts";
 import { initProducerId } from "./22_init_producer_id.ts";
 import { offsetForLeaderEpoch } from "./23_offset_for_leader_epoch.ts";
 import { addPartitionsToTxn } from "./24_add_partitions_to_txn.ts";
 import { addOffsetsToTxn } from "./25_add_offsets_to_txn.ts";
 import { endTxn } from "./26_end_txn.ts";
 import { txnOffsetCommit } from "./28_txn_offset_commit.ts";
+import { describeConfigs } from "./32_describe_configs.ts";
+import { alterConfigs } from "./33_alter_configs.ts";
+import { describeLogDirs } from "./35_describe_log_dirs.ts";
 import { saslAuthenticate } from "./36_sasl_authenticate.ts";
+import { createPartitions } from "./37_create_partitions.ts";
+import { deleteGroups } from "./42_delete_groups.ts";
+import { incrementalAlterConfigs } from "./44_incremental_alter_configs.ts";
+import { offsetDelete } from "./47_offset_delete.ts";
+import { describeCluster } from "./60_describe_cluster.ts";
 
 /** What an API works on: one broker, shared by all of its connections. */
 export interface BrokerState {
@@ -109,17 +120,28 @@ export const apis: readonly Api[] = [
   heartbeat,
   leaveGroup,
   syncGroup,
+  describeGroups,
+  listGroups,
   saslHandshake,
   apiVersions(() => apis),
   createTopics,
   deleteTopics,
+  deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
   addPartitionsToTxn,
   addOffsetsToTxn,
   endTxn,
   txnOffsetCommit,
+  describeConfigs,
+  alterConfigs,
+  describeLogDirs,
   saslAuthenticate,
+  createPartitions,
+  deleteGroups,
+  incrementalAlterConfigs,
+  offsetDelete,
+  describeCluster,
 ];
 
 const byKey: ReadonlyMap<number, Api> = new Map(apis.map((api) => [api.key, api]));

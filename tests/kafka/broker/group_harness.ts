@@ -7,7 +7,8 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../../../kafka/broker/group_messages.ts";
-import { Group, type GroupRules } from "../../../kafka/broker/group_state.ts";
+import type { GroupRules } from "../../../kafka/broker/group_rules.ts";
+import { Group } from "../../../kafka/broker/group_state.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 /** A parked or answered request: `answer` is null until it is answered, `count` says how often it was. */

@@ -10,7 +10,7 @@ Deno.test("FindCoordinator answers v0 to v4 with this node, for groups and trans
     for (const type of ["00", "01"]) {
       for (const version of [1, 2]) {
         const answer = await client.ask({ key: 10, version, body: str("g") + type });
-        assertEquals(answer, hex32(0) + hex16(0) + "ffff" + node, `v${version}`);
+        assertEquals(answer, hex32(0) + hex16(0) + str("NONE") + node, `v${version}`);
       }
       const three = await client.ask({
         key: 10,
@@ -18,10 +18,10 @@ Deno.test("FindCoordinator answers v0 to v4 with this node, for groups and trans
         flexible: true,
         body: compact("g") + type + "00",
       });
-      assertEquals(three, hex32(0) + hex16(0) + "00" + flexibleNode + "00");
+      assertEquals(three, hex32(0) + hex16(0) + compact("NONE") + flexibleNode + "00");
       const body = type + "03" + compact("g") + compact("h") + "00";
       const four = await client.ask({ key: 10, version: 4, flexible: true, body });
-      const found = (key: string): string => compact(key) + flexibleNode + hex16(0) + "00" + "00";
+      const found = (key: string): string => compact(key) + flexibleNode + hex16(0) + compact("") + "00";
       assertEquals(four, hex32(0) + "03" + found("g") + found("h") + "00");
     }
   }));

@@ -36,7 +36,8 @@ Deno.test("CreateTopics answers v2 to v4 in the old encoding", () =>
       const name = `t${version}`;
       const body = bodyOf(version, [{ name, partitions: 2, replicas: 1 }, { name: "a b" }]);
       const answer = await client.ask({ key: 19, version, body });
-      const refused = "Topic name must be 1 to 249 of a-z A-Z 0-9 . _ - and not . or ..";
+      const refused = "Topic name is invalid: 'a b' contains one or more characters other than " +
+        "ASCII alphanumerics, '.', '_' and '-'";
       assertEquals(
         answer,
         hex32(0) + hex32(2) + str(name) + hex16(0) + "ffff" + str("a b") + hex16(17) + str(refused),
@@ -56,7 +57,7 @@ Deno.test("CreateTopics v5 to v7 answers counts and all settings, v7 the id", ()
       const topic = broker.state.log.topics.byName(name);
       const id = version >= 7 ? topic?.uuid ?? "not made" : "";
       const begin = hex32(0) + "02" + compact(name) + id + hex16(0) + "00" + hex32(3) + hex16(1) +
-        uvarint(24);
+        uvarint(34);
       assertEquals(answer.slice(0, begin.length), begin, `v${version}`);
       const setting = (key: string, value: string, source: string): string =>
         compact(key) + compact(value) + "00" + source + "00" + "00";
@@ -84,7 +85,17 @@ const refusals: [claim: string, topic: Wanted, error: number][] = [
   ["a time below -1", { name: "t", configs: { "retention.ms": "-2" } }, 40],
   ["batches that no request can hold", { name: "t", configs: { "max.message.bytes": "16777216" } }, 40],
   ["an unknown policy", { name: "t", configs: { "cleanup.policy": "compact,shrink" } }, 40],
-  ["recompression", { name: "t", configs: { "compression.type": "gzip" } }, 40],
+  ["an unknown codec", { name: "t", configs: { "compression.type": "brotli" } }, 40],
+  ["segments too small for Kafka", { name: "t", configs: { "segment.bytes": "1000" } }, 40],
+  ["a number beyond int32", { name: "t", configs: { "segment.bytes": "2147483648" } }, 40],
+  ["a ratio above 1", { name: "t", configs: { "min.cleanable.dirty.ratio": "1.1" } }, 40],
+  ["a truth that is neither", { name: "t", configs: { "preallocate": "yes" } }, 40],
+  ["replicas in no form", { name: "t", configs: { "leader.replication.throttled.replicas": "x" } }, 40],
+  ["tiered storage", { name: "t", configs: { "remote.storage.enable": "true" } }, 40],
+  ["lags that contradict", {
+    name: "t",
+    configs: { "min.compaction.lag.ms": "10", "max.compaction.lag.ms": "5" },
+  }, 40],
   ["a time type that does not exist", { name: "t", configs: { "message.timestamp.type": "Now" } }, 40],
   ["assignments beside counts", { name: "t", partitions: 1, assignments: [[0, 1]] }, 42],
   ["an assignment to another broker", { name: "t", assignments: [[0, 2]] }, 39],
@@ -110,10 +121,10 @@ Deno.test("CreateTopics refuses a name given twice and makes the others", () =>
   withBroker(async (broker, client) => {
     const body = bodyOf(2, [{ name: "twice" }, { name: "once" }, { name: "twice" }]);
     const answer = await client.ask({ key: 19, version: 2, body });
-    const message = "The request names this topic more than once.";
+    const message = "Duplicate topic name.";
     assertEquals(
       answer,
-      hex32(0) + hex32(2) + str("twice") + hex16(42) + str(message) + str("once") + hex16(0) + "ffff",
+      hex32(0) + hex32(2) + str("once") + hex16(0) + "ffff" + str("twice") + hex16(42) + str(message),
     );
     assertEquals(topicNames(broker), ["once"]);
   }));

@@ -17,7 +17,9 @@ Deno.test("DeleteTopics answers v1 to v5, by name", () =>
       await makeTopic(broker, "t");
       const body = "03" + compact("t") + compact("u") + hex32(1000) + "00";
       const answer = await client.ask({ key: 20, version, flexible: true, body });
-      const [fine, failed] = version >= 5 ? ["00", compact("UNKNOWN_TOPIC_OR_PARTITION")] : ["", ""];
+      const [fine, failed] = version >= 5
+        ? ["00", compact("This server does not host this topic-partition.")]
+        : ["", ""];
       assertEquals(
         answer,
         hex32(0) + "03" + compact("t") + hex16(0) + fine + "00" + compact("u") + hex16(3) + failed + "00" +
@@ -47,11 +49,27 @@ Deno.test("DeleteTopics v6 takes a name or an id, not both and not neither", () 
     assertEquals(
       answer,
       hex32(0) + "06" + outcome(compact("a"), byName, 0, "00") + outcome(compact("b"), byId, 0, "00") +
-        outcome(compact("kept"), kept, 42, compact("INVALID_REQUEST")) +
-        outcome("00", NO_ID, 42, compact("INVALID_REQUEST")) +
-        outcome("00", unknown, 100, compact("UNKNOWN_TOPIC_ID")) + "00",
+        outcome(compact("kept"), kept, 42, compact("You may not specify both topic name and topic id.")) +
+        outcome("00", NO_ID, 42, compact("Neither topic name nor id were specified.")) +
+        outcome("00", unknown, 100, compact("This server does not host this topic ID.")) + "00",
     );
     assertEquals(topicNames(broker), ["kept"]);
+  }));
+
+Deno.test("DeleteTopics refuses a topic named twice and deletes the others", () =>
+  withBroker(async (broker, client) => {
+    for (const name of ["a", "b"]) await makeTopic(broker, name);
+    const body = "04" + [compact("a"), compact("b"), compact("a")].map((name) =>
+      `${name}${NO_ID}00`
+    ).join("") +
+      hex32(1000) + "00";
+    const uuid = broker.state.log.topics.byName("b")?.uuid ?? "";
+    assertEquals(
+      await client.ask({ key: 20, version: 6, flexible: true, body }),
+      hex32(0) + "03" + compact("a") + NO_ID + hex16(42) + compact("Duplicate topic name.") + "00" +
+        compact("b") + uuid + hex16(0) + "00" + "00" + "00",
+    );
+    assertEquals(topicNames(broker), ["a"]);
   }));
 
 Deno.test("a topic made anew has another id and begins at offset 0", () =>
