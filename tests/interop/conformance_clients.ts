@@ -31,6 +31,7 @@ export const clients: readonly Client[] = [
   { name: "confluent-kafka", requires: ["confluent-kafka"], command: () => pythonDriver("confluent.py") },
   { name: "kafka-python", requires: ["kafka-python"], command: () => pythonDriver("kafka_python.py") },
   { name: "aiokafka", requires: ["aiokafka"], command: () => pythonDriver("aiokafka_driver.py") },
+  { name: "kcat", requires: ["kcat"], command: () => denoDriver("kcat.ts") },
   { name: "franz-go", requires: ["go"], command: franzDriver },
   { name: "java", requires: ["jdk"], command: javaDriver },
 ];
