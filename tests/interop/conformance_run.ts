@@ -5,7 +5,7 @@
  * Left out: what is run (scenarios/) and for whom (conformance_clients.ts). @module */
 import type { Admin } from "kafkajs";
 import { plainKafka } from "../clients.ts";
-import { within } from "../eventually.ts";
+import { eventually, within } from "../eventually.ts";
 import type { Client } from "./conformance_clients.ts";
 import { Driver, type DriverCommand } from "./driver.ts";
 import type { Feature } from "./driver_protocol.ts";
@@ -124,8 +124,10 @@ export class Conformance {
         const topic = name(what);
         const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
         await admin.createTopics({
+          waitForLeaders: false,
           topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
         });
+        await visible(admin, topic, partitions);
         return topic;
       },
       peer: async (...features) => {
@@ -135,6 +137,10 @@ export class Conformance {
           if (peer.has(...features)) return peer;
         }
         return null;
+      },
+      everyone: async (...features) => {
+        const drivers = await Promise.all(this.#clients.map((each) => this.driver(each, broker)));
+        return drivers.filter((each) => each.has(...features));
       },
       start: async (other = bootstrap) => {
         const started = await Driver.start(client.name, await this.#command(client), other);
@@ -166,6 +172,16 @@ export class Conformance {
       return { bootstrap: opened.bootstrap, admin, close };
     });
   }
+}
+
+/** Waits until a topic is what it was made as: on Apache Kafka that takes a moment longer than making it. */
+async function visible(admin: Admin, topic: string, partitions: number): Promise<void> {
+  await eventually(`topic ${topic}`, async () => {
+    const { topics: [found] } = await admin.fetchTopicMetadata({ topics: [topic] });
+    if (found?.partitions.length !== partitions) return false;
+    // Its leader is known before it leads, and a client that is told so sends all again: ask every partition.
+    return (await admin.fetchTopicOffsets(topic)).length === partitions;
+  });
 }
 
 /** The promise of `key`, made by the first who asks. */

@@ -125,6 +125,17 @@ export class Driver implements AsyncDisposable {
     return this.#closed ??= this.#end();
   }
 
+  /** Ends it as a crash would. */
+  kill(): Promise<void> {
+    return this.#closed ??= (async () => {
+      this.#kill();
+      await this.#child.status;
+      await this.#reading;
+      await this.#input.close().catch(() => {}); // nobody reads it any more
+      globalThis.removeEventListener("unload", this.#onUnload);
+    })();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -171,6 +171,7 @@ export type Op = keyof Ops;
  * - `headers` `nullHeaders` (a header without a value) `timestamps` (of the caller's choice) `tombstones` `nullKeys`
  * - `idempotent` `acks0` `transactions` `txnOffsets` (offsets in a transaction) `isolation` (of consume, read_committed or not)
  * - `largeMessages`: maxRequestBytes, and an error code for a message that the broker finds too large
+ * - `txnTimeout`: timeoutMs of txn.open; `validateOnly` of createTopics
  * - `groups` `groupSeek` `static` (instance ids) `assignor:range` `assignor:roundrobin` `cooperative`
  * - `unknownTopic`: tells error 3 of a topic that is not there, from produce; with auto-creation off
  * - `fetchLimit`: maxFetchBytes */

@@ -1,7 +1,7 @@
 /** A TCP proxy in front of a Kafka broker, for faults at chosen moments: it knows where requests and answers begin and end.
  *
- * Every request goes past `onRequest`, every answer past `onAnswer`, which say what becomes of it. Answers to Metadata name the
- * proxy in the broker's place, so that no client goes around it. Left out: TLS, flexible versions of Metadata.
+ * Every request goes past `onRequest`, every answer past `onAnswer`, which say what becomes of it. Answers to Metadata and
+ * FindCoordinator name the proxy in the broker's place, so that no client goes around it. Left out: TLS.
  * @see {@link https://kafka.apache.org/protocol#protocol_common} for the frames
  * @module */
 
@@ -20,6 +20,7 @@ export type Verdict = "pass" | "cut" | "drop" | Uint8Array;
 export type Rule = (frame: Frame) => Verdict | Promise<Verdict>;
 
 export const produceApi = 0, fetchApi = 1, listOffsetsApi = 2, metadataApi = 3, initProducerIdApi = 22;
+const findCoordinatorApi = 10;
 
 /** The proxy; closing it cuts everything. */
 export class BrokerProxy implements AsyncDisposable {
@@ -143,22 +144,21 @@ export class BrokerProxy implements AsyncDisposable {
       const correlation = new DataView(bytes.buffer).getInt32(4);
       const { api, version } = asked.get(correlation)!;
       asked.delete(correlation);
-      if (api === metadataApi) this.#rename(bytes);
+      if (api === metadataApi || api === findCoordinatorApi) this.#rename(bytes);
       const verdict = await this.onAnswer({ api, version, correlation, bytes });
       if (verdict === "cut") return;
       if (verdict !== "drop") await writeAll(client, verdict === "pass" ? bytes : verdict);
     }
   }
 
-  /** Puts the proxy's port where the broker's is: an INT32 after the host. */
+  /** Puts the proxy's port where the broker's is: an INT32 after the host, in each encoding. */
   #rename(bytes: Uint8Array): void {
     const { hostname, port } = this.target;
     const view = new DataView(bytes.buffer);
     const host = new TextEncoder().encode(hostname);
-    for (let at = 8; at + 2 + host.length + 4 <= bytes.length; at++) {
-      const found = view.getInt16(at) === host.length && host.every((byte, i) => bytes[at + 2 + i] === byte);
-      const portAt = at + 2 + host.length;
-      if (found && view.getInt32(portAt) === port) view.setInt32(portAt, this.#port);
+    for (let at = 8; at + host.length + 4 <= bytes.length; at++) {
+      if (!host.every((byte, i) => bytes[at + i] === byte)) continue;
+      if (view.getInt32(at + host.length) === port) view.setInt32(at + host.length, this.#port);
     }
   }
 }

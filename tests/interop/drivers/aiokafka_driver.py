@@ -45,7 +45,7 @@ async def hello():
             *["produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones"],
             *["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
             *["groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin", "fetchLimit"],
-            *["codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
+            *["txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
             *admin_features(HANDLERS),
         ],
     }

@@ -3,6 +3,8 @@
 Left out, as the library has none of it: deleting offsets of a group, log directories; legacy AlterConfigs, which it deprecates.
 """
 
+import functools
+import queue
 import sys
 import threading
 import time
@@ -56,7 +58,7 @@ def hello():
             *["produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones"],
             *["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
             *["groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin", "cooperative"],
-            *["unknownTopic", "fetchLimit", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
+            *["unknownTopic", "fetchLimit", "txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
             *admin_features(HANDLERS),
         ],
     }
@@ -176,9 +178,8 @@ class Member:
         if instanceId is not None:
             config["group.instance.id"] = instanceId
         self.consumer = Consumer(config)
-        self.lock = threading.Lock()
+        self.lock, self.asked, self.ending = threading.Lock(), queue.Queue(), False
         self.records, self.assigned, self.next = [], [], {}
-        self.ending = False
         self.consumer.subscribe(topics)
         self.thread = threading.Thread(target=self.poll)
         self.thread.start()
@@ -187,6 +188,12 @@ class Member:
         while not self.ending:
             message = self.consumer.poll(0.05)
             assigned = [(each.topic, each.partition) for each in self.consumer.assignment()]
+            while not self.asked.empty():
+                work, done = self.asked.get()
+                try:
+                    done.put(work())
+                except Exception as error:
+                    done.put(error)
             with self.lock:
                 self.assigned = assigned
                 if message is None:
@@ -202,15 +209,26 @@ class Member:
             assigned = [{"topic": topic, "partition": partition} for topic, partition in self.assigned]
             return {"assigned": assigned, "records": list(self.records)}
 
+    def ask(self, work):
+        """Has the thread that polls do it, in between."""
+        done = queue.Queue()
+        self.asked.put((work, done))
+        answer = done.get(timeout=WAIT_S)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def commit(self):
-        with self.lock:
+        def work():
             offsets = [TopicPartition(*at, offset) for at, offset in self.next.items() if at in self.assigned]
-        for each in self.consumer.commit(offsets=offsets, asynchronous=False):
+            return self.consumer.commit(offsets=offsets, asynchronous=False)
+
+        for each in self.ask(work):
             if each.error:
                 raise KafkaException(each.error)
 
     def seek(self, topic, partition, offset):
-        self.consumer.seek(TopicPartition(topic, partition, offset))
+        self.ask(lambda: self.consumer.seek(TopicPartition(topic, partition, offset)))
 
     def leave(self):
         self.ending = True
@@ -242,7 +260,9 @@ def send_offsets(handle, group, offsets):
         consumer.close()
 
 
+@functools.cache
 def admin():
+    """One for all: what it is asked for ends with it."""
     return AdminClient({"bootstrap.servers": BOOTSTRAP, "client.id": "confluent"})
 
 

@@ -1,6 +1,6 @@
 """Driver of kafka-python. Its producer is idempotent unless told otherwise.
 
-Left out: legacy AlterConfigs, to which the library adds what was changed before, so that it is no whole set.
+Left out: headers without a value, which the library refuses to write; legacy AlterConfigs, to which the library adds what was changed before, so that it is no whole set.
 """
 
 import queue
@@ -21,7 +21,7 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from serve_driver import admin_features, serve, to_bytes, to_headers, to_text, to_value
 
 BOOTSTRAP = sys.argv[1]
-COMMON = {"bootstrap_servers": BOOTSTRAP, "client_id": "kafka-python", "metrics_enabled": False}
+COMMON = {"bootstrap_servers": BOOTSTRAP, "client_id": "kafka-python"}
 WAIT_S = 20
 ASSIGNORS = {
     "range": RangePartitionAssignor,
@@ -45,10 +45,10 @@ def hello():
         "client": "kafka-python",
         "version": kafka.__version__,
         "features": [
-            *["produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones"],
+            *["produce", "consume", "listOffsets", "offsets", "headers", "timestamps", "tombstones"],
             *["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
             *["groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin", "cooperative", "fetchLimit"],
-            *["codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
+            *["txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
             *admin_features(HANDLERS),
         ],
     }
@@ -168,7 +168,7 @@ class Member:
     def poll(self):
         while not self.ending:
             try:
-                found = self.consumer.poll(timeout_ms=50)
+                found = self.consumer.poll(timeout_ms=500)  # with short ones it may never see that it has joined
             except kafka.errors.KafkaError as error:
                 print(error, file=sys.stderr)
                 continue
@@ -262,7 +262,7 @@ def describe_topic(name):
 def delete_records(topic, offsets):
     wanted = {TopicPartition(topic, int(partition)): offset for partition, offset in offsets.items()}
     found = use_admin(lambda admin: admin.delete_records(wanted))
-    return {"low": {str(at.partition): low for at, low in found.items()}}
+    return {"low": {str(at.partition): each["low_watermark"] for at, each in found.items()}}
 
 
 def describe_configs(topic):

@@ -15,7 +15,7 @@ const kafka = new Kafka({
   clientId: "kafkajs",
   brokers: [Deno.args[0]!],
   logLevel: logLevel.NOTHING,
-  retry: { initialRetryTime: 100, retries: 8 },
+  retry: { initialRetryTime: 100, retries: 5 },
 });
 const members = new Map<string, KafkajsMember>();
 const transactions = new Map<string, { producer: Producer; open?: Transaction }>();
@@ -151,7 +151,15 @@ const handlers: Parameters<typeof serveDriver>[0] = {
       features: [
         ...["produce", "consume", "listOffsets", "offsets", "headers", "timestamps", "tombstones"],
         ...["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
-        ...["groups", "groupSeek", "assignor:roundrobin", "unknownTopic", "fetchLimit"],
+        ...[
+          "groups",
+          "groupSeek",
+          "assignor:roundrobin",
+          "unknownTopic",
+          "fetchLimit",
+          "txnTimeout",
+          "validateOnly",
+        ],
         ...["gzip", "snappy", "lz4", "zstd"].map((codec) => `codec:${codec}`),
         ...Object.keys(handlers).filter((op) => /^[a-z]+[A-Z]/.test(op)).map((op) => `admin:${op}`),
       ],
@@ -224,6 +232,7 @@ const handlers: Parameters<typeof serveDriver>[0] = {
     withAdmin(async (admin) => {
       const made = await admin.createTopics({
         validateOnly,
+        waitForLeaders: !validateOnly,
         topics: topics.map(({ name, partitions, configs }) => ({
           topic: name,
           numPartitions: partitions,

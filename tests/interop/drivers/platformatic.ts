@@ -191,8 +191,9 @@ async function all(consumer: Consumer, topic: string, offsets: (TopicPartition &
 /** Kafka's number, from the errors that the library nests. */
 function codeOf(error: unknown): number | null {
   if (typeof error !== "object" || error === null) return null;
-  const { apiCode, cause, errors } = error as Record<string, unknown>;
-  if (typeof apiCode === "number") return apiCode;
+  const { apiCode, cause, errors, message } = error as Record<string, unknown>;
+  if (typeof apiCode === "number" && apiCode !== -1) return apiCode;
+  if (String(message).startsWith("Unknown topic ")) return 3; // the library's own word for it
   return [cause, errors].flat().map(codeOf).find((found) => found !== null) ?? null;
 }
 
@@ -254,15 +255,15 @@ const handlers: Parameters<typeof serveDriver>[0] = {
     members.delete(member);
     return {};
   },
-  "txn.open": async ({ handle, transactionalId, timeoutMs: _library }) => {
-    const producer = new Producer({ ...base, transactionalId, idempotent: true });
-    await producer.initIdempotentProducer({});
-    transactions.set(handle, { producer });
-    return {};
+  // The library asks for its producer id when it begins.
+  "txn.open": ({ handle, transactionalId }) => {
+    transactions.set(handle, { producer: new Producer({ ...base, transactionalId, idempotent: true }) });
+    return Promise.resolve({});
   },
   "txn.begin": async ({ handle }) => {
     const held = transactions.get(handle)!;
-    held.open = await held.producer.beginTransaction();
+    // Unless it is told, it claims to be producer 0, and Kafka takes it for a fenced one.
+    held.open = await held.producer.beginTransaction({ producerId: -1n, producerEpoch: -1 });
     return {};
   },
   "txn.send": async ({ handle, topic, records }) => {
@@ -276,7 +277,7 @@ const handlers: Parameters<typeof serveDriver>[0] = {
       await transaction(handle).addConsumer(consumer);
       for (const { topic, partition, offset } of offsets) {
         // The library commits the place after a message that was read.
-        const metadata = { coordinatorId, groupId: group, generationId: -1, memberId: "" };
+        const metadata = { consumer: { coordinatorId, groupId: group, generationId: -1, memberId: "" } };
         await transaction(handle).addOffset(
           { topic, partition, offset: BigInt(offset - 1), metadata } as unknown as Message,
         );
@@ -317,7 +318,11 @@ const handlers: Parameters<typeof serveDriver>[0] = {
     }),
   createPartitions: ({ name, count }) =>
     withAdmin(async (admin) => {
-      await admin.createPartitions({ topics: [{ name, count, assignments: [] }] });
+      // The library wants to be told where each new one goes.
+      const { brokers, topics } = await admin.metadata({ topics: [name], autocreateTopics: false });
+      const added = Math.max(0, count - topics.get(name)!.partitions.length);
+      const assignments = Array.from({ length: added }, () => ({ brokerIds: [...brokers.keys()] }));
+      await admin.createPartitions({ topics: [{ name, count, assignments }] });
       return {};
     }),
   deleteRecords: ({ topic, offsets }) =>

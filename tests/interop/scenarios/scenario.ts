@@ -11,6 +11,8 @@ export interface Scenario {
   readonly name: string;
   /** Clients that have not got all of these do not run it. */
   readonly needs: readonly Feature[];
+  /** Clients, by name, that cannot although they have what it needs, and why: what their library does on Apache Kafka too. */
+  readonly not?: Readonly<Record<string, string>>;
   run(driver: Driver, context: Context): Promise<void>;
 }
 
@@ -26,6 +28,8 @@ export interface Context {
   topic(what: string, options?: { partitions?: number; configs?: Record<string, string> }): Promise<string>;
   /** Another client of another library family, shared with other scenarios, that has `features`; null when this machine has none. */
   peer(...features: readonly Feature[]): Promise<Driver | null>;
+  /** Every client of this machine that has `features`, this one included. */
+  everyone(...features: readonly Feature[]): Promise<Driver[]>;
   /** Another process of the same client; ended after the scenario.
    * @param bootstrap instead of the broker's own */
   start(bootstrap?: string): Promise<Driver>;
@@ -57,20 +61,7 @@ export async function readPartition(
   return records;
 }
 
-/** Everything a partition gives within `timeoutMs`: for what must not come. */
-export async function readWhatComes(
-  driver: Driver,
-  topic: string,
-  timeoutMs: number,
-  isolation?: "read_committed" | "read_uncommitted",
-): Promise<ReadRecord[]> {
-  const positions = { 0: "earliest" as const };
-  const asked = { topic, positions, count: 1_000_000, timeoutMs, ...(isolation ? { isolation } : {}) };
-  const { records } = await driver.ask("consume", asked, timeoutMs + waitMs);
-  return records;
-}
-
-/** What a record says, for comparing: values of records. */
+/** What records say. */
 export function values(records: readonly { readonly value: unknown }[]): unknown[] {
   return records.map(({ value }) => value);
 }
