@@ -211,7 +211,9 @@ export class Groups implements Disposable {
     for (const group of gone) {
       group.close();
       // Offsets that were committed while this was being written belong to a new group of that name.
-      if (this.#offsets.hasOffsets(group.id)) this.#open(group.id);
+      if (this.#offsets.hasOffsets(group.id) && this.#open(group.id)) {
+        this.#usedAt.set(group.id, this.#rules.clock.now());
+      }
     }
     return errors;
   }
