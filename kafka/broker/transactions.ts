@@ -39,12 +39,14 @@ const EXPIRY_MS = 7 * 86_400_000;
 /** Time between two looks for unused ids, and ids forgotten in one write. */
 const EXPIRY_CHECK_MS = 600_000;
 const EXPIRY_STEP = 500;
-/** Characters of a transactional id; Kafka has no limit but that of its strings. */
+/** Characters of a transactional id or a group's; Kafka has no limit but that of its strings. */
 const MAX_ID = 1_000;
 /** Ids known at a time: each costs some hundred bytes of memory. */
 const MAX_IDS = 50_000;
 /** Groups one transaction may commit offsets for. */
 const MAX_GROUPS = 1_000;
+/** Partitions and groups of all open transactions together. */
+const MAX_MEMBERS = 200_000;
 
 /** What the coordinator works with. */
 export interface TransactionsOptions {
@@ -82,6 +84,8 @@ export class Transactions {
   readonly #byId = new Map<string, Transaction>();
   /** Those that are Ongoing. */
   readonly #ongoing = new Set<string>();
+  /** Partitions and groups in them. */
+  #members = 0;
   #sweeping: Promise<void> | undefined;
   #expiryCheckedMs: number;
   #stopped = false;
@@ -114,7 +118,7 @@ export class Transactions {
   /** Gives a producer the next epoch of its transactional id, having aborted what its predecessor left open.
    * @throws {StorageError} if nothing reached the disk */
   async initialise(wish: InitWish): Promise<InitAnswer> {
-    if (!isUsable(wish.id)) return refusal(errors.INVALID_REQUEST);
+    if (wish.id === "" || !isStorable(wish.id)) return refusal(errors.INVALID_REQUEST);
     if (wish.timeoutMs <= 0 || wish.timeoutMs > MAX_TIMEOUT_MS) {
       return refusal(errors.INVALID_TRANSACTION_TIMEOUT);
     }
@@ -136,6 +140,7 @@ export class Transactions {
 
   /** Lets a producer's transaction commit offsets of a group. Errors as {@link addPartitions}. */
   addGroup(claim: TransactionClaim, groupId: string): Promise<ErrorCode> {
+    if (!isStorable(groupId)) return Promise.resolve(errors.INVALID_GROUP_ID);
     return this.#extend(claim, { groups: [groupId] });
   }
 
@@ -263,7 +268,8 @@ export class Transactions {
       const error = checkClaim(known, producer);
       if (known === undefined || error !== errors.NONE) return error;
       const next = extended(known, more, this.#now());
-      if (next.groups.size > MAX_GROUPS) return errors.POLICY_VIOLATION;
+      const members = this.#members - membersOf(known) + membersOf(next);
+      if (next.groups.size > MAX_GROUPS || members > MAX_MEMBERS) return errors.POLICY_VIOLATION;
       this.#rows.save(next, known);
       this.#replace(id, next, undo);
       return errors.NONE;
@@ -299,6 +305,7 @@ export class Transactions {
   }
 
   #set(id: string, transaction: Transaction | undefined): void {
+    this.#members += membersOf(transaction) - membersOf(this.#byId.get(id));
     if (transaction === undefined) this.#byId.delete(id);
     else this.#byId.set(id, transaction);
     if (transaction?.phase === "Ongoing") this.#ongoing.add(id);
@@ -313,9 +320,13 @@ function refusal(error: ErrorCode): InitAnswer {
   return { error, producer: { id: -1, epoch: -1 } };
 }
 
-/** Whether a transactional id can be a key: SQLite's text ends at a NUL when it is read. */
-function isUsable(id: string): boolean {
-  return id !== "" && id.length <= MAX_ID && !id.includes("\0");
+/** Whether an id can be a key: SQLite's text ends at a NUL when it is read. */
+function isStorable(id: string): boolean {
+  return id.length <= MAX_ID && !id.includes("\0");
+}
+
+function membersOf(transaction: Transaction | undefined): number {
+  return transaction === undefined ? 0 : transaction.partitions.size + transaction.groups.size;
 }
 
 function isUnused({ phase, usedMs }: Transaction, beforeMs: number): boolean {

@@ -3,16 +3,21 @@ import { eventually, within } from "../../../eventually.ts";
 import { batchOf, valuesIn } from "../batches.ts";
 import { fetch, fetchBody, fetchedIn, makeTopic, produceRecords, withBroker } from "../harness.ts";
 import { compact, hex16, hex32, hex64, RawClient, str, uvarint } from "../raw_client.ts";
+import { TransactionClient } from "../transaction_client.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
 /** A Fetch body of any version for partition 0 of a topic, by name or id. */
-function bodyOf(version: number, topic: string, { offset = 0, epoch = -1, session = 0 } = {}): string {
+function bodyOf(
+  version: number,
+  topic: string,
+  { offset = 0, epoch = -1, session = 0, isolation = 0 } = {},
+): string {
   const flexible = version >= 12;
   const name = version >= 13 ? topic : flexible ? compact(topic) : str(topic);
   const one = flexible ? "02" : hex32(1);
   const end = flexible ? "00" : "";
-  return "ffffffff" + hex32(0) + hex32(1) + hex32(1_000_000) + "00" +
+  return "ffffffff" + hex32(0) + hex32(1) + hex32(1_000_000) + hex16(isolation).slice(2) +
     (version >= 7 ? hex32(session) + hex32(session === 0 ? -1 : 1) : "") +
     one + name + one + hex32(0) + (version >= 9 ? hex32(epoch) : "") + hex64(offset) +
     (version >= 12 ? hex32(-1) : "") + (version >= 5 ? hex64(-1) : "") + hex32(1_000_000) + end + end +
@@ -27,14 +32,19 @@ function answerOf(
   end: number,
   start: number,
   records: string,
+  committed?: { stable: number; aborted: readonly (readonly [producerId: number, first: number])[] },
 ): string {
   const flexible = version >= 12;
   const name = version >= 13 ? topic : flexible ? compact(topic) : str(topic);
   const one = flexible ? "02" : hex32(1);
   const tags = flexible ? "00" : "";
   const length = records.length / 2;
+  const transactions = committed === undefined
+    ? (flexible ? "00" : hex32(-1))
+    : (flexible ? uvarint(committed.aborted.length + 1) : hex32(committed.aborted.length)) +
+      committed.aborted.map((fields) => fields.map(hex64).join("") + tags).join("");
   return hex32(0) + (version >= 7 ? hex16(0) + hex32(0) : "") + one + name + one + hex32(0) + hex16(error) +
-    hex64(end) + hex64(end) + (version >= 5 ? hex64(start) : "") + (flexible ? "00" : hex32(-1)) +
+    hex64(end) + hex64(committed?.stable ?? end) + (version >= 5 ? hex64(start) : "") + transactions +
     (version >= 11 ? hex32(-1) : "") + (flexible ? uvarint(length + 1) : hex32(length)) + records + tags +
     tags + tags;
 }
@@ -62,6 +72,44 @@ Deno.test("Fetch answers v4 to v13, each in its format", () =>
         await client.ask({ ...request, body: bodyOf(version, other) }),
         answerOf(version, other, version >= 13 ? 100 : 3, -1, -1, ""),
         `v${version} unknown`,
+      );
+    }
+  }));
+
+Deno.test("Fetch answers committed records and aborted transactions in v4 to v13", () =>
+  withBroker(async (broker, client) => {
+    const uuid = await makeTopic(broker, "t");
+    using producing = await TransactionClient.connect(broker.port);
+    const producer = await producing.init();
+    const transaction = async (sequence: number) => {
+      await producing.add(producer);
+      await producing.produce(producer, sequence, [{ value: "a" }]);
+    };
+    for (const sequence of [0, 1]) {
+      await transaction(sequence);
+      await producing.end(producer, false);
+    }
+    await transaction(2);
+    const { records } = await producing.fetch();
+    for (let version = 4; version <= 13; version++) {
+      const topic = version >= 13 ? uuid : "t";
+      const ask = (offset: number, isolation: number) =>
+        client.ask({
+          key: 1,
+          version,
+          flexible: version >= 12,
+          body: bodyOf(version, topic, { offset, isolation }),
+        });
+      const aborted = [[producer.id, 0], [producer.id, 2]] as const;
+      assertEquals(
+        await ask(0, 1),
+        answerOf(version, topic, 0, 5, 0, records.toHex(), { stable: 4, aborted }),
+        `v${version}`,
+      );
+      assertEquals(
+        await ask(4, 1),
+        answerOf(version, topic, 0, 5, 0, "", { stable: 4, aborted: [] }),
+        `v${version} between`,
       );
     }
   }));

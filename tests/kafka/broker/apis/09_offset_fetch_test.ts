@@ -119,3 +119,25 @@ Deno.test("OffsetFetch bounds the positions of one request", () =>
       o.array(o.text("a") + o.array(i32(3) + i64(-1) + o.text("") + i16(-1))),
     );
   }));
+
+Deno.test("OffsetFetch v7 and v8 tell of offsets that a transaction holds back, when stable ones are required", () =>
+  withApis(async (h) => {
+    await commit(h);
+    const topic = await h.stored.topic("t");
+    const held = { topic, partition: 1, offset: 99, leaderEpoch: 3, metadata: "new" };
+    await h.stored.store.write(() => h.stored.offsets.hold(7, "g", [held]));
+    const unstable = f.struct(i32(1), i64(-1), i32(-1), f.text(""), i16(88));
+    const old = f.struct(i32(1), i64(42), i32(3), f.text("note"), i16(0));
+    const topics = f.array(f.struct(f.text("t"), f.array(i32(1))));
+    for (const [stable, told] of [[1, unstable], [0, old]] as const) {
+      const found = f.array(f.struct(f.text("t"), f.array(told)));
+      assertEquals(
+        await h.ask(offsetFetch, 7, f.struct(f.text("g"), topics, i8(stable))),
+        f.struct(noThrottle, found, i16(0)),
+      );
+      assertEquals(
+        await h.ask(offsetFetch, 8, f.struct(f.array(f.struct(f.text("g"), topics)), i8(stable))),
+        f.struct(noThrottle, f.array(f.struct(f.text("g"), found, i16(0)))),
+      );
+    }
+  }));

@@ -34,4 +34,8 @@ Deno.test("AddOffsetsToTxn bounds the groups of a transaction and survives a ful
     for (let i = 0; i < 1_000; i++) assertEquals(await add(`g${i}`), encoding.error(0));
     assertEquals(await add("one more"), encoding.error(44));
     assertEquals(await add("g7"), encoding.error(0));
+    for (const group of ["x".repeat(1_001), "a\0b"]) {
+      const old = new Encoding(25, 0);
+      assertEquals(await old.ask(client, old.claim(0, 0) + old.string(group)), old.error(24));
+    }
   }));
