@@ -108,7 +108,7 @@ export class Fuzzer {
       const sent = this.#next();
       pieces.push(sent.bytes);
       isFramed = sent.isFramed;
-      isRight &&= sent.how === asItShouldBe && sent.key !== 0; // a refused Produce with acks=0 closes, too
+      isRight &&= sent.how === asItShouldBe && sent.key !== PRODUCE; // a refused Produce with acks=0 closes, too
       if (isFramed) reader.expect(sent);
     }
     const whole = joined(...pieces);
