@@ -1,11 +1,12 @@
 /** Driver of @platformatic/kafka: its consumer is a stream.
  *
- * Left out, as the library has none of it: consuming without a group (who reads alone has a group of its own), the cooperative
- * assignor, validating a topic without making it. @module */
+ * Left out, as the library has none of it: consuming without a group (who reads alone has a group of its own), validating a
+ * topic without making it. @module */
 import { Buffer } from "node:buffer";
 import {
   Admin,
   Consumer,
+  cooperativeStickyAssigner,
   type Message,
   type MessagesStream,
   type MessageToProduce,
@@ -26,6 +27,8 @@ class Member {
   readonly #consumer: Consumer;
   readonly #next = new Map<string, TopicPartition & { offset: bigint; leaderEpoch: number }>();
   #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | undefined;
+  /** Whether it knows where to go on in what it was assigned: before that, it may go on where it was. */
+  #ready = true;
 
   constructor(args: Ops["group.join"][0]) {
     this.#consumer = new Consumer({
@@ -36,8 +39,17 @@ class Member {
       heartbeatInterval: 200,
       rebalanceTimeout: 30_000,
       maxWaitTime: 100,
+      ...(args.assignor === "cooperative-sticky"
+        ? {
+          protocols: [{ name: args.assignor, version: 1 }],
+          partitionAssigner: cooperativeStickyAssigner,
+        }
+        : {}),
     });
-    this.#consumer.on("consumer:group:join", () => this.#next.clear());
+    this.#consumer.on("consumer:group:join", () => {
+      this.#next.clear();
+      this.#ready = false;
+    });
   }
 
   async start({ topics, from, autoCommit = false }: Ops["group.join"][0]): Promise<void> {
@@ -48,6 +60,7 @@ class Member {
       autocommit: autoCommit ? 100 : false,
     });
     this.#stream = stream;
+    stream.on("offsets", () => this.#ready = true);
     stream.on("error", (error) => console.error(error));
     stream.on("data", (message) => {
       this.records.push(readRecord(message));
@@ -57,7 +70,7 @@ class Member {
   }
 
   get assigned(): TopicPartition[] {
-    return (this.#consumer.assignments ?? []).flatMap(({ topic, partitions }) =>
+    return (this.#ready && this.#consumer.assignments || []).flatMap(({ topic, partitions }) =>
       partitions.map((partition) => ({ topic, partition }))
     );
   }
