@@ -112,3 +112,47 @@ Deno.test("Metadata refuses bad and colliding names and names each topic once", 
     assertEquals(await client.ask({ key: 3, version: 8, body }), answerOf(8, broker, expected));
     assertEquals(broker.state.log.topics.size, 1);
   }));
+
+Deno.test("Metadata v8 to v12 tells what one may do, of topics and, to v10, of the cluster, when asked", () =>
+  withBroker(async (broker, client) => {
+    const uuid = await makeTopic(broker, "t");
+    for (let version = 8; version <= 12; version++) {
+      const asked = version >= 9 ? 2 : 0; // digits of the tagged fields after the flags
+      const plain = bodyOf(version, [{ name: "t" }, { name: "u" }]);
+      const flags = version <= 10 ? "0101" : "01";
+      const at = plain.length - asked - flags.length;
+      const body = plain.slice(0, at) + flags + plain.slice(at + flags.length);
+      const answer = await client.ask({ key: 3, version, flexible: version >= 9, body });
+      const expected = answerOf(version, broker, [{ name: "t", uuid, partitions: 1 }, {
+        name: "u",
+        error: 3,
+      }]);
+      const topics = expected.replaceAll(NO_OPERATIONS, hex32(3576));
+      const end = asked + 8;
+      const cluster = topics.slice(0, -end) + hex32(8096) + topics.slice(topics.length - asked);
+      assertEquals(answer, version <= 10 ? cluster : topics, `v${version}`);
+    }
+  }));
+
+Deno.test("Metadata v12 takes ids over names", () =>
+  withBroker(async (broker, client) => {
+    const uuid = await makeTopic(broker, "t");
+    await makeTopic(broker, "u");
+    const unknown = "ab".repeat(16);
+    const body = bodyOf(12, [{ name: "u", uuid }, { name: "u" }, { name: "u", uuid: unknown }]);
+    assertEquals(
+      await client.ask({ key: 3, version: 12, flexible: true, body }),
+      answerOf(12, broker, [{ name: "t", uuid, partitions: 1 }, { uuid: unknown, error: 100 }]),
+    );
+  }));
+
+Deno.test("Metadata tells of a colliding name that it is unknown to those who do not create", () =>
+  withBroker(async (broker, client) => {
+    await makeTopic(broker, "a.b");
+    const answer = await client.ask({
+      key: 3,
+      version: 8,
+      body: bodyOf(8, [{ name: "a_b" }, { name: "a b" }]),
+    });
+    assertEquals(answer, answerOf(8, broker, [{ name: "a_b", error: 3 }, { name: "a b", error: 17 }]));
+  }));
