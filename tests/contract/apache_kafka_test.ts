@@ -5,6 +5,7 @@ import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
+import { transactionContract } from "./transactions.ts";
 
 const { ignore } = requires("apache-kafka");
 let kafka: ApacheKafka;
@@ -22,6 +23,7 @@ if (!ignore) {
 }
 
 kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
+transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service, groups: listGroups }));
 
 async function listGroups(): Promise<string[]> {

@@ -2,6 +2,7 @@
 import { Service } from "../service.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
+import { transactionContract } from "./transactions.ts";
 
 let service: Service;
 
@@ -13,6 +14,7 @@ Deno.test.afterAll(async () => {
 });
 
 kafkaContract("the embedded broker", false, () => service.bootstrap);
+transactionContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({
   service,
   // It does not answer ListGroups yet: its metric tells how many there are.

@@ -53,12 +53,22 @@ export type Position = readonly [partition: number, offset: number];
 export class TransactionClient implements Disposable {
   readonly #client: ProtocolClient;
 
-  private constructor(client: ProtocolClient, readonly id: string, readonly topic: string) {
+  private constructor(
+    client: ProtocolClient,
+    readonly port: number,
+    readonly id: string,
+    readonly topic: string,
+  ) {
     this.#client = client;
   }
 
   static async connect(port: number, { id = "tx", topic = "t" } = {}): Promise<TransactionClient> {
-    return new TransactionClient(await ProtocolClient.connect(port), id, topic);
+    return new TransactionClient(await ProtocolClient.connect(port), port, id, topic);
+  }
+
+  /** Another client of the same topic. */
+  another({ id }: { id: string }): Promise<TransactionClient> {
+    return TransactionClient.connect(this.port, { id, topic: this.topic });
   }
 
   /** Any request. */
