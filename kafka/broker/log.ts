@@ -168,6 +168,13 @@ export class Log {
     if (partition.abortedIn !== undefined) this.#transactions.forgetAborted(partition, beforeOffset);
   }
 
+  /** Frees what deleted topics left of their transactions, one step.
+   * @returns whether there may be more
+   * @throws {StorageError} if the disk did not take it: ask again later */
+  async freeTransactions(): Promise<boolean> {
+    return this.#transactions.hasDeleted && await this.#store.write(() => this.#transactions.freeDeleted());
+  }
+
   /** Answers every waiting fetch with what there is. */
   wakeAll(): void {
     for (const partition of this.topics.partitions()) partition.wakeAll();

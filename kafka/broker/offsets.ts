@@ -160,6 +160,7 @@ export class Offsets {
   commit(groupId: string, offsets: readonly NewOffset[]): Promise<boolean[]> {
     return this.#store.write(() => {
       const nowMs = this.#now();
+      const isHolding = this.#isHolding().get(groupId) !== undefined;
       this.#meetGroup().run(groupId, nowMs);
       return offsets.map(({ topic, partition, offset, leaderEpoch, metadata }) => {
         // Here and not before the write: a topic made anew must not inherit what its predecessor's readers
@@ -167,7 +168,7 @@ export class Offsets {
         if (this.#topics.byId(topic.uuid) === undefined) return false;
         const note = utf8.encode.encode(metadata); // text columns end at the first NUL when read
         this.#saveOffset().run(groupId, topic.name, partition, offset, leaderEpoch, note, nowMs);
-        this.#overtake().run(groupId, topic.name, partition, Number.MAX_SAFE_INTEGER);
+        if (isHolding) this.#overtake().run(groupId, topic.name, partition, Number.MAX_SAFE_INTEGER);
         return true;
       });
     });

@@ -193,8 +193,8 @@ export class Transactions {
     return known.partitions.has(partition) ? errors.NONE : errors.INVALID_TXN_STATE;
   }
 
-  /** Aborts transactions that take too long and forgets ids nobody used for long. Asked about each second; one that is
-   * under way is joined. Never throws. */
+  /** Aborts transactions that take too long, forgets ids nobody used for long, and frees what deleted topics left. Asked
+   * about each second; one that is under way is joined. Never throws. */
   sweep(): Promise<void> {
     return this.#sweeping ??= this.#sweep().finally(() => this.#sweeping = undefined);
   }
@@ -211,11 +211,12 @@ export class Transactions {
         const known = this.#byId.get(id);
         if (!this.#stopped && known !== undefined && isOverdue(known, nowMs)) await this.#timeOut(known);
       }
+      while (!this.#stopped && await this.#log.freeTransactions());
       if (this.#stopped || Math.abs(nowMs - this.#expiryCheckedMs) < EXPIRY_CHECK_MS) return;
       this.#expiryCheckedMs = nowMs;
       await this.#expire(nowMs - EXPIRY_MS);
     } catch (error) {
-      this.#logger.warn("cannot end transactions whose time is over", { error });
+      this.#logger.warn("cannot sweep transactions", { error });
     }
   }
 

@@ -34,6 +34,7 @@ export function transactionContract(on: string, ignore: boolean, bootstrap: () =
   test("readers of committed records stop at the last stable offset and are told what was aborted", reading);
   test("markers are the same bytes", marking);
   test("the next producer takes back what its predecessor left open", fencing);
+  test("records may be deleted under an open transaction", deleting);
   test("offsets are held back until the commit, and the newer of two wins", offsets);
 }
 
@@ -238,6 +239,22 @@ async function fencing(client: TransactionClient): Promise<void> {
   assertEquals(await settled(() => client.end(next, true)), 0);
   await eventually("the marker", async () => (await client.fetch()).stable === 4);
   assertEquals((await readAll(client)).map(({ offset }) => offset), [2]);
+}
+
+async function deleting(client: TransactionClient): Promise<void> {
+  const producer = await initialise(client);
+  await begin(client, producer);
+  for (const sequence of [0, 1, 2]) await client.produce(producer, sequence, A);
+  const partitions = [{ partitionIndex: 0, offset: 2 }];
+  await client.ask(21, 1, { topics: [{ name: client.topic, partitions }], timeoutMs: 10_000 });
+  assertEquals((await client.fetch({ offset: 1 })).error, 1);
+  const { start, stable, end, records } = await client.fetch({ offset: 2 });
+  assertEquals([start, stable, end, records.byteLength], [2, 2, 3, 0]);
+  assertEquals([await client.offsetAt(-2), await client.offsetAt(-1)], [2, 2]);
+  assertEquals(await settled(() => client.end(producer, false)), 0);
+  await eventually("the marker", async () => (await client.fetch({ offset: 2 })).stable === 4);
+  assertEquals((await client.fetch({ offset: 2 })).aborted, [`${producer.id}@0`]);
+  assertEquals(await readAll(client, { from: 2 }), []);
 }
 
 async function offsets(client: TransactionClient): Promise<void> {

@@ -155,3 +155,20 @@ Deno.test("OffsetFetch v8 tells of unstable offsets group by group, also when al
     assertEquals(await fetched(true), [[[-1, UNSTABLE], [4, 0]], [[5, 0]]]);
     assertEquals(await fetched(false), [[[3, 0], [4, 0]], [[5, 0]]]);
   }));
+
+Deno.test("OffsetDelete and DeleteGroups take what is held back with them, whatever the transaction does then", () =>
+  withHolder(async ({ client, producer }) => {
+    await client.commitOffsets(producer, "g", [[0, 7], [1, 8]]);
+    const topics = [{ name: "t", partitions: [{ partitionIndex: 0 }] }];
+    assertEquals((await client.ask(47, 0, { groupId: "g", topics })).errorCode, 0);
+    assertEquals(await client.committed("g", { stable: true }), [0, -1]);
+    assertEquals(await client.committed("g", { partition: 1, stable: true }), [UNSTABLE, -1]);
+    await client.end(producer, true);
+    assertEquals(await client.committed("g"), [0, -1]);
+    assertEquals(await client.committed("g", { partition: 1 }), [0, 8]);
+    await client.addGroup(producer, "g");
+    await client.commitOffsets(producer, "g", [[1, 9]]);
+    await client.ask(42, 2, { groupsNames: ["g"] });
+    await client.end(producer, true);
+    assertEquals(await client.committed("g", { partition: 1, stable: true }), [0, -1]);
+  }));

@@ -123,6 +123,28 @@ Deno.test("Log.forgetAborted() forgets what ended before the log start and nothi
     return Promise.resolve();
   }));
 
+Deno.test("What deleted topics leave of their aborted transactions is freed step by step, also after a restart", () =>
+  withRestarts(async (client, broker) => {
+    await client.init();
+    const partition = broker.state.log.partition("t", 0);
+    if (partition === undefined) throw new Error("There is no partition 0");
+    await broker.state.store.write(() => fillAborted(broker, partition.id, 1_200));
+  }, async (client, broker) => {
+    await makeTopic(broker, "kept");
+    await broker.state.store.write(() =>
+      fillAborted(broker, broker.state.log.partition("kept", 0)?.id ?? -1, 3)
+    );
+    const topic = broker.state.log.topics.byName("t");
+    if (topic !== undefined) await broker.state.log.topics.delete(topic);
+    assertEquals(abortedRows(broker), 1_203);
+    assertEquals([await broker.state.log.freeTransactions(), abortedRows(broker)], [true, 703]);
+    assertEquals((await client.fetch()).error, 3);
+  }, async (_client, broker) => {
+    await broker.state.transactions.sweep();
+    assertEquals(abortedRows(broker), 3);
+    assertEquals(broker.state.log.partition("kept", 0)?.aborted(0, 10).length, 3);
+  }));
+
 Deno.test("A start with thousands of transactional ids and aborted transactions takes no time", () =>
   withFolder(async (dataDir) => {
     const options = optionsFor(dataDir);
@@ -135,8 +157,7 @@ Deno.test("A start with thousands of transactional ids and aborted transactions 
           "INSERT INTO transactions VALUES (?, ?, 0, NULL, NULL, 60000, 'Empty', 0, 0)",
         );
         for (let i = 0; i < 20_000; i++) transaction.run(`id-${i}`, i);
-        const aborted = db.prepare("INSERT INTO aborted_transactions VALUES (1, ?, 7, ?, ?)");
-        for (let i = 0; i < 200_000; i++) aborted.run(2 * i + 1, 2 * i, 2 * i + 2);
+        fillAborted(broker, 1, 200_000);
       });
     }
     const startedMs = performance.now();
@@ -151,6 +172,16 @@ Deno.test("A start with thousands of transactional ids and aborted transactions 
     ]);
     assertLess(performance.now() - beganMs, 100);
   }));
+
+/** Writes aborted transactions of one record each, without the records; inside a store write. */
+function fillAborted(broker: Broker, partition: number, count: number): void {
+  const insert = broker.state.store.db.prepare("INSERT INTO aborted_transactions VALUES (?, ?, 7, ?, ?)");
+  for (let i = 0; i < count; i++) insert.run(partition, 2 * i + 1, 2 * i, 2 * i + 2);
+}
+
+function abortedRows(broker: Broker): number {
+  return Number(broker.state.store.db.prepare("SELECT count(*) AS n FROM aborted_transactions").get()?.n);
+}
 
 /** Moves the log start as retention does, without freeing anything. */
 async function moveStart(broker: Broker, start: number): Promise<void> {
