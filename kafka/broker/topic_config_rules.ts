@@ -21,6 +21,8 @@ export interface ConfigRule {
   readonly brokerName: string | null;
   /** The fallback was chosen for this broker and is not Kafka's own. */
   readonly isChosen: boolean;
+  /** Kafka's own default of the broker's setting, null where Kafka tells of none. */
+  readonly usual: { readonly name: string; readonly value: string } | null;
   /** One sentence for DescribeConfigs. */
   readonly documentation: string;
   /** What is wrong with a value in its canonical form, or undefined. */
@@ -65,6 +67,7 @@ export function rulesFor(defaults: TopicDefaults): ConfigRule[] {
 }
 
 function retentionRules(defaults: TopicDefaults): ConfigRule[] {
+  const isOwnAge = defaults.retentionMs !== 604_800_000;
   return [
     rule("cleanup.policy", "delete", listOf("compact", "delete"), "log.cleanup.policy", {
       documentation:
@@ -84,11 +87,12 @@ function retentionRules(defaults: TopicDefaults): ConfigRule[] {
       documentation: "Records younger than this are not compacted.",
     }),
     rule("retention.bytes", String(defaults.retentionBytes), long(), "log.retention.bytes", {
-      isChosen: defaults.retentionBytes !== -1,
+      usual: { name: "log.retention.bytes", value: "-1" },
       documentation: "Size of a partition beyond which its oldest records go; -1 for any size.",
     }),
     rule("retention.ms", String(defaults.retentionMs), long(-1), "log.retention.ms", {
-      isChosen: defaults.retentionMs !== 604_800_000,
+      isChosen: isOwnAge,
+      usual: isOwnAge ? { name: "log.retention.hours", value: "168" } : null, // as Kafka has it
       documentation: "Age after which records go; -1 for never.",
     }),
   ];
@@ -98,11 +102,11 @@ function sizeRules({ maxBatchBytes }: TopicDefaults): ConfigRule[] {
   const fallback = Math.min(1_048_588, maxBatchBytes);
   return [
     rule("max.message.bytes", String(fallback), int(0, maxBatchBytes), "message.max.bytes", {
-      isChosen: fallback !== 1_048_588,
+      usual: { name: "message.max.bytes", value: "1048588" },
       documentation: "Largest batch that is taken, compressed as it comes.",
     }),
     rule("min.insync.replicas", "1", int(1), "min.insync.replicas", {
-      documentation: "Copies that have to exist before a record is acknowledged to acks=all. There is one.",
+      documentation: "Kept, not acted on: the one replica there is suffices for acks=all.",
     }),
     rule("segment.bytes", "1073741824", int(1_048_576), "log.segment.bytes", noSegments),
     rule("segment.index.bytes", "10485760", int(4), "log.index.size.max.bytes", noSegments),
@@ -159,15 +163,18 @@ function storageRules(): ConfigRule[] {
 const noSegments = { documentation: "Kept, not acted on: logs have no segments here." };
 
 type Kind = Pick<ConfigRule, "type" | "check">;
+type More = Pick<ConfigRule, "documentation"> & Partial<Pick<ConfigRule, "isChosen" | "usual">>;
 
 function rule(
   name: string,
   fallback: string,
   kind: Kind,
   brokerName: string | null,
-  { documentation, isChosen = false }: { documentation: string; isChosen?: boolean },
+  { documentation, ...more }: More,
 ): ConfigRule {
-  return { name, fallback, brokerName, isChosen, documentation, ...kind };
+  const { usual = brokerName === null ? null : { name: brokerName, value: fallback } } = more;
+  const { isChosen = usual !== null && usual.value !== fallback } = more;
+  return { name, fallback, brokerName, isChosen, usual, documentation, ...kind };
 }
 
 function int(min: number, max = INT_MAX): Kind {

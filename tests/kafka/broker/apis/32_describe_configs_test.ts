@@ -123,7 +123,10 @@ Deno.test("DescribeConfigs tells that a default was chosen for this broker", () 
     const { value, configSource, synonyms } =
       named(await describe(broker.port, asked, { synonyms: true })).get("retention.ms") ?? {};
     assertEquals([value, configSource], ["60000", 4]);
-    assertEquals(synonyms, [{ name: "log.retention.ms", value: "60000", source: 4 }]);
+    assertEquals(synonyms, [
+      { name: "log.retention.ms", value: "60000", source: 4 },
+      { name: "log.retention.hours", value: "168", source: 5 },
+    ]);
     const node = named(await describe(broker.port, { type: BROKER, name: "1" }));
     assertEquals([node.get("log.retention.ms")?.value, node.get("log.retention.ms")?.configSource], [
       "60000",
