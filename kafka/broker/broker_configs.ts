@@ -72,7 +72,10 @@ export function describeBroker(facts: BrokerFacts): DescribedConfig[] {
 /** The broker's setting behind one of a topic's. */
 function fromTopic({ synonyms, type, documentation, name }: DescribedConfig): DescribedConfig[] {
   const [behind] = synonyms;
-  if (behind !== undefined) return [config([behind.name, type, behind.value, documentation], behind.source)];
+  if (behind !== undefined) {
+    const [key, value, source] = [behind.name, behind.value, behind.source];
+    return [{ name: key, value, source, readOnly: true, type, documentation, synonyms }];
+  }
   // Kafka has no default for it, as its default is told in hours.
   return name === "retention.ms"
     ? [config(["log.retention.ms", type, null, documentation], configSources.DEFAULT)]

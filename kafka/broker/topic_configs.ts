@@ -1,8 +1,9 @@
 /** The settings of topics on one broker: what is set, what is not, and what follows from both.
  *
  * Acted on: retention.ms, retention.bytes, cleanup.policy and what belongs to compaction, max.message.bytes,
- * message.timestamp.type and its bounds, min.insync.replicas. The rest is kept and listed, as tools expect to find it:
- * there are no segments here, one replica, and batches stay as producers compressed them.
+ * message.timestamp.type and its bounds. The rest is kept and listed, as tools expect to find it: there are no segments
+ * here, one replica (more in sync than there are is never asked for, as in Kafka), and batches stay as producers
+ * compressed them.
  * Left out: settings of Kafka's that a broker takes while it runs; topics have their own. @module */
 
 import {
@@ -63,8 +64,6 @@ export interface TopicSettings {
   readonly minDirtyRatio: number;
   /** How long a tombstone stays readable after it was compacted, in milliseconds. */
   readonly deleteRetentionMs: number;
-  /** Replicas that acks=all asks for; more than the one there is refuses such produces. */
-  readonly minInsyncReplicas: number;
 }
 
 /** Names, defaults and checks of every topic setting of one broker. */
@@ -120,20 +119,19 @@ export class TopicConfigs {
       maxCompactionLagMs: Number(value("max.compaction.lag.ms")),
       minDirtyRatio: Number(value("min.cleanable.dirty.ratio")),
       deleteRetentionMs: Number(value("delete.retention.ms")),
-      minInsyncReplicas: Number(value("min.insync.replicas")),
     };
   }
 }
 
 function describe(rule: ConfigRule, set: string | undefined): DescribedConfig {
-  const { name, fallback, type, documentation, brokerName, isChosen } = rule;
+  const { name, fallback, type, documentation, brokerName, isChosen, usual } = rule;
   const fallbackSource = isChosen ? configSources.STATIC_BROKER : configSources.DEFAULT;
   const value = canonical(rule, set ?? fallback);
   const source = set === undefined ? fallbackSource : configSources.TOPIC;
   const synonyms: ConfigSynonym[] = set === undefined ? [] : [{ name, value, source: configSources.TOPIC }];
-  // Kafka's own default of log.retention.ms is that of another setting, so there it is left out.
-  if (brokerName !== null && (isChosen || name !== "retention.ms")) {
-    synonyms.push({ name: brokerName, value: fallback, source: fallbackSource });
+  if (brokerName !== null && isChosen) {
+    synonyms.push({ name: brokerName, value: fallback, source: configSources.STATIC_BROKER });
   }
+  if (usual !== null) synonyms.push({ ...usual, source: configSources.DEFAULT });
   return { name, value, source, readOnly: false, type, documentation, synonyms };
 }
