@@ -73,6 +73,12 @@ export function javaTool(
   return run("java", { args: javaArguments("256m", "error", toolClasses[tool], args), ...options });
 }
 
+/** Starts a command line tool of the Java distribution that goes on until it is ended.
+ * @param logFile what it prints goes to the end of it */
+export function startJavaTool(tool: JavaTool, args: readonly string[], logFile: string): Program {
+  return Program.start("java", javaArguments("256m", "error", toolClasses[tool], args), { logFile });
+}
+
 /** A single node. Closing it ends the process and removes its data. */
 export class ApacheKafka implements AsyncDisposable {
   #folder: string;
