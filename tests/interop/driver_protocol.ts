@@ -68,6 +68,8 @@ export interface Ops {
       autoReset?: "earliest" | "latest" | "none";
       /** Most bytes the client asks a fetch for, all partitions and each. */
       maxFetchBytes?: number;
+      /** How long the client asks the broker to wait for a record, in milliseconds. */
+      maxWaitMs?: number;
     },
     { records: ReadRecord[] },
   ];
@@ -174,7 +176,7 @@ export type Op = keyof Ops;
  * - `txnTimeout`: timeoutMs of txn.open; `validateOnly` of createTopics
  * - `groups` `groupSeek` `static` (instance ids) `assignor:range` `assignor:roundrobin` `cooperative`
  * - `unknownTopic`: tells error 3 of a topic that is not there, from produce; with auto-creation off
- * - `fetchLimit`: maxFetchBytes */
+ * - `fetchLimit`: maxFetchBytes; `fetchWait`: maxWaitMs */
 export type Feature = string;
 
 /** An error that the client library told. */

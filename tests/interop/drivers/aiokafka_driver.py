@@ -45,7 +45,7 @@ async def hello():
             *["produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones"],
             *["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
             *["groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin", "fetchLimit"],
-            *["txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
+            *["fetchWait", "txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
             *admin_features(HANDLERS),
         ],
     }
@@ -97,8 +97,8 @@ def read_record(message):
     }
 
 
-async def consume(topic, positions, count, timeoutMs, isolation=None, autoReset="earliest", maxFetchBytes=None):
-    config = {**COMMON, "enable_auto_commit": False, "auto_offset_reset": autoReset, "fetch_max_wait_ms": 100}
+async def consume(topic, positions, count, timeoutMs, isolation=None, autoReset="earliest", maxFetchBytes=None, maxWaitMs=100):
+    config = {**COMMON, "enable_auto_commit": False, "auto_offset_reset": autoReset, "fetch_max_wait_ms": maxWaitMs}
     if isolation is not None:
         config["isolation_level"] = isolation
     if maxFetchBytes is not None:

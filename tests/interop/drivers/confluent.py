@@ -58,7 +58,7 @@ def hello():
             *["produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones"],
             *["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
             *["groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin", "cooperative"],
-            *["unknownTopic", "fetchLimit", "txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
+            *["unknownTopic", "fetchLimit", "fetchWait", "txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
             *admin_features(HANDLERS),
         ],
     }
@@ -114,12 +114,12 @@ def read_record(message):
     }
 
 
-def consume(topic, positions, count, timeoutMs, isolation=None, autoReset="earliest", maxFetchBytes=None):
+def consume(topic, positions, count, timeoutMs, isolation=None, autoReset="earliest", maxFetchBytes=None, maxWaitMs=100):
     config = {
         **COMMON,
         "group.id": f"alone-{uuid.uuid4()}",
         "enable.auto.commit": False,
-        "fetch.wait.max.ms": 100,
+        "fetch.wait.max.ms": maxWaitMs,
         "auto.offset.reset": "error" if autoReset == "none" else autoReset,
     }
     if isolation is not None:

@@ -48,7 +48,7 @@ def hello():
             *["produce", "consume", "listOffsets", "offsets", "headers", "timestamps", "tombstones"],
             *["nullKeys", "idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages"],
             *["groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin", "cooperative", "fetchLimit"],
-            *["txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
+            *["fetchWait", "txnTimeout", "validateOnly", "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
             *admin_features(HANDLERS),
         ],
     }
@@ -101,12 +101,12 @@ def read_record(message):
     }
 
 
-def consume(topic, positions, count, timeoutMs, isolation=None, autoReset="earliest", maxFetchBytes=None):
+def consume(topic, positions, count, timeoutMs, isolation=None, autoReset="earliest", maxFetchBytes=None, maxWaitMs=100):
     config = {
         **COMMON,
         "enable_auto_commit": False,
         "auto_offset_reset": autoReset,
-        "fetch_max_wait_ms": 100,
+        "fetch_max_wait_ms": maxWaitMs,
         "allow_auto_create_topics": False,
     }
     if isolation is not None:

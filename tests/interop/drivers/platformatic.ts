@@ -156,11 +156,11 @@ async function produce(args: Ops["produce"][0]): Promise<Ops["produce"][1]> {
 }
 
 async function consume(args: Ops["consume"][0]): Promise<Ops["consume"][1]> {
-  const { topic, positions, count, timeoutMs, isolation, maxFetchBytes } = args;
+  const { topic, positions, count, timeoutMs, isolation, maxFetchBytes, maxWaitMs = 100 } = args;
   const consumer = new Consumer({
     ...base,
     groupId: `alone-${crypto.randomUUID()}`,
-    maxWaitTime: 100,
+    maxWaitTime: maxWaitMs,
     ...(isolation === undefined ? {} : { isolationLevel: isolation === "read_committed" ? 1 : 0 }),
     ...(maxFetchBytes === undefined ? {} : { maxBytes: maxFetchBytes, maxBytesPerPartition: maxFetchBytes }),
   });

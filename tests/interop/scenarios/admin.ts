@@ -41,6 +41,8 @@ export const adminScenarios: readonly Scenario[] = [
       assertEquals(await make(context.name("config"), 1, { "no.such.config": "1" }), 40);
       assertEquals(await make(context.name("value"), 1, { "retention.ms": "soon" }), 40);
       assertEquals(await make(`${context.name("bad")}/name`), 17);
+      const dotted = await context.topic("dot.ted");
+      assertEquals(await make(dotted.replace("dot.ted", "dot_ted")), 17, "their metrics would be one");
     },
   },
   {

@@ -291,6 +291,55 @@ export const groupScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "five members share thirty partitions",
+    needs: ["groups", "produce"],
+    async run(driver, context) {
+      const [topic, group] = [await context.topic("thirty", { partitions: 30 }), context.name("group")];
+      const members = await Promise.all([...Array(5)].map(() => join(driver, context, group, topic)));
+      const assigned = await shared(members, 30);
+      assertEquals(assigned.map(({ length }) => length), [6, 6, 6, 6, 6]);
+      await driver.ask("produce", { topic, records: spread(0, 90, 30) });
+      assertEquals(numbersOf(members, await allRead(members, 90)), upTo(90));
+      await Promise.all(members.map(leave));
+    },
+  },
+  {
+    name: "a group of two topics: every partition of both",
+    needs: ["groups", "produce"],
+    async run(driver, context) {
+      const topics = [await context.topic("one", { partitions: 2 }), await context.topic("two")];
+      const [group, member] = [context.name("group"), context.name("member")];
+      for (const topic of topics) await driver.ask("produce", { topic, records: numbered(10, 0) });
+      await driver.ask("group.join", { member, group, topics, from: "earliest" });
+      const { assigned } = await memberState(
+        driver,
+        member,
+        "read it all",
+        ({ records }) => records.length >= 20,
+      );
+      const places = assigned.map(({ topic, partition }) => `${topics.indexOf(topic)}:${partition}`);
+      assertEquals(places.toSorted(), ["0:0", "0:1", "1:0"]);
+      await driver.ask("group.leave", { member });
+    },
+  },
+  {
+    name: "members come and go five times",
+    needs: ["groups", "produce"],
+    async run(driver, context) {
+      const [topic, group] = [await context.topic("turns", { partitions: 2 }), context.name("group")];
+      const seen: ReadRecord[] = [];
+      for (let turn = 0; turn < 5; turn++) {
+        await driver.ask("produce", { topic, records: spread(turn * 4, 4, 2) });
+        const member = await join(driver, context, group, topic);
+        const [records] = await allRead([member], 4);
+        await driver.ask("group.commit", { member: member.name });
+        await leave(member);
+        seen.push(...records!);
+      }
+      assertEquals(numbers(seen), upTo(20));
+    },
+  },
+  {
     name: "two groups read the same topic without knowing of each other",
     needs: ["groups", "produce"],
     async run(driver, context) {

@@ -1,7 +1,8 @@
 /** Places in a partition: by offset, by time, its start and its end; waiting for what comes. @module */
 import { assertEquals } from "@std/assert";
 import { eventually } from "../../eventually.ts";
-import { numbered, type Scenario, values, waitMs } from "./scenario.ts";
+import { fetchApi } from "../../kafka/broker_proxy.ts";
+import { numbered, proxyFor, type Scenario, values, waitMs } from "./scenario.ts";
 
 export const positionScenarios: readonly Scenario[] = [
   {
@@ -51,22 +52,17 @@ export const positionScenarios: readonly Scenario[] = [
   },
   {
     name: "a fetch that waits is woken by the record it waits for",
-    needs: ["produce", "consume"],
+    needs: ["produce", "consume", "fetchWait"],
     async run(driver, context) {
       const topic = await context.topic("wake");
+      const proxy = proxyFor(context);
+      const behind = await context.start(proxy.bootstrap);
+      // It waits longer than it may take: a record that comes has been the reason for the answer.
+      const asked = { topic, positions: { 0: 0 }, count: 1, timeoutMs: 15_000, maxWaitMs: 25_000 };
+      const reading = behind.ask("consume", asked);
+      await eventually("a fetch", () => proxy.count(fetchApi) > 0, waitMs);
       await driver.ask("produce", { topic, records: numbered(1, 0) });
-      const order: string[] = [];
-      const reading = driver.ask("consume", { topic, positions: { 0: 0 }, count: 2, timeoutMs: waitMs })
-        .then(({ records }) => {
-          order.push("read");
-          return records;
-        });
-      // The consumer has read what is there when it has joined and looked; then it waits.
-      const { records: [place] } = await driver.ask("produce", { topic, records: numbered(1, 0) });
-      order.push("written");
-      if (driver.has("offsets")) assertEquals(place!.offset, 1);
-      assertEquals((await reading).length, 2);
-      assertEquals(order.toSorted(), ["read", "written"]);
+      assertEquals((await reading).records.length, 1);
     },
   },
   {

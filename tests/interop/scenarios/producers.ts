@@ -1,15 +1,7 @@
 /** Idempotent producers: what is sent again after a lost answer is there once. @module */
 import { assertEquals } from "@std/assert";
-import { BrokerProxy, produceApi } from "../../kafka/broker_proxy.ts";
-import { type Context, numbered, readPartition, type Scenario, values } from "./scenario.ts";
-
-/** A proxy in front of the broker, closed after the scenario. */
-function proxyFor(context: Context): BrokerProxy {
-  const [hostname, port] = context.bootstrap.split(":");
-  const proxy = new BrokerProxy({ hostname: hostname!, port: Number(port) });
-  context.defer(() => proxy[Symbol.asyncDispose]());
-  return proxy;
-}
+import { produceApi } from "../../kafka/broker_proxy.ts";
+import { numbered, proxyFor, readPartition, type Scenario, values } from "./scenario.ts";
 
 export const producerScenarios: readonly Scenario[] = [
   {
@@ -45,6 +37,23 @@ export const producerScenarios: readonly Scenario[] = [
       await behind.ask("produce", { topic, records: numbered(50, 0), idempotent: true });
       assertEquals(cuts > 1, true, "the proxy cut something");
       assertEquals(values(await readPartition(driver, topic, 50)), values(numbered(50)));
+    },
+  },
+  {
+    name: "idempotent: 500 KB in many batches, and now and then the connection is lost",
+    needs: ["produce", "consume", "idempotent"],
+    async run(driver, context) {
+      const topic = await context.topic("cuts");
+      const proxy = proxyFor(context);
+      let [requests, answers] = [0, 0];
+      proxy.onRequest = ({ api }) => api === produceApi && ++requests % 7 === 3 ? "cut" : "pass";
+      proxy.onAnswer = ({ api }) => api === produceApi && ++answers % 5 === 1 ? "cut" : "pass";
+      const behind = await context.start(proxy.bootstrap);
+      const filler = "y".repeat(900);
+      const records = numbered(500, 0).map((each) => ({ ...each, value: `${each.value} ${filler}` }));
+      await behind.ask("produce", { topic, records, idempotent: true, codec: "none" }, 60_000);
+      const read = await readPartition(driver, topic, 500);
+      assertEquals(values(read), values(records));
     },
   },
   {

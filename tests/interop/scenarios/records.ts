@@ -56,6 +56,21 @@ export const recordScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "empty keys and values are not missing ones",
+    needs: ["produce", "consume", "tombstones", "nullKeys"],
+    not: { kcat: "takes an empty value for a missing one" },
+    async run(driver, context) {
+      const topic = await context.topic("empty");
+      const records = [
+        { partition: 0, key: "", value: "" },
+        { partition: 0, key: null, value: "b" },
+        { partition: 0, key: "c", value: null },
+      ];
+      await driver.ask("produce", { topic, records });
+      assertEquals(contents(await readPartition(driver, topic, 3)), contents(records));
+    },
+  },
+  {
     name: "headers come back in order, repeated names included",
     needs: ["produce", "consume", "headers"],
     async run(driver, context) {
@@ -151,6 +166,20 @@ export const recordScenarios: readonly Scenario[] = [
         }
       }
       assertEquals(values(await readPartition(driver, topic, wanted.length)), wanted);
+    },
+  },
+  {
+    name: "one client writes to twenty topics at once, with every codec, and reads them",
+    needs: ["produce", "consume"],
+    async run(driver, context) {
+      const codecs = (["none", "gzip", "snappy", "lz4", "zstd"] as const)
+        .filter((codec) => codec === "none" || driver.has(`codec:${codec}`));
+      await Promise.all([...Array(20).keys()].map(async (n) => {
+        const topic = await context.topic(`twenty-${n}`);
+        const records = numbered(10 + n, 0);
+        await driver.ask("produce", { topic, records, codec: codecs[n % codecs.length]! });
+        assertEquals(values(await readPartition(driver, topic, records.length)), values(records));
+      }));
     },
   },
   {

@@ -3,6 +3,7 @@
  * Left out: running them (../conformance_run.ts). @module */
 import type { Admin } from "kafkajs";
 import { eventually } from "../../eventually.ts";
+import { BrokerProxy } from "../../kafka/broker_proxy.ts";
 import type { Driver } from "../driver.ts";
 import type { Feature, NewRecord, ReadRecord } from "../driver_protocol.ts";
 
@@ -35,6 +36,14 @@ export interface Context {
   start(bootstrap?: string): Promise<Driver>;
   /** Runs after the scenario, whatever became of it; last added first. */
   defer(work: () => Promise<unknown>): void;
+}
+
+/** A proxy in front of the broker, closed after the scenario. */
+export function proxyFor(context: Context): BrokerProxy {
+  const [hostname, port] = context.bootstrap.split(":");
+  const proxy = new BrokerProxy({ hostname: hostname!, port: Number(port) });
+  context.defer(() => proxy[Symbol.asyncDispose]());
+  return proxy;
 }
 
 /** Long enough for anything that is waited for, in milliseconds; nothing waits so long when all is well. */

@@ -114,6 +114,25 @@ export const transactionScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "transaction: empty ones leave nothing",
+    needs,
+    not: { "@platformatic/kafka": "asks the broker to end what it has not begun, which is refused" },
+    async run(driver, context) {
+      const topic = await context.topic("nothing");
+      const handle = await open(driver, context, context.name("id"));
+      for (const end of ["txn.commit", "txn.abort"] as const) {
+        await driver.ask("txn.begin", { handle });
+        await driver.ask(end, { handle });
+      }
+      await driver.ask("txn.begin", { handle });
+      await driver.ask("txn.send", { handle, topic, records: texts("a") });
+      await driver.ask("txn.commit", { handle });
+      const positions = { 0: "earliest" } as const;
+      const { records } = await driver.ask("consume", { topic, positions, count: 1, timeoutMs: waitMs });
+      assertEquals([records[0]!.offset, records[0]!.value], [0, "a"]);
+    },
+  },
+  {
     name: "transaction: an open one holds back what comes after it from read_committed",
     needs,
     async run(driver, context) {
