@@ -134,6 +134,7 @@ Deno.test("A group is not forgotten while a transaction holds offsets of it back
   withHolder(async ({ broker, client, producer }) => {
     await client.commitOffsets(producer, "g", [[0, 7]]);
     assertEquals(await broker.state.offsets.expire(["g"], Infinity), []);
+    assertEquals(broker.state.offsets.groups().map(({ id }) => id), ["g"]);
     await client.end(producer, true);
     assertEquals(await client.committed("g"), [0, 7]);
     assertEquals(await broker.state.offsets.expire(["g"], Number.MAX_SAFE_INTEGER), ["g"]);

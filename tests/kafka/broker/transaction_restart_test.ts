@@ -49,6 +49,8 @@ Deno.test("An open transaction is open after a restart, with all that is in it, 
     assertEquals(await values(client), ["a", "a"]);
     assertEquals(await client.end(producer, true), 0, "sent again");
     assertEquals(await client.end(producer, false), 48);
+    assertEquals(await client.produce(producer, 2, A), [48, -1]);
+    assertEquals(await client.commitOffsets(producer, "g", [[1, 4]]), [48]);
     assertEquals((await client.fetch()).stable, 3);
   });
 });

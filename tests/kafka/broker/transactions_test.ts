@@ -248,6 +248,20 @@ Deno.test("A transaction that takes too long is aborted and its producer fenced"
     assertEquals((await client.init()).epoch, 2);
   }));
 
+Deno.test("A transaction that its producer ends in the moment it is overdue stays ended", () =>
+  withTransactions(async ({ broker, client, clock }) => {
+    const producer = await client.init({ timeoutMs: 5_000 });
+    await client.add(producer);
+    await client.produce(producer, 0, A);
+    clock.ms += 5_001;
+    const { transactions } = broker.state;
+    const [error] = await Promise.all([transactions.end({ id: "tx", producer }, true), transactions.sweep()]);
+    assertEquals(error, 0);
+    assertEquals((await client.fetch()).end, 2);
+    assertEquals(await values(client, true), ["a"]);
+    assertEquals((await client.init({ producer })).epoch, 1);
+  }));
+
 Deno.test("A transaction that only was announced is timed out too, and its partitions get markers", () =>
   withTransactions(async ({ broker, client, clock }) => {
     const producer = await client.init({ timeoutMs: 5_000 });
@@ -333,4 +347,28 @@ Deno.test("A transaction that begins in a commit that fails leaves the last stab
     assertEquals((await client.fetch()).stable, 1);
     assertEquals(await client.produce(producer, 0, A), [0, 1]);
     assertEquals((await client.fetch()).stable, 1);
+  }));
+
+Deno.test("Records that did not reach the disk do not count for who waits for more bytes", () =>
+  withTransactions(async ({ broker, client }) => {
+    using reader = await TransactionClient.connect(broker.port);
+    let failing = false;
+    broker.state.store.beforeCommit(() => {
+      if (failing) throw new Error("disk full");
+    });
+    const plainly = () =>
+      client.produce({ id: -1, epoch: -1 }, -1, A, { transactional: false, transactionalId: null });
+    const minBytes = 2 * batchOf(A).byteLength;
+    let isAnswered = false;
+    const fetching = reader.fetch({ maxWaitMs: 20_000, minBytes }).finally(() => isAnswered = true);
+    await client.fetch(); // the reader's request came first
+    failing = true;
+    assertEquals((await plainly())[0], 56);
+    failing = false;
+    assertEquals((await plainly())[0], 0);
+    await client.fetch();
+    assertEquals(isAnswered, false);
+    await plainly();
+    const { records } = await within("the fetch to be answered", 5_000, fetching);
+    assertEquals(records.byteLength, minBytes);
   }));
