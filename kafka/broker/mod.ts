@@ -9,6 +9,7 @@
 
 import type { BrokerState } from "./apis/mod.ts";
 import { type DoorOptions, openEntrance } from "./doors.ts";
+import { Compaction } from "./compaction.ts";
 import { Groups } from "./group.ts";
 import { defaultLimits, type ServerLimits } from "./limits.ts";
 import { Log } from "./log.ts";
@@ -46,7 +47,7 @@ export interface BrokerOptions extends DoorOptions {
   readonly defaultPartitions?: number;
   /** Memory for the newest batches, in bytes: 32 MiB. */
   readonly cacheBytes?: number;
-  /** Time between two retention sweeps, in milliseconds: 10 s. */
+  /** Time between two sweeps of retention and compaction, in milliseconds: 10 s. */
   readonly retentionCheckMs?: number;
   /** See {@link defaultLimits}. */
   readonly limits?: Partial<ServerLimits>;
@@ -62,7 +63,7 @@ export interface Broker extends AsyncDisposable {
   readonly ownPort: number | undefined;
   readonly state: BrokerState;
   metrics(): BrokerMetrics;
-  /** One retention sweep, now. */
+  /** One retention sweep and one look at what is to be compacted, now. */
   sweep(): Promise<void>;
 }
 
@@ -104,7 +105,13 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
   });
   const log = new Log(store, topics, now);
   const offsets = new Offsets(store, topics, now);
-  const retention = new Retention(store, log, now);
+  const compaction = new Compaction(store, log, now);
+  const retention = new Retention(
+    store,
+    log,
+    now,
+    (partition, bytes) => compaction.trimmed(partition, bytes),
+  );
   const entrance = await openEntrance(options, await loadSecret(store), logger);
   const { hostname, port } = entrance.address;
   const groups = new Groups({ offsets, logger });
@@ -127,8 +134,11 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
   };
   const doors = entrance.doors(state);
   const server = new Server(doors, logger, limits);
-  const sweep = (): Promise<void> =>
-    retention.run().catch((error) => logger.error("cannot remove old records", { error }));
+  // A pass of compaction may take long: the next sweep does not wait for it, but joins it after retention.
+  const sweep = async (): Promise<void> => {
+    await retention.run().catch((error) => logger.error("cannot remove old records", { error }));
+    await compaction.run().catch((error) => logger.error("cannot compact a log", { error }));
+  };
   const sweeping = setInterval(sweep, options.retentionCheckMs ?? 10_000);
   void sweep();
   const endingOverdue = setInterval(() => transactions.sweep(), TRANSACTION_CHECK_MS);
@@ -144,6 +154,7 @@ async function start(store: Store, options: BrokerOptions): Promise<Broker> {
       clearInterval(sweeping);
       clearInterval(endingOverdue);
       retention.stop();
+      compaction.stop();
       transactions.stop();
       await server.stop(() => {
         groups[Symbol.dispose]();

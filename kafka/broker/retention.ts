@@ -48,14 +48,22 @@ export class Retention {
   readonly #store: Store;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #trimmed: (partition: Partition, bytes: number) => void;
   readonly #step = new PieceSize(LEAST_BYTES, MOST_BYTES);
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(store: Store, log: Log, now: () => number) {
+  /** @param trimmed told what was removed from the front of a partition */
+  constructor(
+    store: Store,
+    log: Log,
+    now: () => number,
+    trimmed: (partition: Partition, bytes: number) => void = () => {},
+  ) {
     this.#store = store;
     this.#log = log;
     this.#now = now;
+    this.#trimmed = trimmed;
   }
 
   /** One sweep over everything; a sweep that is under way is joined.
@@ -84,10 +92,12 @@ export class Retention {
   async #trim(partition: Partition): Promise<boolean> {
     if (partition.deleted || partition.bytes === 0 || this.#cut(partition, 1) === undefined) return false;
     let before: PartitionBounds | undefined;
+    let removed = 0;
     await this.#timed(() => {
       const cut = partition.deleted ? undefined : this.#cut(partition, this.#step.now);
       if (cut === undefined) return;
       before = partition.bounds();
+      removed = cut.bytes;
       this.#store.db.prepare("DELETE FROM batches WHERE partition = ? AND base < ?").run(
         partition.id,
         cut.start,
@@ -98,6 +108,7 @@ export class Retention {
       this.#log.forgetAborted(partition, start);
       this.#log.touched(partition);
     }, () => before !== undefined && partition.restore(before));
+    if (removed > 0) this.#trimmed(partition, removed);
     return before !== undefined;
   }
 

@@ -15,6 +15,7 @@ const CRC_AT = 17;
 const CRC_FROM = 21;
 const TWO_32 = 2 ** 32;
 
+const CODEC = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
@@ -51,7 +52,7 @@ export function readBatchHeader(bytes: Uint8Array): BatchHeader {
     baseOffset: int64(view, 0),
     size: view.getInt32(8) + PREFIX_BYTES,
     magic: view.getInt8(16),
-    codec: attributes & 0x07,
+    codec: attributes & CODEC,
     isLogAppendTime: (attributes & LOG_APPEND_TIME) !== 0,
     isTransactional: (attributes & TRANSACTIONAL) !== 0,
     isControl: (attributes & CONTROL) !== 0,
@@ -91,6 +92,24 @@ export function correctTimes(bytes: Uint8Array, maxTimestamp: number): void {
   view.setInt16(21, view.getInt16(21) & ~LOG_APPEND_TIME);
   setInt64(view, 35, maxTimestamp);
   view.setUint32(CRC_AT, crc32c(bytes.subarray(CRC_FROM)));
+}
+
+/** A copy of a batch with some of its records; base offset, last offset, base timestamp and producer stay. */
+export function withRecords(
+  bytes: Uint8Array,
+  records: Uint8Array,
+  { codec, count, maxTimestamp }: { codec: number; count: number; maxTimestamp: number },
+): Uint8Array<ArrayBuffer> {
+  const made = new Uint8Array(BATCH_HEADER_BYTES + records.byteLength);
+  made.set(bytes.subarray(0, BATCH_HEADER_BYTES));
+  made.set(records, BATCH_HEADER_BYTES);
+  const view = viewOf(made);
+  view.setInt32(8, made.byteLength - PREFIX_BYTES);
+  view.setInt16(21, (view.getInt16(21) & ~CODEC) | codec);
+  setInt64(view, 35, maxTimestamp);
+  view.setInt32(57, count);
+  view.setUint32(CRC_AT, crc32c(made.subarray(CRC_FROM)));
+  return made;
 }
 
 /** Epoch of the transaction coordinator in its markers: there is one coordinator, for ever. */
