@@ -157,7 +157,9 @@ Deno.test("moveStart() is durable at once, keeps the batch that holds the start,
     let kept = 0;
     {
       using client = await RawClient.connect(first.port);
-      await makeTopic(first, "t", { configs: { "cleanup.policy": "compact" } });
+      await makeTopic(first, "t", {
+        configs: { "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "1" },
+      });
       for (let i = 0; i < 4; i++) {
         kept = batchOf([{ key: "k", value: `a${i}` }, { key: "k", value: `b${i}` }]).byteLength;
         await produceRecords(client, "t", [{ key: "k", value: `a${i}` }, { key: "k", value: `b${i}` }]);
