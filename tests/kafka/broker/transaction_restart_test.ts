@@ -147,7 +147,26 @@ Deno.test("What deleted topics leave of their aborted transactions is freed step
     assertEquals(broker.state.log.partition("kept", 0)?.aborted(0, 10).length, 3);
   }));
 
-Deno.test("A start with thousands of transactional ids and aborted transactions takes no time", () =>
+Deno.test("An id whose epochs are used up goes on with another producer id", () =>
+  withRestarts(async (client, broker) => {
+    await client.init();
+    const { db } = broker.state.store;
+    await broker.state.store.write(() => db.exec("UPDATE transactions SET epoch = 32765"));
+  }, async (client) => {
+    const last = await client.init();
+    assertEquals([last.id, last.epoch], [0, 32_766]);
+    await client.add(last);
+    await client.produce(last, 0, A);
+    const next = await client.init();
+    assertEquals([next.error, next.id > 0, next.epoch], [0, true, 0]);
+    assertEquals(await client.produce(last, 1, A), [49, -1]);
+    await client.add(next);
+    assertEquals(await client.produce(next, 0, A), [0, 2], "what was open has its marker");
+    assertEquals(await client.end(next, true), 0);
+    assertEquals((await readAll(client)).map(({ offset }) => offset), [2]);
+  }));
+
+Deno.test("A start with as many transactional ids as there may be, and aborted transactions, takes no time", () =>
   withFolder(async (dataDir) => {
     const options = optionsFor(dataDir);
     {
@@ -158,14 +177,18 @@ Deno.test("A start with thousands of transactional ids and aborted transactions 
         const transaction = db.prepare(
           "INSERT INTO transactions VALUES (?, ?, 0, NULL, NULL, 60000, 'Empty', 0, 0)",
         );
-        for (let i = 0; i < 20_000; i++) transaction.run(`id-${i}`, i);
+        for (let i = 0; i < 50_000; i++) transaction.run(`id-${i}`, i);
         fillAborted(broker, 1, 200_000);
       });
     }
     const startedMs = performance.now();
     await using broker = await startBroker(options);
     assertLess(performance.now() - startedMs, 1_000);
-    assertEquals(broker.state.transactions.size, 20_000);
+    assertEquals(broker.state.transactions.size, 50_000);
+    for (const [id, error] of [["one more", 44], ["id-7", 0]] as const) {
+      using client = await TransactionClient.connect(broker.port, { id });
+      assertEquals((await client.init()).error, error);
+    }
     const partition = broker.state.log.partition("t", 0);
     const beganMs = performance.now();
     assertEquals(partition?.aborted(100_000, 100_004).map(({ firstOffset }) => firstOffset), [
