@@ -19,11 +19,11 @@ export const describeGroups: Api = {
   versions: [0, 5],
   flexibleFrom: 5,
   handle({ version, body, broker }, out) {
-    const groupIds = body.array(() => body.string());
+    const groupIds = new Set(body.array(() => body.string())); // each once: a group may be many MiB
     const includeOperations = version >= 3 && body.bool();
     body.tags();
     const allowed = includeOperations ? operations.group : operations.unasked;
-    const found = groupIds.map((groupId) => broker.groups.describe(groupId));
+    const found = Array.from(groupIds, (groupId) => broker.groups.describe(groupId));
     if (version >= 1) out.int32(0); // throttle_time_ms
     out.structs(found, (group) => writeGroup(version, out, group, allowed));
     out.tags();

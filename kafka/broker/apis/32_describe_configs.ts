@@ -15,6 +15,7 @@ import { invalid, nodeProblem, type Resource, resourceTypes } from "../config_ch
 import type { DescribedConfig } from "../topic_configs.ts";
 import { nameProblem, type TopicProblem } from "../topics.ts";
 import { errors } from "../wire/error_codes.ts";
+import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import type { Api, BrokerState } from "./mod.ts";
 
@@ -36,11 +37,7 @@ export const describeConfigs: Api = {
   versions: [1, 4],
   flexibleFrom: 4,
   handle({ version, body, broker }, out) {
-    const resources = body.structs((): Wanted => {
-      const [type, name] = [body.int8(), body.string()];
-      const keys = body.nullableArray(() => body.string()) ?? [];
-      return { type, name, keys: keys.length === 0 ? null : new Set(keys) };
-    });
+    const resources = eachOnce(body.structs(() => readResource(body)));
     const synonyms = body.bool();
     const documentation = version >= 3 && body.bool();
     body.tags();
@@ -51,6 +48,24 @@ export const describeConfigs: Api = {
     out.tags();
   },
 };
+
+function readResource(body: WireReader): Wanted {
+  const [type, name] = [body.int8(), body.string()];
+  const keys = body.nullableArray(() => body.string()) ?? [];
+  return { type, name, keys: keys.length === 0 ? null : new Set(keys) };
+}
+
+/** Each resource once, with all that is asked of it: its settings are far more than what asks for them. */
+function eachOnce(resources: readonly Wanted[]): Wanted[] {
+  const merged = new Map<string, Wanted>();
+  for (const { type, name, keys } of resources) {
+    const id = `${type} ${name}`;
+    const before = merged.get(id)?.keys;
+    const all = keys === null || before === null ? null : new Set([...before ?? [], ...keys]);
+    merged.set(id, { type, name, keys: all });
+  }
+  return [...merged.values()];
+}
 
 function describe({ type, name }: Wanted, broker: BrokerState): DescribedConfig[] | TopicProblem {
   const { nodeId } = broker;

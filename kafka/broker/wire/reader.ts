@@ -11,7 +11,7 @@ export class WireError extends Error {
   override readonly name = "WireError";
 }
 
-/** Elements one array may claim. An element needs at least a byte, but costs far more as an object. */
+/** Elements that all arrays of a frame may have together. One needs at least a byte, but costs far more as an object. */
 const MAX_ELEMENTS = 100_000;
 /** Kafka's own limit of a string, in bytes; the flexible encoding could claim more. */
 const MAX_STRING_BYTES = 32_767;
@@ -24,6 +24,7 @@ export class WireReader {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
   #at = 0;
+  #elements = 0;
 
   /** @param bytes the fields, from the first one on
    * @param flexible whether they are in the flexible encoding */
@@ -138,7 +139,8 @@ export class WireReader {
   nullableArray<T>(item: () => T): T[] | null {
     const count = this.flexible ? this.uvarint() - 1 : this.int32();
     if (count === -1) return null;
-    if (count < 0 || count > this.remaining || count > MAX_ELEMENTS) {
+    this.#elements += Math.max(count, 0);
+    if (count < 0 || count > this.remaining || this.#elements > MAX_ELEMENTS) {
       throw new WireError(`Cannot read array as it claims ${count} elements in ${this.remaining} bytes`);
     }
     const items: T[] = [];

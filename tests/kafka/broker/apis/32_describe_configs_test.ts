@@ -152,6 +152,21 @@ Deno.test("DescribeConfigs lists the settings of the broker, none of which can b
     assertEquals(named(await describe(broker.port, { type: LOGGER, name: "1" })).size, 0, "no loggers");
   }, { defaultPartitions: 3 }));
 
+Deno.test("DescribeConfigs answers a resource that is named twice once, with all that is asked of it", () =>
+  withBroker(async (broker, client) => {
+    await makeTopic(broker, "t");
+    const keys = [["retention.ms"], ["segment.ms"]];
+    const { text, structs } = encodingOf(1, 4);
+    const body = bodyOf(1, keys.map((some) => ({ type: TOPIC, name: "t", keys: some })));
+    const config = (name: string, value: string, source: number) =>
+      configOf(1, { name, value, source, type: 5 });
+    const configs = structs([config("retention.ms", "-1", 4), config("segment.ms", "604800000", 5)]);
+    assertEquals(
+      await client.ask({ key: 32, version: 1, body }),
+      hex32(0) + structs([hex16(0) + text("") + hex8(TOPIC) + text("t") + configs]),
+    );
+  }));
+
 const refusals: [asked: Asked, error: number, text: string][] = [
   [{ type: TOPIC, name: "u" }, 3, ""],
   [{ type: TOPIC, name: "a b" }, 17, "Topic name is invalid: 'a b' contains"],

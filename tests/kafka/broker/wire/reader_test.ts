@@ -82,6 +82,13 @@ const malformed: [claim: string, reader: WireReader, read: (reader: WireReader) 
   ["an array longer than what is left", old("7fffffff00"), (r) => r.array(() => r.int8())],
   ["an array of a negative length", old("fffffffe"), (r) => r.nullableArray(() => r.int8())],
   ["an array of too many elements", old("000186a1" + "00".repeat(100_001)), (r) => r.array(() => r.int8())],
+  [
+    "arrays of too many elements together",
+    old(("00000800" + "00".repeat(2_048)).repeat(49)),
+    (r) => {
+      while (r.remaining > 0) r.array(() => r.int8());
+    },
+  ],
   ["a varint of more than 32 bits", flexible("ffffffff1f"), (r) => r.uvarint()],
   ["a varint without an end", flexible("ffffffffffffff"), (r) => r.uvarint()],
   ["tagged fields beyond the end", flexible("0100ff01"), (r) => r.tags()],
