@@ -208,8 +208,7 @@ export class Transactions {
     const nowMs = this.#now();
     try {
       for (const id of [...this.#ongoing]) {
-        const known = this.#byId.get(id);
-        if (!this.#stopped && known !== undefined && isOverdue(known, nowMs)) await this.#timeOut(known);
+        if (!this.#stopped && this.#overdue(id, nowMs) !== undefined) await this.#timeOut(id, nowMs);
       }
       while (!this.#stopped && await this.#log.freeTransactions());
       if (this.#stopped || Math.abs(nowMs - this.#expiryCheckedMs) < EXPIRY_CHECK_MS) return;
@@ -220,15 +219,20 @@ export class Transactions {
     }
   }
 
-  async #timeOut(overdue: Transaction): Promise<void> {
+  async #timeOut(id: string, nowMs: number): Promise<void> {
     const aborted = await this.#change((mark, undo) => {
-      if (this.#byId.get(overdue.id) !== overdue) return false; // it changed meanwhile
-      this.#end(overdue, false, fencing(overdue.producer), mark, undo);
-      return true;
+      const overdue = this.#overdue(id, nowMs); // or it ended meanwhile
+      if (overdue !== undefined) this.#end(overdue, false, fencing(overdue.producer), mark, undo);
+      return overdue;
     });
-    if (!aborted) return;
-    const { id, timeoutMs } = overdue;
+    if (aborted === undefined) return;
+    const { timeoutMs } = aborted;
     this.#logger.warn("transaction aborted as it took too long", { transactionalId: id, timeoutMs });
+  }
+
+  #overdue(id: string, nowMs: number): Transaction | undefined {
+    const known = this.#byId.get(id);
+    return known !== undefined && isOverdue(known, nowMs) ? known : undefined;
   }
 
   async #expire(beforeMs: number): Promise<void> {
