@@ -77,7 +77,7 @@ export interface Ops {
     { topic: string; partition: number; at: "earliest" | "latest" | number; isolation?: Isolation },
     { offset: number; timestamp?: number },
   ];
-  /** The member polls in the background and keeps what it got. */
+  /** The member polls in the background and keeps what it got. Without `autoCommit` it commits only when it is asked to. */
   "group.join": [
     {
       member: string;

@@ -4,9 +4,7 @@ Left out, as the library has none of it: deleting offsets of a group, log direct
 """
 
 import functools
-import queue
 import sys
-import threading
 import time
 import uuid
 
@@ -24,7 +22,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from serve_driver import admin_features, serve, to_bytes, to_headers, to_text, to_value
+from serve_driver import PollingMember, admin_features, serve, to_bytes, to_headers, to_text, to_value
 
 BOOTSTRAP = sys.argv[1]
 COMMON = {"bootstrap.servers": BOOTSTRAP, "client.id": "confluent", "allow.auto.create.topics": False}
@@ -159,8 +157,8 @@ def list_offsets(topic, partition, at, isolation="read_uncommitted"):
     return {"offset": found.offset, "timestamp": found.timestamp}
 
 
-class Member:
-    """A member of a consumer group: a thread polls, and keeps what it got."""
+class Member(PollingMember):
+    """A member of a consumer group."""
 
     def __init__(self, group, topics, assignor=None, instanceId=None, sessionTimeoutMs=30_000, autoCommit=False, **rest):
         config = {
@@ -177,63 +175,28 @@ class Member:
             config["partition.assignment.strategy"] = assignor
         if instanceId is not None:
             config["group.instance.id"] = instanceId
-        self.consumer = Consumer(config)
-        self.lock, self.asked, self.ending = threading.Lock(), queue.Queue(), False
-        self.records, self.assigned, self.next = [], [], {}
-        self.consumer.subscribe(topics)
-        self.thread = threading.Thread(target=self.poll)
-        self.thread.start()
+        consumer = Consumer(config)
+        consumer.subscribe(topics)
+        super().__init__(consumer)
 
-    def poll(self):
-        while not self.ending:
-            message = self.consumer.poll(0.05)
-            assigned = [(each.topic, each.partition) for each in self.consumer.assignment()]
-            while not self.asked.empty():
-                work, done = self.asked.get()
-                try:
-                    done.put(work())
-                except Exception as error:
-                    done.put(error)
-            with self.lock:
-                self.assigned = assigned
-                if message is None:
-                    continue
-                if message.error():
-                    print(message.error(), file=sys.stderr)
-                    continue
-                self.records.append(read_record(message))
-                self.next[(message.topic(), message.partition())] = message.offset() + 1
-
-    def state(self):
-        with self.lock:
-            assigned = [{"topic": topic, "partition": partition} for topic, partition in self.assigned]
-            return {"assigned": assigned, "records": list(self.records)}
-
-    def ask(self, work):
-        """Has the thread that polls do it, in between."""
-        done = queue.Queue()
-        self.asked.put((work, done))
-        answer = done.get(timeout=WAIT_S)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def read(self):
+        message = self.consumer.poll(0.05)
+        assigned = [(each.topic, each.partition) for each in self.consumer.assignment()]
+        if message is None:
+            return assigned, []
+        if message.error():
+            print(message.error(), file=sys.stderr)
+            return assigned, []
+        return assigned, [((message.topic(), message.partition()), read_record(message))]
 
     def commit(self):
-        def work():
-            offsets = [TopicPartition(*at, offset) for at, offset in self.next.items() if at in self.assigned]
-            return self.consumer.commit(offsets=offsets, asynchronous=False)
-
-        for each in self.ask(work):
+        offsets = [TopicPartition(*place, offset) for place, offset in self.to_commit()]
+        for each in self.ask(lambda: self.consumer.commit(offsets=offsets, asynchronous=False)):
             if each.error:
                 raise KafkaException(each.error)
 
     def seek(self, topic, partition, offset):
         self.ask(lambda: self.consumer.seek(TopicPartition(topic, partition, offset)))
-
-    def leave(self):
-        self.ending = True
-        self.thread.join()
-        self.consumer.close()
 
 
 def join(member, **arguments):

@@ -3,10 +3,8 @@
 Left out: headers without a value, which the library refuses to write; legacy AlterConfigs, to which the library adds what was changed before, so that it is no whole set.
 """
 
-import queue
 import re
 import sys
-import threading
 import time
 
 import kafka
@@ -18,7 +16,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from serve_driver import admin_features, serve, to_bytes, to_headers, to_text, to_value
+from serve_driver import PollingMember, admin_features, serve, to_bytes, to_headers, to_text, to_value
 
 BOOTSTRAP = sys.argv[1]
 COMMON = {"bootstrap_servers": BOOTSTRAP, "client_id": "kafka-python"}
@@ -139,8 +137,8 @@ def list_offsets(topic, partition, at, isolation="read_uncommitted"):
     return {"offset": found[where].offset, "timestamp": found[where].timestamp}
 
 
-class Member:
-    """A member of a consumer group. The consumer belongs to one thread, which polls and does what it is asked in between."""
+class Member(PollingMember):
+    """A member of a consumer group."""
 
     def __init__(self, group, topics, assignor=None, instanceId=None, sessionTimeoutMs=30_000, autoCommit=False, **rest):
         config = {
@@ -158,59 +156,25 @@ class Member:
             config["partition_assignment_strategy"] = [ASSIGNORS[assignor]]
         if instanceId is not None:
             config["group_instance_id"] = instanceId
-        self.consumer = KafkaConsumer(**config)
-        self.consumer.subscribe(topics)
-        self.records, self.assigned, self.next = [], set(), {}
-        self.lock, self.asked, self.ending = threading.Lock(), queue.Queue(), False
-        self.thread = threading.Thread(target=self.poll)
-        self.thread.start()
+        consumer = KafkaConsumer(**config)
+        consumer.subscribe(topics)
+        super().__init__(consumer)
 
-    def poll(self):
-        while not self.ending:
-            try:
-                found = self.consumer.poll(timeout_ms=500)  # with short ones it may never see that it has joined
-            except kafka.errors.KafkaError as error:
-                print(error, file=sys.stderr)
-                continue
-            with self.lock:
-                self.assigned = self.consumer.assignment()
-                for at, messages in found.items():
-                    self.records.extend(read_record(message) for message in messages)
-                    self.next[at] = messages[-1].offset + 1
-            while not self.asked.empty():
-                work, done = self.asked.get()
-                try:
-                    work()
-                    done.put(None)
-                except Exception as error:
-                    done.put(error)
-        self.consumer.close()
-
-    def ask(self, work):
-        done = queue.Queue()
-        self.asked.put((work, done))
-        error = done.get(timeout=WAIT_S)
-        if error is not None:
-            raise error
-
-    def state(self):
-        with self.lock:
-            assigned = [{"topic": at.topic, "partition": at.partition} for at in self.assigned]
-            return {"assigned": assigned, "records": list(self.records)}
+    def read(self):
+        try:
+            found = self.consumer.poll(timeout_ms=500)  # with short ones it may never see that it has joined
+        except kafka.errors.KafkaError as error:
+            print(error, file=sys.stderr)
+            found = {}
+        records = [(tuple(at), read_record(message)) for at, messages in found.items() for message in messages]
+        return [tuple(at) for at in self.consumer.assignment()], records
 
     def commit(self):
-        def work():
-            mine = {at: offset for at, offset in self.next.items() if at in self.consumer.assignment()}
-            self.consumer.commit({at: OffsetAndMetadata(offset, "", -1) for at, offset in mine.items()})
-
-        self.ask(work)
+        offsets = {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in self.to_commit()}
+        self.ask(lambda: self.consumer.commit(offsets))
 
     def seek(self, topic, partition, offset):
         self.ask(lambda: self.consumer.seek(TopicPartition(topic, partition), offset))
-
-    def leave(self):
-        self.ending = True
-        self.thread.join()
 
 
 def join(member, **arguments):

@@ -3,87 +3,16 @@
  * Left out, as the library has none of it: consuming without a group (who reads alone has a group of its own), validating a
  * topic without making it. @module */
 import { Buffer } from "node:buffer";
-import {
-  Admin,
-  Consumer,
-  cooperativeStickyAssigner,
-  type Message,
-  type MessagesStream,
-  type MessageToProduce,
-  Producer,
-} from "@platformatic/kafka";
+import { Admin, Consumer, type Message, type MessageToProduce, Producer } from "@platformatic/kafka";
 import project from "../../../deno.json" with { type: "json" };
-import type { NewRecord, Ops, Place, ReadRecord, TopicPartition } from "../driver_protocol.ts";
-import { serveDriver, toBytes, toText, toValue } from "./serve.ts";
+import type { NewRecord, Ops, Place } from "../driver_protocol.ts";
+import { base, Member, readAlone } from "./platformatic_member.ts";
+import { serveDriver, toBytes } from "./serve.ts";
 
 type Transaction = Awaited<ReturnType<Producer["beginTransaction"]>>;
 
-const base = { clientId: "platformatic", bootstrapBrokers: [Deno.args[0]!], retries: 5, retryDelay: 200 };
 const topicType = 2;
 const operations = { set: 0, delete: 1, append: 2, subtract: 3 };
-
-class Member {
-  readonly records: ReadRecord[] = [];
-  readonly #consumer: Consumer;
-  readonly #next = new Map<string, TopicPartition & { offset: bigint; leaderEpoch: number }>();
-  #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | undefined;
-  /** Whether it knows where to go on in what it was assigned: before that, it may go on where it was. */
-  #ready = true;
-
-  constructor(args: Ops["group.join"][0]) {
-    this.#consumer = new Consumer({
-      ...base,
-      groupId: args.group,
-      ...(args.instanceId === undefined ? {} : { groupInstanceId: args.instanceId }),
-      sessionTimeout: args.sessionTimeoutMs ?? 30_000,
-      heartbeatInterval: 200,
-      rebalanceTimeout: 30_000,
-      maxWaitTime: 100,
-      ...(args.assignor === "cooperative-sticky"
-        ? {
-          protocols: [{ name: args.assignor, version: 1 }],
-          partitionAssigner: cooperativeStickyAssigner,
-        }
-        : {}),
-    });
-    this.#consumer.on("consumer:group:join", () => {
-      this.#next.clear();
-      this.#ready = false;
-    });
-  }
-
-  async start({ topics, from, autoCommit = false }: Ops["group.join"][0]): Promise<void> {
-    const stream = await this.#consumer.consume({
-      topics: [...topics],
-      mode: "committed",
-      fallbackMode: from ?? "latest",
-      autocommit: autoCommit ? 100 : false,
-    });
-    this.#stream = stream;
-    stream.on("offsets", () => this.#ready = true);
-    stream.on("error", (error) => console.error(error));
-    stream.on("data", (message) => {
-      this.records.push(readRecord(message));
-      const { topic, partition, offset } = message;
-      this.#next.set(`${topic}:${partition}`, { topic, partition, offset: offset + 1n, leaderEpoch: -1 });
-    });
-  }
-
-  get assigned(): TopicPartition[] {
-    return (this.#ready && this.#consumer.assignments || []).flatMap(({ topic, partitions }) =>
-      partitions.map((partition) => ({ topic, partition }))
-    );
-  }
-
-  commit(): Promise<void> {
-    return this.#consumer.commit({ offsets: [...this.#next.values()] });
-  }
-
-  async leave(): Promise<void> {
-    await this.#stream?.close();
-    await this.#consumer.close(true);
-  }
-}
 
 const members = new Map<string, Member>();
 const transactions = new Map<
@@ -132,17 +61,6 @@ function places(
   };
 }
 
-function readRecord(message: Message): ReadRecord {
-  return {
-    partition: message.partition,
-    offset: Number(message.offset),
-    key: toText(message.key),
-    value: toValue(message.value),
-    headers: [...message.headers].map(([name, value]) => [toText(name)!, toText(value)] as const),
-    timestamp: Number(message.timestamp),
-  };
-}
-
 async function produce(args: Ops["produce"][0]): Promise<Ops["produce"][1]> {
   const { topic, records, codec = "none", idempotent = false, acks = -1 } = args;
   const producer = new Producer({ ...base, autocreateTopics: false, idempotent });
@@ -153,52 +71,6 @@ async function produce(args: Ops["produce"][0]): Promise<Ops["produce"][1]> {
   } finally {
     await producer.close();
   }
-}
-
-async function consume(args: Ops["consume"][0]): Promise<Ops["consume"][1]> {
-  const { topic, positions, count, timeoutMs, isolation, maxFetchBytes, maxWaitMs = 100 } = args;
-  const consumer = new Consumer({
-    ...base,
-    groupId: `alone-${crypto.randomUUID()}`,
-    maxWaitTime: maxWaitMs,
-    ...(isolation === undefined ? {} : { isolationLevel: isolation === "read_committed" ? 1 : 0 }),
-    ...(maxFetchBytes === undefined ? {} : { maxBytes: maxFetchBytes, maxBytesPerPartition: maxFetchBytes }),
-  });
-  const records: ReadRecord[] = [];
-  const done = Promise.withResolvers<void>();
-  const timer = setTimeout(done.resolve, timeoutMs);
-  try {
-    const offsets = Object.entries(positions).flatMap(([partition, at]) =>
-      at === "earliest" ? [] : [{ topic, partition: Number(partition), offset: BigInt(at) }]
-    );
-    const stream = await consumer.consume({
-      topics: [topic],
-      ...(offsets.length > 0
-        ? { mode: "manual" as const, offsets: await all(consumer, topic, offsets) }
-        : { mode: "earliest" as const }),
-      autocommit: false,
-    });
-    stream.on("error", done.reject);
-    stream.on("data", (message) => {
-      if (records.length < count && positions[message.partition] !== undefined) {
-        records.push(readRecord(message));
-      }
-      if (records.length >= count) done.resolve();
-    });
-    await done.promise;
-    await stream.close();
-  } finally {
-    clearTimeout(timer);
-    await consumer.close(true);
-  }
-  return { records };
-}
-
-/** Manual mode wants an offset of each partition: the ones that were not asked for start at the end. */
-async function all(consumer: Consumer, topic: string, offsets: (TopicPartition & { offset: bigint })[]) {
-  const ends = (await consumer.listOffsets({ topics: [topic], timestamp: -1n })).get(topic)!;
-  const asked = new Map(offsets.map(({ partition, offset }) => [partition, offset]));
-  return ends.map((end, partition) => ({ topic, partition, offset: asked.get(partition) ?? end }));
 }
 
 /** Kafka's number, from the errors that the library nests. */
@@ -241,7 +113,7 @@ const handlers: Parameters<typeof serveDriver>[0] = {
       ],
     }),
   produce,
-  consume,
+  consume: readAlone,
   listOffsets: ({ topic, partition, at, isolation }) =>
     withAdmin(async (admin) => {
       const timestamp = BigInt(at === "earliest" ? -2 : at === "latest" ? -1 : at);

@@ -5,6 +5,7 @@ Left out: the questions, which are in ../driver_protocol.ts.
 
 import asyncio
 import json
+import queue
 import sys
 import threading
 import traceback
@@ -60,6 +61,60 @@ async def serve_async(handlers, code_of, end):
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await end()
+
+
+class PollingMember:
+    """A member of a consumer group: a thread polls, keeps what it got, and does what it is asked in between.
+
+    `read` polls once: it gives what is assigned now, and pairs of place and record. Places are (topic, partition).
+    """
+
+    wait_s = 20
+
+    def __init__(self, consumer):
+        self.consumer = consumer
+        self.records, self.assigned, self.next = [], [], {}
+        self.lock, self.asked, self.ending = threading.Lock(), queue.Queue(), False
+        self.thread = threading.Thread(target=self._poll)
+        self.thread.start()
+
+    def _poll(self):
+        while not self.ending:
+            assigned, found = self.read()
+            with self.lock:
+                self.assigned = assigned
+                for place, record in found:
+                    self.records.append(record)
+                    self.next[place] = record["offset"] + 1
+            while not self.asked.empty():
+                work, done = self.asked.get()
+                try:
+                    done.put(work())
+                except Exception as error:
+                    done.put(error)
+        self.consumer.close()
+
+    def ask(self, work):
+        """Has the thread that polls do it: a consumer belongs to one thread."""
+        done = queue.Queue()
+        self.asked.put((work, done))
+        answer = done.get(timeout=self.wait_s)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def state(self):
+        with self.lock:
+            assigned = [{"topic": topic, "partition": partition} for topic, partition in self.assigned]
+            return {"assigned": assigned, "records": list(self.records)}
+
+    def to_commit(self):
+        """What it has read of what it has: place and the offset after it."""
+        return [(place, offset) for place, offset in self.next.items() if place in self.assigned]
+
+    def leave(self):
+        self.ending = True
+        self.thread.join()
 
 
 def to_bytes(value):
