@@ -142,6 +142,30 @@ Deno.test("compaction drops aborted records at once and markers after delete.ret
   }, { ...quiet, now: () => nowMs });
 });
 
+Deno.test("the newest batch stays whatever it is, so that no offset is given twice", () =>
+  withFolder(async (dataDir) => {
+    let nowMs = NOW;
+    const options = optionsFor(dataDir, { ...quiet, now: () => nowMs });
+    {
+      await using broker = await startBroker(options);
+      await makeTopic(broker, "t", { configs: { ...compacted, "delete.retention.ms": "5" } });
+      await appendBatch(broker, [{ key: "a", value: "1", timestamp: NOW }]);
+      const fields = { producerId: 9, epoch: 0, sequence: 0, attributes: 0x10 };
+      await appendBatch(broker, [{ key: "a", value: "2", timestamp: NOW }], fields);
+      await endTransaction(broker, 9, false);
+      for (let i = 0; i < 3; i++) {
+        await compact(broker, () => nowMs);
+        nowMs += 10;
+      }
+      assertEquals(broker.state.store.db.prepare("SELECT base FROM batches").all().map(({ base }) => base), [
+        0,
+        2,
+      ]);
+    }
+    await using broker = await startBroker(options);
+    assertEquals(partitionOf(broker).end, 3);
+  }));
+
 Deno.test("Fetch and look-ups by time cope with the holes that compaction leaves", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t", { configs: compacted });
