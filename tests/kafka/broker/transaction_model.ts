@@ -32,12 +32,15 @@ export interface ModelProducer {
 export class TransactionModel {
   readonly logs: Entry[][];
   readonly producers: ModelProducer[];
+  /** First offset that is left, by partition. */
+  readonly starts: number[];
   committedOffset = -1;
   #committedAt = 0;
   #commits = 0;
 
   constructor(partitions: number, ids: readonly string[]) {
     this.logs = Array.from({ length: partitions }, () => []);
+    this.starts = this.logs.map(() => 0);
     this.producers = ids.map((id) => ({
       id,
       producer: { id: -1, epoch: -1 },
@@ -108,9 +111,13 @@ export class TransactionModel {
     return this.logs[partition]?.length ?? 0;
   }
 
+  start(partition: number): number {
+    return this.starts[partition] ?? 0;
+  }
+
   stable(partition: number): number {
     const first = this.logs[partition]?.findIndex(({ fate }) => fate === "open") ?? -1;
-    return first < 0 ? this.end(partition) : first;
+    return first < 0 ? this.end(partition) : Math.max(first, this.start(partition));
   }
 
   /** What a reader from `from` on is handed. */

@@ -1,8 +1,9 @@
-/** Random producers, commits, aborts, fences, time-outs and restarts, and after every move both kinds of readers: the
+/** Random producers, commits, aborts, fences, time-outs, deletions and restarts, and after every move both kinds of readers: the
  * broker and the model must agree on every record, offset and error. @module */
 
 import { assertEquals } from "@std/assert";
 import { type Broker, startBroker } from "../../../kafka/broker/mod.ts";
+import { moveStart } from "../../../kafka/broker/retention.ts";
 import { Random } from "../../random.ts";
 import { makeTopic, optionsFor, withFolder } from "./harness.ts";
 import { TransactionClient } from "./transaction_client.ts";
@@ -58,6 +59,7 @@ class Game {
     else if (chance <= 70) await this.#beZombie(who, client);
     else if (chance <= 73) await this.#letTimePass();
     else if (chance <= 76) await this.#restart();
+    else if (chance <= 79) await this.#deleteRecords();
     else await this.#end(who, client, chance <= 90);
     await this.#compare(this.#client(who)); // a restart made a new one
   }
@@ -158,6 +160,21 @@ class Game {
     await this.#sweep();
   }
 
+  /** The log start moves, also under open transactions and past aborted ones. */
+  async #deleteRecords(): Promise<void> {
+    const number = this.#random.between(0, PARTITIONS - 1);
+    const { log, store } = this.#broker?.state ?? {};
+    const partition = log?.partition("t", number);
+    if (log === undefined || store === undefined || partition === undefined) {
+      throw new Error("There is no broker");
+    }
+    const [start, end] = [this.model.start(number), this.model.end(number)];
+    const next = Math.min(end, start + this.#random.between(0, 20));
+    await moveStart(log, store, partition, next);
+    this.model.starts[number] = next;
+    await this.#broker?.sweep();
+  }
+
   async #sweep(): Promise<void> {
     await this.#broker?.state.transactions.sweep();
     for (const who of this.model.producers) {
@@ -172,12 +189,13 @@ class Game {
   async #compare(client: TransactionClient): Promise<void> {
     const committed = this.#random.between(0, 3) > 0;
     const partition = this.#random.between(0, PARTITIONS - 1);
-    const from = this.#random.between(0, this.model.end(partition));
+    const from = this.#random.between(this.model.start(partition), this.model.end(partition));
     const maxBytes = this.#random.between(0, 1) === 0 ? 1_000_000 : this.#random.between(1, 600);
     const seen = await readAll(client, { from, partition, committed, maxBytes });
     assertEquals(seen, this.model.visible(partition, committed, from));
-    const { end, stable } = await client.fetch({ partition });
+    const { end, stable, start } = await client.fetch({ partition, offset: from });
     assertEquals([end, stable], [this.model.end(partition), this.model.stable(partition)]);
+    assertEquals(start, this.model.start(partition));
     assertEquals(await client.offsetAt(-1, { partition }), stable);
     const offset = this.model.committedOffset;
     assertEquals(await client.committed("g"), [0, offset]);
