@@ -1,6 +1,6 @@
 /** The embedded broker: a Kafka broker of one node, over one SQLite file, in the calling thread.
  *
- *     doors.ts → server.ts → connection.ts → apis/ → log.ts, group.ts, offsets.ts → store.ts
+ *     doors.ts → server.ts → connection.ts → apis/ → log.ts, group.ts, offsets.ts, transactions.ts → store.ts
  *
  * Imports nothing outside this folder. `worker.ts` runs it in a thread of its own, ../embedded.ts is the other end
  * of that. TLS and logins are asked for as the options say (doors.ts); whether to listen beyond loopback without them is
