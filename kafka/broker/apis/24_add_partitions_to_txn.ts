@@ -11,7 +11,7 @@ import { errors } from "../wire/error_codes.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import type { Api } from "./mod.ts";
-import { coordinated, partitionCounter, readClaim, toldTo } from "./transaction_requests.ts";
+import { coordinated, readClaim, toldTo } from "./transaction_requests.ts";
 
 /** First version that knows PRODUCER_FENCED. */
 const FENCED_FROM = 2;
@@ -59,15 +59,7 @@ export const addPartitionsToTxn: Api = {
 };
 
 function readTopics(body: WireReader): TopicPartitions[] {
-  const count = partitionCounter();
-  const topics = body.structs(() => {
-    const name = body.string();
-    const partitions = body.array(() => {
-      count();
-      return body.int32();
-    });
-    return { name, partitions };
-  });
+  const topics = body.structs(() => ({ name: body.string(), partitions: body.array(() => body.int32()) }));
   body.tags();
   return topics;
 }

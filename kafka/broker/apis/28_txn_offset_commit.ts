@@ -15,7 +15,7 @@ import { type ErrorCode, errors } from "../wire/error_codes.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import type { Api, BrokerState } from "./mod.ts";
-import { coordinated, partitionCounter, readProducer, toldTo } from "./transaction_requests.ts";
+import { coordinated, readProducer, toldTo } from "./transaction_requests.ts";
 
 /** Characters of a note beside an offset: offset.metadata.max.bytes of Kafka. */
 const MAX_METADATA = 4096;
@@ -65,20 +65,16 @@ function read(version: number, body: WireReader): OffsetsRequest {
   const member = version >= 3
     ? { generation: body.int32(), memberId: body.string(), instanceId: body.nullableString() }
     : { generation: -1, memberId: "", instanceId: null };
-  const count = partitionCounter();
   const topics = body.structs(() => {
     const name = body.string();
-    const items = body.structs((): Item => {
-      count();
-      return {
-        topic: name,
-        partition: body.int32(),
-        offset: body.int64(),
-        leaderEpoch: version >= 2 ? body.int32() : -1,
-        metadata: body.nullableString() ?? "",
-        error: errors.NONE,
-      };
-    });
+    const items = body.structs((): Item => ({
+      topic: name,
+      partition: body.int32(),
+      offset: body.int64(),
+      leaderEpoch: version >= 2 ? body.int32() : -1,
+      metadata: body.nullableString() ?? "",
+      error: errors.NONE,
+    }));
     return { name, items };
   });
   body.tags();

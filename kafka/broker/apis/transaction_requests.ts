@@ -3,21 +3,7 @@
 import { StorageError } from "../store.ts";
 import type { TransactionClaim } from "../transactions.ts";
 import { type ErrorCode, errors } from "../wire/error_codes.ts";
-import { WireError, type WireReader } from "../wire/reader.ts";
-
-/** Partitions one request may name; the broker has fewer. */
-const MAX_PARTITIONS = 20_000;
-
-/** Counts the partitions that a request names.
- * @returns what to call for each; it throws a {@link WireError} for one too many */
-export function partitionCounter(): () => void {
-  let count = 0;
-  return () => {
-    if (++count > MAX_PARTITIONS) {
-      throw new WireError(`Cannot take more than ${MAX_PARTITIONS} partitions at once`);
-    }
-  };
-}
+import type { WireReader } from "../wire/reader.ts";
 
 /** Reads `transactional_id:STRING producer_id:INT64 producer_epoch:INT16`. */
 export function readClaim(body: WireReader): TransactionClaim {

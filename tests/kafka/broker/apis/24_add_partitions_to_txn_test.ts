@@ -79,14 +79,3 @@ Deno.test("AddPartitionsToTxn makes clients ask again when the disk does not tak
     assertEquals(broker.state.transactions.ongoing, 0);
     assertEquals(await encoding.ask(client, body), encoding.errors({ t: [[0, 0]] }));
   }));
-
-Deno.test("AddPartitionsToTxn with more partitions than any broker has ends the connection", () =>
-  withBroker(async (broker, client) => {
-    await makeTopic(broker, "t");
-    await initialise(client);
-    const encoding = new Encoding(24, 0);
-    const topics = topicsOf(encoding, { t: Array.from({ length: 20_001 }, () => 0) });
-    await client.send({ key: 24, version: 0, body: encoding.claim(0, 0) + topics });
-    await client.closed();
-    assertEquals(broker.state.transactions.ongoing, 0);
-  }));
