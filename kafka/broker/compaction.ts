@@ -193,6 +193,7 @@ class PartitionPass {
     const { from, to } = this.#plan;
     for await (const { base, last, bytes } of batchRows(store, partition, from, to, breath)) {
       if (isOver()) return undefined;
+      await breath.pause();
       const header = readBatchHeader(bytes);
       if (header.isControl || this.#isAborted(header, base, last)) continue;
       const records = await openBatch(bytes, header);
