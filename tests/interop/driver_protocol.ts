@@ -109,6 +109,12 @@ export interface Ops {
   "txn.commit": [{ handle: string }, Record<never, never>];
   "txn.abort": [{ handle: string }, Record<never, never>];
   "txn.close": [{ handle: string }, Record<never, never>];
+  /** Reads `from` in a group and writes each value, with a "!" after it, to `to`: in transactions of at most ten records that
+   * hold their offsets, as the library's users do it. Ends when nothing has come for `idleMs`. */
+  "txn.process": [
+    { transactionalId: string; group: string; from: string; to: string; idleMs: number },
+    { processed: number },
+  ];
   createTopics: [
     {
       topics: readonly { name: string; partitions: number; configs?: Readonly<Record<string, string>> }[];
@@ -173,7 +179,7 @@ export type Op = keyof Ops;
  * - `headers` `nullHeaders` (a header without a value) `timestamps` (of the caller's choice) `tombstones` `nullKeys`
  * - `idempotent` `acks0` `transactions` `txnOffsets` (offsets in a transaction) `isolation` (of consume, read_committed or not)
  * - `largeMessages`: maxRequestBytes, and an error code for a message that the broker finds too large
- * - `txnTimeout`: timeoutMs of txn.open; `validateOnly` of createTopics
+ * - `txnProcess`: txn.process; `txnTimeout`: timeoutMs of txn.open; `validateOnly` of createTopics
  * - `groups` `groupSeek` `static` (instance ids) `assignor:range` `assignor:roundrobin` `cooperative`
  * - `unknownTopic`: tells error 3 of a topic that is not there, from produce; with auto-creation off
  * - `fetchLimit`: maxFetchBytes; `fetchWait`: maxWaitMs */

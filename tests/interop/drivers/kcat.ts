@@ -185,10 +185,11 @@ function toRecord({ partition, offset, ts, key, payload, headers = [] }: Envelop
 
 /** One process a partition, each reading until there is enough of all. */
 async function consume(question: Ops["consume"][0]): Promise<Ops["consume"][1]> {
-  const { topic, positions, count, timeoutMs, isolation, autoReset, maxFetchBytes } = question;
+  const { topic, positions, count, timeoutMs, isolation, autoReset, maxFetchBytes, maxWaitMs } = question;
   const options = settings({
     "isolation.level": isolation,
     "topic.auto.offset.reset": autoReset === "none" ? "error" : autoReset,
+    "fetch.wait.max.ms": maxWaitMs,
     "fetch.max.bytes": maxFetchBytes,
     "fetch.message.max.bytes": maxFetchBytes,
     // The library wants a fetch to hold one of its own messages.
@@ -245,7 +246,7 @@ async function metadata(): Promise<Metadata> {
 
 const features = [
   ...["produce", "consume", "listOffsets", "headers", "nullHeaders", "tombstones", "nullKeys", "idempotent"],
-  ...["acks0", "isolation", "largeMessages", "fetchLimit"],
+  ...["acks0", "isolation", "largeMessages", "fetchLimit", "fetchWait"],
   ...["codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"],
   ...["admin:listTopics", "admin:describeCluster"],
 ];

@@ -1,6 +1,7 @@
 /** The list of scenarios. To add one: a function in the file of its theme, in that file's list. @module */
 import { adminScenarios } from "./admin.ts";
 import { compactionScenarios } from "./compaction.ts";
+import { exactlyOnceScenarios } from "./exactly_once.ts";
 import { groupAdminScenarios } from "./group_admin.ts";
 import { groupScenarios } from "./groups.ts";
 import { limitScenarios } from "./limits.ts";
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   ...producerScenarios,
   ...groupScenarios,
   ...transactionScenarios,
+  ...exactlyOnceScenarios,
   ...adminScenarios,
   ...groupAdminScenarios,
   ...compactionScenarios,

@@ -64,6 +64,7 @@ func main() {
 		"txn.commit":        answer(d.commitTransaction),
 		"txn.abort":         answer(d.abortTransaction),
 		"txn.close":         answer(d.closeTransaction),
+		"txn.process":       answer(d.process),
 		"listOffsets":       administer(d, listOffsets),
 		"createTopics":      administer(d, createTopics),
 		"deleteTopics":      administer(d, deleteTopics),
@@ -187,7 +188,8 @@ func (d *driver) client(options ...kgo.Opt) (*kgo.Client, error) {
 var features = []string{
 	"produce", "consume", "listOffsets", "offsets", "headers", "nullHeaders", "timestamps", "tombstones", "nullKeys",
 	"idempotent", "acks0", "transactions", "txnOffsets", "isolation", "largeMessages", "groups", "groupSeek", "static",
-	"assignor:range", "assignor:roundrobin", "cooperative", "unknownTopic", "fetchLimit", "validateOnly", "txnTimeout",
+	"assignor:range", "assignor:roundrobin", "cooperative", "unknownTopic", "fetchLimit", "fetchWait",
+	"validateOnly", "txnTimeout", "txnProcess",
 	"codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd",
 	"admin:createTopics", "admin:deleteTopics", "admin:listTopics", "admin:describeTopic", "admin:createPartitions",
 	"admin:deleteRecords", "admin:describeConfigs", "admin:alterConfigs", "admin:incrementalAlterConfigs",

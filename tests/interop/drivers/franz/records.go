@@ -231,6 +231,7 @@ type consumeArgs struct {
 	Isolation     string         `json:"isolation"`
 	AutoReset     string         `json:"autoReset"`
 	MaxFetchBytes int32          `json:"maxFetchBytes"`
+	MaxWaitMs     int            `json:"maxWaitMs"`
 }
 
 func (d *driver) consume(_ context.Context, args consumeArgs) (any, error) {
@@ -275,6 +276,9 @@ func startOffsets(positions map[string]any) (map[int32]kgo.Offset, error) {
 
 func consumeOptions(args consumeArgs) []kgo.Opt {
 	options := []kgo.Opt{kgo.FetchMaxWait(500 * time.Millisecond)}
+	if args.MaxWaitMs > 0 {
+		options = append(options, kgo.FetchMaxWait(time.Duration(args.MaxWaitMs)*time.Millisecond))
+	}
 	if args.Isolation == "read_committed" {
 		options = append(options, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	}

@@ -52,6 +52,7 @@ public final class Driver {
             new Plain(args[0]).addTo(driver.operations);
             groups.addTo(driver.operations);
             transactions.addTo(driver.operations);
+            new ExactlyOnce(args[0]).addTo(driver.operations);
             administration.addTo(driver.operations);
             driver.serve(new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)));
         }
@@ -139,7 +140,7 @@ public final class Driver {
     private static final String[] FEATURES = {
         "offsets", "headers", "nullHeaders", "timestamps", "tombstones", "nullKeys", "idempotent", "acks0", "transactions",
         "txnOffsets", "isolation", "largeMessages", "groups", "groupSeek", "static", "assignor:range", "assignor:roundrobin",
-        "cooperative", "fetchLimit", "validateOnly", "txnTimeout",
+        "cooperative", "fetchLimit", "fetchWait", "validateOnly", "txnTimeout", "txnProcess",
         "codec:gzip", "codec:snappy", "codec:lz4", "codec:zstd"
     };
 }

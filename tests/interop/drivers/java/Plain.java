@@ -46,6 +46,8 @@ final class Plain {
         Settings.take(settings, question, "autoReset", ConsumerConfig.AUTO_OFFSET_RESET_CONFIG);
         Settings.take(settings, question, "maxFetchBytes",
                 ConsumerConfig.FETCH_MAX_BYTES_CONFIG, ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG);
+        Settings.take(settings, question, "maxWaitMs", ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG);
+        settings.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, 10_000 + question.path("maxWaitMs").asInt());
         int count = question.get("count").asInt();
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(question.get("timeoutMs").asLong());
         ObjectNode told = Driver.JSON.createObjectNode();
