@@ -161,8 +161,10 @@ class Member(PollingMember):
         super().__init__(consumer)
 
     def read(self):
+        # A poll that ends while it joins may make it miss that it has joined.
+        wait_ms = 500 if self.consumer.assignment() else 3_000
         try:
-            found = self.consumer.poll(timeout_ms=500)  # with short ones it may never see that it has joined
+            found = self.consumer.poll(timeout_ms=wait_ms)
         except kafka.errors.KafkaError as error:
             print(error, file=sys.stderr)
             found = {}

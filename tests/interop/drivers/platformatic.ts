@@ -104,6 +104,8 @@ const handlers: Parameters<typeof serveDriver>[0] = {
           "groups",
           "static",
           "assignor:roundrobin",
+          "cooperative",
+          "fetchWait",
           "unknownTopic",
           "fetchLimit",
         ],
