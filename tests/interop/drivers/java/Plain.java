@@ -7,6 +7,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -16,6 +17,9 @@ import org.apache.kafka.common.TopicPartition;
 
 /** Producing, and consuming without a group. */
 final class Plain {
+    /** Time that a consumer may take to its end: it waits for the answer to its last fetch. */
+    private static final Duration TO_THE_END = Duration.ofSeconds(2);
+
     private final String bootstrap;
 
     Plain(String bootstrap) {
@@ -52,7 +56,8 @@ final class Plain {
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(question.get("timeoutMs").asLong());
         ObjectNode told = Driver.JSON.createObjectNode();
         ArrayNode records = told.putArray("records");
-        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings)) {
+        KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings);
+        try {
             place(consumer, question);
             while (records.size() < count && end - System.nanoTime() > 0) {
                 Duration left = Duration.ofNanos(Math.max(0, end - System.nanoTime()));
@@ -62,6 +67,8 @@ final class Plain {
                     }
                 }
             }
+        } finally {
+            consumer.close(CloseOptions.timeout(TO_THE_END));
         }
         return told;
     }
