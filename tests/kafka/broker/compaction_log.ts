@@ -8,8 +8,8 @@ import { Compaction } from "../../../kafka/broker/compaction.ts";
 import type { Partition } from "../../../kafka/broker/partition.ts";
 import { hasValidCrc, readBatchHeader } from "../../../kafka/broker/wire/record_batch.ts";
 import { RecordWalk } from "../../../kafka/broker/wire/records.ts";
-import { lz4Stored, snappyStored, xerial } from "../../interop/strict_batches.ts";
 import { type BatchFields, batchOf, type TestRecord } from "./batches.ts";
+import { lz4Stored, snappyStored, xerial } from "./encoders.ts";
 
 /** A record as it was read. */
 export interface Read {
