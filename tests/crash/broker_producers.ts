@@ -29,6 +29,8 @@ interface Batch {
 
 /** Requests of one producer that may be on their way at once, for one partition. */
 const maxInFlight = 5;
+/** How long a broker may be away, in milliseconds: one that does not come back must not keep a test for ever. */
+const patienceMs = 120_000;
 const TRANSACTIONAL = 0x10;
 const CONCURRENT_TRANSACTIONS = 51;
 const noAnswer = new Set(["ConnectionLost"]);
@@ -90,6 +92,7 @@ export abstract class Producer implements AsyncDisposable {
 
   /** Runs a step until it has an answer; it must be one that may be repeated. */
   protected async untilAnswered<T>(step: (client: ProtocolClient) => Promise<T>): Promise<T> {
+    const began = performance.now();
     while (true) {
       try {
         this.#client ??= await ProtocolClient.connect(this.options.port, this.options.name);
@@ -98,7 +101,7 @@ export abstract class Producer implements AsyncDisposable {
         if (!noAnswer.has((error as Error).name)) throw error;
         this.#client = undefined;
         this.lost++;
-        if (this.#isGivenUp) throw error;
+        if (this.#isGivenUp || performance.now() - began > patienceMs) throw error;
         await pause(3);
       }
     }

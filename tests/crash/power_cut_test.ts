@@ -19,57 +19,76 @@ import { Disk, type DiskImage, readFolder, type Survivors, watched, writeFolder 
 
 const cuts = Number(Deno.env.get("TAILRACE_CUTS") ?? 24);
 const cutsPerRun = 8;
+/** Then a new one with an empty log: what is compared after each cut would only get longer. */
+const runsPerLife = 8;
 const { ignore } = requires("cc");
 const survivors: readonly Survivors[] = ["none", "first", "any", "sectors"];
+
+/** What a broker's life under power cuts amounted to. */
+interface Life {
+  readonly records: number;
+  readonly transactions: number;
+  readonly operations: number;
+  readonly syncs: number;
+  readonly starts: readonly number[];
+}
 
 Deno.test({
   name: `BROKER_SYNC=full loses nothing acknowledged in ${cuts} power cuts`,
   ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      const random = new Random("moments of power cuts");
-      const journal = `${folder}/journal`;
-      const ledger = new Ledger();
-      await using broker = await BrokerProcess.open({
-        folder,
-        sync: "full",
-        env: watched(`${folder}/data`, journal),
-      });
-      await using stack = new AsyncDisposableStack();
-      const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
-      let base = new Map<string, Uint8Array>();
-      let syncs = 0;
-      let operations = 0;
-      for (let cut = 0; cut < cuts; cut += cutsPerRun) {
-        await pause(random.between(50, 400));
-        await broker.kill();
-        const disk = new Disk(journal, base, random);
-        const moments = Array.from({ length: cutsPerRun - 1 }, () => random.between(1, disk.length))
-          .sort((a, b) => a - b);
-        for (const moment of moments) {
-          await checkImage(disk.cutAfter(moment, survivors[random.between(0, 3)]!), ledger);
-        }
-        const last = disk.cutAfter(disk.length, survivors[random.between(0, 3)]!);
-        await checkImage(last, ledger);
-        syncs += disk.syncs;
-        operations += disk.length;
-        base = new Map(last.files);
-        writeFolder(broker.dataDir, base);
-        await Deno.remove(journal);
-        await broker.start();
-        await Promise.all(producers.map((producer) => producer.more(1)));
-      }
-      await Promise.all(producers.map((producer) => producer.stop()));
-      const records = await checkLog({ port: broker.port, ledger, topics });
-      assertEquals(await broker.stop(), 0, broker.log().slice(-2000));
-      checkDatabase(broker.dataDir);
-      assertGreater(syncs, 0, "syncs that the journals tell of");
-      console.log(
-        `power cut ×${cuts}: ${records} records, ${ledger.transactions.length} transactions, ${operations} writes with ` +
-          `${syncs} syncs; started in ${spread(broker.starts)}`,
-      );
-    }),
+  fn: async () => {
+    const random = new Random("moments of power cuts");
+    const lives: Life[] = [];
+    for (let cut = 0; cut < cuts; cut += cutsPerRun * runsPerLife) {
+      lives.push(await live(random, Math.min(runsPerLife, Math.ceil((cuts - cut) / cutsPerRun))));
+    }
+    const sum = (of: "records" | "transactions" | "operations" | "syncs") =>
+      lives.reduce((total, each) => total + each[of], 0);
+    console.log(
+      `power cut ×${cuts}: ${sum("records")} records, ${sum("transactions")} transactions, ${
+        sum("operations")
+      } writes ` +
+        `with ${sum("syncs")} syncs; started in ${spread(lives.flatMap(({ starts }) => starts))}`,
+    );
+  },
 });
+
+/** A broker from its first start on: each run of it ends in a power cut that the next one begins with. */
+function live(random: Random, runs: number): Promise<Life> {
+  return withFolder(async (folder) => {
+    const journal = `${folder}/journal`;
+    const ledger = new Ledger();
+    const env = watched(`${folder}/data`, journal);
+    await using broker = await BrokerProcess.open({ folder, sync: "full", env });
+    await using stack = new AsyncDisposableStack();
+    const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
+    let base: ReadonlyMap<string, Uint8Array> = new Map();
+    let [operations, syncs] = [0, 0];
+    for (let run = 0; run < runs; run++) {
+      await pause(random.between(50, 400));
+      await broker.kill();
+      const disk = new Disk(journal, base, random);
+      const moments = Array.from({ length: cutsPerRun - 1 }, () => random.between(1, disk.length));
+      for (const moment of [...moments.sort((a, b) => a - b), disk.length]) {
+        const image = disk.cutAfter(moment, survivors[random.between(0, 3)]!);
+        await checkImage(image, ledger);
+        base = image.files;
+      }
+      operations += disk.length;
+      syncs += disk.syncs;
+      writeFolder(broker.dataDir, base);
+      await Deno.remove(journal);
+      await broker.start();
+      await Promise.all(producers.map((producer) => producer.more(1)));
+    }
+    await Promise.all(producers.map((producer) => producer.stop()));
+    const records = await checkLog({ port: broker.port, ledger, topics });
+    assertEquals(await broker.stop(), 0, broker.log().slice(-2000));
+    checkDatabase(broker.dataDir);
+    assertGreater(syncs, 0, "syncs that the journals tell of");
+    return { records, transactions: ledger.transactions.length, operations, syncs, starts: broker.starts };
+  });
+}
 
 Deno.test({
   name: "BROKER_SYNC=normal loses acknowledged records in a power cut: the cut is a real one",

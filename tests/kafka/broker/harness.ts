@@ -18,10 +18,10 @@ export function optionsFor(dataDir: string, options: Partial<BrokerOptions> = {}
 }
 
 /** Runs a test in a folder that is removed after it. */
-export async function withFolder(test: (dataDir: string) => Promise<void>): Promise<void> {
+export async function withFolder<T>(test: (dataDir: string) => Promise<T>): Promise<T> {
   const dataDir = await Deno.makeTempDir({ prefix: "tailrace-broker-" });
   try {
-    await test(dataDir);
+    return await test(dataDir);
   } finally {
     await Deno.remove(dataDir, { recursive: true });
   }
