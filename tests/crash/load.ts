@@ -1,5 +1,4 @@
 /** The load of the crash tests of the broker: four idempotent producers, three transactional ones. @module */
-import { apis } from "../../kafka/broker/apis/mod.ts";
 import { ProtocolClient } from "../protocol/client.ts";
 import type { Random } from "../random.ts";
 import {
@@ -12,7 +11,8 @@ import type { Ledger } from "./ledger.ts";
 
 /** Partitions of the topics that are written to. */
 export const topics = { numbers: 3, accounts: 3 } as const;
-const hasTransactions = apis.some(({ name }) => name === "EndTxn");
+/** Those of the transactional producers. */
+export const transactionalIds = ["t1", "t2", "t3"];
 
 /** Makes the topics and starts the producers. */
 export async function openLoad(port: number, random: Random, ledger: Ledger): Promise<Producer[]> {
@@ -23,9 +23,8 @@ export async function openLoad(port: number, random: Random, ledger: Ledger): Pr
   const options = (name: string, topic: keyof typeof topics) => {
     return { port, name, topic, partitions: topics[topic], random, ledger };
   };
-  const transactional = hasTransactions ? ["t1", "t2", "t3"] : [];
   return await Promise.all<Producer>([
     ...["i1", "i2", "i3", "i4"].map((name) => IdempotentProducer.open(options(name, "numbers"))),
-    ...transactional.map((name) => TransactionalProducer.open(options(name, "accounts"))),
+    ...transactionalIds.map((name) => TransactionalProducer.open(options(name, "accounts"))),
   ]);
 }

@@ -9,12 +9,13 @@ import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { startBroker } from "../../kafka/broker/mod.ts";
 import { pause } from "../eventually.ts";
 import { optionsFor, withFolder } from "../kafka/broker/harness.ts";
+import { ProtocolClient } from "../protocol/client.ts";
 import { Random } from "../random.ts";
 import { requires } from "../requirements.ts";
 import { checkDatabase, checkLog } from "./broker_checks.ts";
 import { BrokerProcess, spread } from "./broker_process.ts";
 import { Ledger } from "./ledger.ts";
-import { openLoad, topics } from "./load.ts";
+import { openLoad, topics, transactionalIds } from "./load.ts";
 import { Disk, type DiskImage, readFolder, type Survivors, watched, writeFolder } from "./power_cut.ts";
 
 const cuts = Number(Deno.env.get("TAILRACE_CUTS") ?? 24);
@@ -131,10 +132,21 @@ function checkImage({ files, atMs }: DiskImage, ledger: Ledger): Promise<void> {
       const told = ledger.records.filter((record) => record.atMs <= atMs);
       const gone = told.filter(({ topic }) => !(topic in made)).length;
       assertEquals(gone, 0, `${gone} acknowledged records are lost with their topic`);
+      await endOpenTransactions(broker.port);
       await checkLog({ port: broker.port, ledger: within(ledger, made), topics: made, untilMs: atMs });
     }
     checkDatabase(dataDir);
   });
+}
+
+/** Begins anew under every transactional id, as producers do that were started again: what the power cut left open is
+ * aborted, and hides from read_committed consumers no longer what others have committed behind it. */
+async function endOpenTransactions(port: number): Promise<void> {
+  using client = await ProtocolClient.connect(port);
+  for (const transactionalId of transactionalIds) {
+    const { errorCode } = await client.ask(22, 1, { transactionalId, transactionTimeoutMs: 60_000 });
+    assertEquals(errorCode, 0, `producer id of ${transactionalId}`);
+  }
 }
 
 /** What the ledger says of topics that were there at the moment. */
