@@ -91,8 +91,8 @@ export class Connection {
     const { limits, authenticator } = context;
     this.#conn = conn;
     this.#context = context;
-    this.#client = conn.remoteAddr as Deno.NetAddr;
-    this.#isHandshaking = "handshake" in conn;
+    this.#client = conn.remoteAddr;
+    this.#isHandshaking = conn.handshake !== undefined;
     const isPrivate = this.#isHandshaking || isLoopback(this.#client.hostname);
     this.#authentication = authenticator?.begin(isPrivate, this.#gone.signal);
     this.#frames = new FrameBuffer(authenticator === undefined ? limits.maxFrameBytes : EARLY_FRAME_BYTES);
@@ -185,8 +185,8 @@ export class Connection {
 
   /** What comes before the first request. */
   async #prepare(): Promise<void> {
-    if ("setNoDelay" in this.#conn) this.#conn.setNoDelay(true);
-    else await this.#conn.handshake();
+    this.#conn.setNoDelay?.();
+    await this.#conn.handshake?.();
     this.#isHandshaking = false;
   }
 

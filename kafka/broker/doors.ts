@@ -11,15 +11,16 @@ import type { BrokerLogger } from "./logger.ts";
 import { Authenticator } from "./sasl.ts";
 import { makeKeys } from "./sasl_credentials.ts";
 import { oneUser, type UserDirectory, UsersFile } from "./sasl_users.ts";
-import type { Socket } from "./sockets.ts";
+import type { Listener } from "./sockets.ts";
+import { checkTls, listenTls, type TlsFiles } from "./tls.ts";
 
 /** Listening and what is asked for there. */
 export interface DoorOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  /** PEM texts; with them clients speak TLS. */
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** With it clients speak TLS. */
+  readonly tls?: TlsFiles;
   /** File of those who may log in, by SASL; without it everybody may do everything. */
   readonly usersFile?: string;
   /** Opens a second door, on 127.0.0.1, for this user alone. */
@@ -28,7 +29,7 @@ export interface DoorOptions {
 
 /** One way in. */
 export interface Door {
-  readonly listener: Deno.Listener<Socket, Deno.NetAddr>;
+  readonly listener: Listener;
   /** Asks who connects; undefined lets everybody in. */
   readonly authenticator: Authenticator | undefined;
   /** The broker; its host and port are what clients of this door are told to connect to. */
@@ -57,8 +58,8 @@ export async function openEntrance(
   const everybody = usersFile === undefined ? undefined : await UsersFile.open(usersFile, logger);
   const owner = ownLogin && oneUser(ownLogin.username, await makeKeys(ownLogin.password));
   const ask = (directory?: UserDirectory) => directory && new Authenticator({ directory, secret });
-  const main = listen(host, port, tls);
-  const own = owner && listen("127.0.0.1", 0);
+  const main = await listen(host, port, tls);
+  const own = owner && await listen("127.0.0.1", 0);
   return {
     address: main.addr,
     own: own?.addr,
@@ -71,15 +72,16 @@ export async function openEntrance(
   };
 }
 
-function listen(hostname: string, port: number, tls?: DoorOptions["tls"]): Door["listener"] {
+async function listen(hostname: string, port: number, tls?: TlsFiles): Promise<Listener> {
   try {
-    if (tls === undefined) return Deno.listen({ hostname, port });
-    return Deno.listenTls({ hostname, port, cert: tls.certificate, key: tls.key });
+    if (tls !== undefined) checkTls(tls);
+  } catch (error) {
+    throw new Error(`Cannot use the TLS certificate and its key: ${messageOf(error)}`, { cause: error });
+  }
+  try {
+    return tls === undefined ? Deno.listen({ hostname, port }) : await listenTls(hostname, port, tls);
   } catch (error) {
     const why = error instanceof Deno.errors.AddrInUse ? "the port is taken" : messageOf(error);
-    const isAboutTls = tls !== undefined && !(error instanceof Deno.errors.AddrInUse) &&
-      (error instanceof Deno.errors.InvalidData || /key|cert/i.test(why));
-    if (isAboutTls) throw new Error(`Cannot use the TLS certificate and its key: ${why}`, { cause: error });
     throw new Error(`Cannot listen on ${hostname}:${port} for Kafka clients as ${why}`, { cause: error });
   }
 }

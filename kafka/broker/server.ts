@@ -90,7 +90,7 @@ export class Server {
     const { counters, refusals } = this;
     const limits = this.#limits;
     if (connections.size >= limits.maxConnections && !giveUpOldestStranger(connections)) {
-      const { hostname, port } = socket.remoteAddr as Deno.NetAddr;
+      const { hostname, port } = socket.remoteAddr;
       refusals.add("limit", `${hostname}:${port}`, `there are ${limits.maxConnections} connections`);
       socket.close();
       return;

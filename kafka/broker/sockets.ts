@@ -2,7 +2,25 @@
  * @module */
 
 /** A connection with or without TLS. */
-export type Socket = Deno.TcpConn | Deno.TlsConn;
+export interface Socket {
+  readonly remoteAddr: Deno.NetAddr;
+  /** @returns bytes read, or null at the end */
+  read(into: Uint8Array): Promise<number | null>;
+  /** @returns bytes written, which may be fewer than given */
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+  /** With TLS: resolves once the two sides have agreed. */
+  handshake?(): Promise<void>;
+  /** Without TLS: to be called at first. */
+  setNoDelay?(): void;
+}
+
+/** A socket that listens. */
+export interface Listener {
+  readonly addr: Deno.NetAddr;
+  accept(): Promise<Socket>;
+  close(): void;
+}
 
 /** Whether an address of a socket never leaves this machine. */
 export function isLoopback(address: string): boolean {

@@ -29,8 +29,13 @@ export class RawClient implements Disposable {
     const hostname = "127.0.0.1";
     if (caCert === undefined) return new RawClient(await Deno.connect({ hostname, port }));
     const conn = await Deno.connectTls({ hostname, port, caCerts: [caCert] });
-    await conn.handshake();
-    return new RawClient(conn);
+    try {
+      await conn.handshake();
+      return new RawClient(conn);
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
   }
 
   /** Sends a request and returns the body of its answer in hex. */

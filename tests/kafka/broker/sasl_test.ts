@@ -199,6 +199,16 @@ Deno.test("a full broker gives up who has not logged in for those who come", () 
     await client.ask(METADATA);
   }));
 
+Deno.test("PLAIN is not offered where somebody could listen in", async () => {
+  const directory = { users: parseUsers(await usersText()), refresh: () => Promise.resolve() };
+  const authenticator = new Authenticator({ directory, secret: new Uint8Array(32) });
+  const begin = () => authenticator.begin(false, new AbortController().signal);
+  const { error, mechanisms, refusal } = begin().handshake(1, "PLAIN");
+  assertEquals([error, mechanisms], [33, ["SCRAM-SHA-256", "SCRAM-SHA-512"]]);
+  assertEquals(refusal, 'found mechanism "PLAIN", wanted one of SCRAM-SHA-256, SCRAM-SHA-512');
+  assertEquals(begin().handshake(1, "SCRAM-SHA-256").error, 0);
+});
+
 Deno.test("Authenticator.check() leaves the queue when the connection goes", async () => {
   const users = parseUsers(await usersText());
   const directory = { users, refresh: () => Promise.resolve() };
