@@ -1,7 +1,7 @@
 /** Foreign clients on the embedded broker where it asks for TLS and a login: kafkajs, kcat, kafka-python and the Java
  * console tools; and the service and its subcommands themselves.
  *
- * kcat logs in with PLAIN alone: SCRAM of librdkafka 2.0.2 repeats the nonce wrongly, which Apache Kafka 4 refuses too.
+ * kcat logs in with PLAIN alone: SCRAM of librdkafka 2.0.2 answers with another nonce than it was sent.
  * kafka-python writes a comma or an equal sign in a name as it is, so it has a user without.
  * Left out: client certificates, which the broker does not ask for. @module */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
