@@ -54,7 +54,19 @@ Deno.test({
   },
 });
 
-/** A broker from its first start on: each run of it ends in a power cut that the next one begins with. */
+/** When to cut: the end, any moments, and some of the first ones, when a broker has just started and answers to what was
+ * sent before it died. In ascending order. */
+function momentsOf(random: Random, first: number, last: number): number[] {
+  const early = Math.min(last, first + 40);
+  const moments = Array.from(
+    { length: cutsPerRun - 1 },
+    (_, n) => random.between(first, n % 2 === 0 ? early : last),
+  );
+  return [...moments.sort((a, b) => a - b), last];
+}
+
+/** A broker from its first start on: each run of it ends with kill -9, most also with a power cut that the next one
+ * begins with. */
 function live(random: Random, runs: number): Promise<Life> {
   return withFolder(async (folder) => {
     const journal = `${folder}/journal`;
@@ -64,21 +76,26 @@ function live(random: Random, runs: number): Promise<Life> {
     await using stack = new AsyncDisposableStack();
     const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
     let base: ReadonlyMap<string, Uint8Array> = new Map();
-    let [operations, syncs] = [0, 0];
+    let [operations, syncs, from] = [0, 0, 0];
     for (let run = 0; run < runs; run++) {
       await pause(random.between(50, 400));
       await broker.kill();
       const disk = new Disk(journal, base, random);
-      const moments = Array.from({ length: cutsPerRun - 1 }, () => random.between(1, disk.length));
-      for (const moment of [...moments.sort((a, b) => a - b), disk.length]) {
-        const image = disk.cutAfter(moment, survivors[random.between(0, 3)]!);
+      let image: DiskImage | undefined;
+      for (const moment of momentsOf(random, from + 1, disk.length)) {
+        image = disk.cutAfter(moment, survivors[random.between(0, 3)]!);
         await checkImage(image, ledger);
-        base = image.files;
       }
-      operations += disk.length;
-      syncs += disk.syncs;
-      writeFolder(broker.dataDir, base);
-      await Deno.remove(journal);
+      if (run < runs - 1 && random.between(0, 2) === 0) {
+        from = disk.length; // no power cut this time: what was not synced is there, and still not synced
+      } else {
+        base = image!.files;
+        from = 0;
+        writeFolder(broker.dataDir, base);
+        await Deno.remove(journal);
+        operations += disk.length;
+        syncs += disk.syncs;
+      }
       await broker.start();
       await Promise.all(producers.map((producer) => producer.more(1)));
     }
