@@ -41,7 +41,8 @@ const COMMIT_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 const SCHEMA_VERSION = 1;
 // Batches carry the running maximum of the timestamps of their partition (top_ts): it only grows with the offset, so
 // a timestamp is found by bisection over the primary key without an index of its own. The bytes come last, so that
-// reading the other columns of a big row never touches its overflow pages.
+// reading the other columns of a big row never touches its overflow pages. Batches are no WITHOUT ROWID table: SQLite
+// reads the whole of a big row each time it compares its key there.
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS topics (
@@ -54,7 +55,7 @@ const SCHEMA = `
     log_start INTEGER NOT NULL, bytes INTEGER NOT NULL, UNIQUE (topic, number));
   CREATE TABLE IF NOT EXISTS batches (
     partition INTEGER NOT NULL, base INTEGER NOT NULL, last INTEGER NOT NULL, max_ts INTEGER NOT NULL,
-    top_ts INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (partition, base)) WITHOUT ROWID;
+    top_ts INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (partition, base));
   CREATE TABLE IF NOT EXISTS dead_partitions (partition INTEGER PRIMARY KEY);
   CREATE TABLE IF NOT EXISTS producers (
     partition INTEGER NOT NULL, producer INTEGER NOT NULL, epoch INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
@@ -252,6 +253,7 @@ function prepareDatabase(db: DatabaseSync, sync: "full" | "normal"): void {
   db.exec("PRAGMA journal_mode = WAL");
   db.exec(`PRAGMA synchronous = ${sync === "full" ? "FULL" : "NORMAL"}`);
   db.exec("PRAGMA journal_size_limit = 67108864");
+  db.exec("PRAGMA cache_size = -16384"); // KiB: a usual group commit, which would be written twice if it did not fit
   const version = Number(db.prepare("PRAGMA user_version").get()?.user_version ?? 0);
   if (version > SCHEMA_VERSION) {
     throw new Error(`its schema is version ${version}, this program knows ${SCHEMA_VERSION}`);

@@ -1,6 +1,5 @@
 /** The contract suites on Apache Kafka: what holds on the embedded broker holds there, and the other way round. @module */
 import { ApacheKafka } from "../apache_kafka.ts";
-import { plainKafka } from "../clients.ts";
 import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
 import { geoContract } from "./geo.ts";
@@ -24,14 +23,4 @@ if (!ignore) {
 
 kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
-geoContract("Apache Kafka", ignore, () => ({ service, groups: listGroups }));
-
-async function listGroups(): Promise<string[]> {
-  const admin = plainKafka(kafka.bootstrap).admin();
-  await admin.connect();
-  try {
-    return (await admin.listGroups()).groups.map(({ groupId }) => groupId).toSorted();
-  } finally {
-    await admin.disconnect();
-  }
-}
+geoContract("Apache Kafka", ignore, () => ({ service }));

@@ -5,7 +5,7 @@
  * does (tests/crash/), the bodies of single problems (tests/routes/). @module */
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import { newPosition, positionRecord } from "../../kafka/topics.ts";
-import { concurrently, postJson, produce, SseClient, WsClient } from "../clients.ts";
+import { concurrently, plainKafka, postJson, produce, SseClient, WsClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { Random } from "../random.ts";
 import type { Service } from "../service.ts";
@@ -13,8 +13,6 @@ import type { Service } from "../service.ts";
 /** A service that is running, on one of the two kinds of Kafka. */
 export interface Ground {
   readonly service: Service;
-  /** Names, or at least the number, of the consumer groups that Kafka knows, as something to compare. */
-  groups(): Promise<readonly string[]>;
 }
 
 /** A position as every kind of viewer gets it. */
@@ -170,7 +168,7 @@ async function resumes(ground: Ground): Promise<void> {
 
 async function leavesNoGroup(ground: Ground): Promise<void> {
   const topic = newTopic("groups");
-  const before = await ground.groups();
+  const before = await groupNames(ground);
   const streams = `${ground.service.url}/geo/${topic}`;
   const half = Array.from({ length: 50 }, (_, n) => n);
   const opened: AsyncDisposable[] = [];
@@ -186,11 +184,11 @@ async function leavesNoGroup(ground: Ground): Promise<void> {
       events.every((viewer) => viewer.all("position").length === 1) &&
       sockets.every((viewer) => viewer.all("position").length === 1);
     await eventually("the record in 100 streams", all);
-    assertEquals(await ground.groups(), before, "groups while the streams are open");
+    assertEquals(await groupNames(ground), before, "groups while the streams are open");
   } finally {
     await Promise.all(opened.map((viewer) => viewer[Symbol.asyncDispose]()));
   }
-  assertEquals(await ground.groups(), before, "groups after the streams were closed");
+  assertEquals(await groupNames(ground), before, "groups after the streams were closed");
 }
 
 async function survivesJunk(ground: Ground): Promise<void> {
@@ -384,4 +382,15 @@ async function heartbeat(ground: Ground): Promise<void> {
     viewer.retryMs !== null && viewer.retryMs >= 2000 && viewer.retryMs <= 5000,
     `retry ${viewer.retryMs}`,
   );
+}
+
+/** The consumer groups that Kafka knows, as something to compare. */
+async function groupNames({ service }: Ground): Promise<string[]> {
+  const admin = plainKafka(service.bootstrap).admin();
+  await admin.connect();
+  try {
+    return (await admin.listGroups()).groups.map(({ groupId }) => groupId).toSorted();
+  } finally {
+    await admin.disconnect();
+  }
 }

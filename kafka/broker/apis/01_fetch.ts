@@ -72,7 +72,8 @@ export const fetchRecords: Api = {
     const wanted = rotated(request.topics.flatMap((topic) => topic.partitions));
     const failed = checkAll(wanted);
     const bytes = readAll(wanted, request, broker);
-    if (!failed && bytes < request.minBytes && request.maxWaitMs > 0) {
+    // Java's consumer says goodbye with a fetch of nothing: there is nothing to wait for.
+    if (wanted.length > 0 && !failed && bytes < request.minBytes && request.maxWaitMs > 0) {
       await moreBytes(wanted, request.minBytes - bytes, request, signal);
       if (signal.aborted) return "none";
       checkAll(wanted);

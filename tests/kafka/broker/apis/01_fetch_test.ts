@@ -196,6 +196,19 @@ Deno.test("Fetch waits for records and is woken by the append", () =>
     }
   }));
 
+Deno.test("Fetch of no partition is answered at once, however long it would wait", () =>
+  withBroker(async (_broker, client) => {
+    // replica, max wait of an hour, min bytes, max bytes, isolation, session, no topics, none forgotten, no rack
+    const body = "ffffffff" + hex32(3_600_000) + hex32(1) + hex32(1_000_000) + "00" + hex32(0) + hex32(-1) +
+      "01" + "01" + "01" + "00";
+    const answer = await within(
+      "the answer",
+      10_000,
+      client.ask({ key: 1, version: 13, flexible: true, body }),
+    );
+    assertEquals(answer, hex32(0) + "0000" + hex32(0) + "01" + "00");
+  }));
+
 Deno.test("Fetch waits until min bytes are there", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t");
