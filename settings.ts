@@ -106,8 +106,7 @@ export const settings = {
   }),
   BROKER_HTTP: toggle({
     group: "alone",
-    help: "Health and metrics over HTTP beside the broker",
-    fallback: "true",
+    help: "Health and metrics of a broker alone over HTTP, at HOST and PORT",
   }),
   BROKER_SYNC: oneOf(["full", "normal"], {
     group: "store",

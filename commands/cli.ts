@@ -240,17 +240,14 @@ function addSettings(command: Command, groups: readonly SettingGroup[]): string[
     if (!groups.includes(setting.group)) continue;
     keys.push(flagKey(name));
     const { fallback, unit, allowed, isSwitch, secret } = setting;
-    const isOn = isSwitch && fallback === "true";
-    const standard = typeof fallback === "function" || fallback === "" || (isSwitch && !isOn)
+    const standard = typeof fallback === "function" || fallback === "" || isSwitch
       ? ""
       : `, default ${fallback}`;
     const words = allowed.includes(" | ") && !isSwitch ? `; ${allowed}` : "";
     const help = `${setting.help}${words} (${name}${standard})`;
     if (isSwitch) {
-      const [on, off] = [flagOf(name), flagOf(name).replace("--", "--no-")];
-      // The way that changes something is the one that is listed.
-      command.addOption(new Option(on, help).hideHelp(isOn));
-      command.addOption(new Option(off, `Without: ${help}`).hideHelp(!isOn));
+      command.option(flagOf(name), help);
+      command.addOption(new Option(flagOf(name).replace("--", "--no-"), `Without: ${help}`).hideHelp());
     } else {
       command.option(`${flagOf(name)} <${unit ?? "value"}>`, help);
     }

@@ -39,7 +39,7 @@ Deno.test("readConfig() gives the documented defaults", () => {
     brokerAdvertisedPort: 0,
     brokerUsersFile: null,
     brokerTls: null,
-    brokerHttp: true,
+    brokerHttp: false,
     brokerSync: "full",
     retentionMs: 86_400_000,
     retentionBytes: 1_073_741_824,
@@ -172,8 +172,8 @@ Deno.test("readConfig() wants --insecure to listen beyond loopback, only from wh
   const users = { BROKER_USERS_FILE: new URL(import.meta.url).pathname };
   assertStringIncludes(refusal({}, { HOST: "0.0.0.0" }), "Cannot use HOST");
   assertStringIncludes(refusal({}, { BROKER_HOST: "::" }), "Cannot use BROKER_HOST");
-  assertStringIncludes(refusal({}, everywhere, "broker"), "Cannot use HOST");
-  assertStringIncludes(refusal({ brokerHttp: false }, everywhere, "broker"), "Cannot use BROKER_HOST");
+  assertStringIncludes(refusal({ brokerHttp: true }, everywhere, "broker"), "Cannot use HOST");
+  assertStringIncludes(refusal({}, everywhere, "broker"), "Cannot use BROKER_HOST");
   assertStringIncludes(
     refusal({}, { BROKER_HOST: "10.0.0.1" }),
     "BROKER_USERS_FILE to ask who connects, or --i",

@@ -50,7 +50,10 @@ Deno.test("tailrace serve --help names every setting by its flag, variable and d
   assertStringIncludes(text, "(BROKER_SYNC, default full)");
   assert(!text.includes("--no-"), "the way to switch off is not listed twice");
   const alone = (await runCli(["broker", "--help"])).stdout.replace(/\s+/g, " ");
-  assertStringIncludes(alone, "--no-broker-http Without: Health and metrics over HTTP beside the broker");
+  assertStringIncludes(
+    alone,
+    "--broker-http Health and metrics of a broker alone over HTTP, at HOST and PORT",
+  );
 });
 
 Deno.test("tailrace --version prints the version", async () => {
@@ -146,7 +149,7 @@ Deno.test("tailrace broker serves Kafka clients, health and metrics until SIGTER
   try {
     const main = new URL("../../main.ts", import.meta.url).pathname;
     const data = ["--broker-port", "0", "--data-dir", `${folder}/data`];
-    const args = ["run", "--quiet", "-A", main, "broker", "--port", "0", ...data];
+    const args = ["run", "--quiet", "-A", main, "broker", "--broker-http", "--port", "0", ...data];
     await using program = Program.start(Deno.execPath(), args, { logFile: `${folder}/log` });
     const find = (log: string) => log.match(/^Kafka at (127\.0\.0\.1:\d+) \(embedded, data in /m)?.[1];
     const address = await program.printed(find, "the broker to listen", 20_000);
@@ -169,7 +172,16 @@ Deno.test("tailrace broker serves Kafka clients, health and metrics until SIGTER
     const second = await refused(["broker", "--port", "0", ...data], 1);
     assertStringIncludes(second, `${folder}/data`);
     const port = new URL(url!).port;
-    const taken = ["broker", "--port", port, "--broker-port", "0", "--data-dir", `${folder}/other`];
+    const taken = [
+      "broker",
+      "--broker-http",
+      "--port",
+      port,
+      "--broker-port",
+      "0",
+      "--data-dir",
+      `${folder}/other`,
+    ];
     assertStringIncludes(
       await refused(taken, 1),
       `Cannot listen on 127.0.0.1:${port}: another program listens`,
@@ -180,10 +192,10 @@ Deno.test("tailrace broker serves Kafka clients, health and metrics until SIGTER
   }
 });
 
-Deno.test("tailrace broker --no-broker-http listens for Kafka clients alone", async () => {
+Deno.test("tailrace broker listens for Kafka clients alone", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const child = startCli(["broker", "--no-broker-http", "--broker-port", "0", "--data-dir", folder]);
+    const child = startCli(["broker", "--broker-port", "0", "--data-dir", folder]);
     const reader = child.stdout.getReader();
     assertMatch(new TextDecoder().decode((await reader.read()).value), /^Kafka at 127\.0\.0\.1:\d+ /);
     child.kill("SIGTERM");
@@ -205,7 +217,7 @@ Deno.test("tailrace broker says in one line what is wrong with its port, its use
     await Deno.writeTextFile(`${folder}/other.pem`, other.key);
     const start = (
       ...args: string[]
-    ) => ["broker", "--no-broker-http", "--data-dir", `${folder}/data`, ...args];
+    ) => ["broker", "--data-dir", `${folder}/data`, ...args];
     const tls = (cert: string, key: string) =>
       start("--broker-tls-cert-file", `${folder}/${cert}`, "--broker-tls-key-file", `${folder}/${key}`);
     const port = String(taken.addr.port);
