@@ -91,6 +91,7 @@ export class Store implements AsyncDisposable {
     const lock = await lockFolder(dataDir);
     let db: DatabaseSync | undefined;
     try {
+      if (options.sync === "full") syncFiles(dataDir);
       db = new DatabaseSync(`${dataDir}/broker.db`, { timeout: 0 });
       prepareDatabase(db, options.sync);
       return new Store(db, dataDir, lock, options.logger);
@@ -244,6 +245,19 @@ async function lockFolder(dataDir: string): Promise<Deno.FsFile> {
   if (await file.tryLock(true)) return file;
   file.close();
   throw new Error(`Cannot use data folder ${dataDir} as another broker is running on it`);
+}
+
+/** A killed broker may have written a commit and not have reached its fsync. SQLite takes that commit for done, and so will
+ * whoever is answered from now on ("this batch was here already"): so it is put on the disk first. */
+function syncFiles(dataDir: string): void {
+  for (const name of ["broker.db-wal", "broker.db"]) {
+    try {
+      using file = Deno.openSync(`${dataDir}/${name}`);
+      file.syncDataSync();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
 }
 
 function prepareDatabase(db: DatabaseSync, sync: "full" | "normal"): void {
