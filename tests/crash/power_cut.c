@@ -3,8 +3,9 @@
  * not synced by then, as a power cut does.
  *
  * POWER_CUT_DIR is the folder, POWER_CUT_JOURNAL the file to write to. A record is a header (below) and `length` bytes:
- * what was written, or the name of the file. An entry follows the call it tells of, so a sync in the journal has
- * happened. Left out: mmap, aio, vectored writes and duplicated descriptors, none of which SQLite's log uses. */
+ * what was written, or the name of the file. A sync is told after it has happened, all else before: a process that is
+ * killed in between leaves a write in the journal that nobody has relied on, never one on the disk that the journal
+ * does not know. Left out: mmap, aio, vectored writes and duplicated descriptors, none of which SQLite's log uses. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -122,9 +123,9 @@ int close(int fd) {
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
   if (!file_of(fd)) return REAL(pwrite64)(fd, bytes, length, offset);
   pthread_mutex_lock(&lock);
+  record(OP_WRITE, files[fd], offset, bytes, length);
   ssize_t written = REAL(pwrite64)(fd, bytes, length, offset);
   int saved = errno;
-  if (written > 0) record(OP_WRITE, files[fd], offset, bytes, written);
   pthread_mutex_unlock(&lock);
   errno = saved;
   return written;
@@ -140,29 +141,22 @@ ssize_t write(int fd, const void *bytes, size_t length) {
   if (!file_of(fd)) return real_write(fd, bytes, length);
   pthread_mutex_lock(&lock);
   off_t offset = lseek(fd, 0, fcntl(fd, F_GETFL) & O_APPEND ? SEEK_END : SEEK_CUR);
+  record(OP_WRITE, files[fd], offset, bytes, length);
   ssize_t written = real_write(fd, bytes, length);
   int saved = errno;
-  if (written > 0) record(OP_WRITE, files[fd], offset, bytes, written);
   pthread_mutex_unlock(&lock);
   errno = saved;
   return written;
 }
 
-#define TOLD(result, op, file, offset)                              \
-  do {                                                              \
-    if ((result) == 0 && (file)) {                                  \
-      int saved = errno;                                            \
-      record(op, file, offset, NULL, 0);                            \
-      errno = saved;                                                \
-    }                                                               \
-  } while (0)
-
 #define TRUNCATE(symbol, type)                                      \
   int symbol(int fd, type size) {                                   \
     pthread_mutex_lock(&lock);                                      \
+    if (file_of(fd)) record(OP_TRUNCATE, file_of(fd), size, NULL, 0); \
     int result = REAL(symbol)(fd, size);                            \
-    TOLD(result, OP_TRUNCATE, file_of(fd), size);                   \
+    int saved = errno;                                              \
     pthread_mutex_unlock(&lock);                                    \
+    errno = saved;                                                  \
     return result;                                                  \
   }
 TRUNCATE(ftruncate, off_t)
@@ -172,8 +166,10 @@ TRUNCATE(ftruncate64, off64_t)
   int symbol(int fd) {                                              \
     pthread_mutex_lock(&lock);                                      \
     int result = REAL(symbol)(fd);                                  \
-    TOLD(result, OP_SYNC, file_of(fd), 0);                          \
+    int saved = errno;                                              \
+    if (result == 0 && file_of(fd)) record(OP_SYNC, file_of(fd), 0, NULL, 0); \
     pthread_mutex_unlock(&lock);                                    \
+    errno = saved;                                                  \
     return result;                                                  \
   }
 SYNC(fsync)
@@ -186,9 +182,9 @@ static void named(uint32_t op, const char *path) {
 
 int unlink(const char *path) {
   pthread_mutex_lock(&lock);
+  named(OP_UNLINK, path);
   int result = REAL(unlink)(path);
   int saved = errno;
-  if (result == 0) named(OP_UNLINK, path);
   pthread_mutex_unlock(&lock);
   errno = saved;
   return result;
@@ -196,10 +192,10 @@ int unlink(const char *path) {
 
 int rename(const char *from, const char *to) {
   pthread_mutex_lock(&lock);
+  named(OP_RENAME_FROM, from);
+  named(OP_RENAME_TO, to);
   int result = REAL(rename)(from, to);
   int saved = errno;
-  if (result == 0) named(OP_RENAME_FROM, from);
-  if (result == 0) named(OP_RENAME_TO, to);
   pthread_mutex_unlock(&lock);
   errno = saved;
   return result;

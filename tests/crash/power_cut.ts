@@ -50,7 +50,7 @@ export function watched(dataDir: string, journal: string): Record<string, string
   return { LD_PRELOAD: library, POWER_CUT_DIR: dataDir, POWER_CUT_JOURNAL: journal };
 }
 
-/** Replays a journal; moments are asked for in ascending order. */
+/** Replays a journal, and takes half an entry off its end; moments are asked for in ascending order. */
 export class Disk {
   readonly #operations: readonly Operation[];
   readonly #random: Random;
@@ -63,7 +63,9 @@ export class Disk {
 
   /** @param base what the folder held when the journal began */
   constructor(journal: string, base: ReadonlyMap<string, Uint8Array>, random: Random) {
-    this.#operations = readJournal(journal);
+    const { operations, bytes } = readJournal(journal);
+    this.#operations = operations;
+    Deno.truncateSync(journal, bytes); // the next process goes on behind the last whole entry
     this.#random = random;
     for (const [name, bytes] of base) {
       this.#files.set(name, { synced: bytes.slice(), size: bytes.length, pending: [] });
@@ -177,11 +179,13 @@ function room(file: DiskFile, size: number): void {
   file.synced = grown;
 }
 
-function readJournal(journal: string): Operation[] {
+/** What a journal holds, and the bytes of its whole entries. */
+function readJournal(journal: string): { operations: Operation[]; bytes: number } {
   const bytes = Deno.readFileSync(journal);
   const view = new DataView(bytes.buffer);
   const operations: Operation[] = [];
-  for (let at = 0; at + headerBytes <= bytes.length;) {
+  let at = 0;
+  while (at + headerBytes <= bytes.length) {
     const length = Number(view.getBigUint64(at + 24, true));
     const data = bytes.subarray(at + headerBytes, at + headerBytes + length);
     if (data.length < length) break; // the process died in the middle of an entry
@@ -194,7 +198,7 @@ function readJournal(journal: string): Operation[] {
     });
     at += headerBytes + length;
   }
-  return operations;
+  return { operations, bytes: at };
 }
 
 function compile(library: string): void {
