@@ -24,6 +24,7 @@ export function addBrokerMetrics(registry: Registry): (snapshot: BrokerMetrics) 
   const logBytes = gauge("log_bytes", "Size of the stored records", "topic");
   const topics = gauge("topics", "Topics");
   const partitions = gauge("partitions", "Partitions of all topics");
+  const openTransactions = gauge("open_transactions", "Transactions that have begun and not ended");
   const groups = gauge("groups", "Consumer groups", "state");
   const commits = registry.add(
     new SnapshotHistogram("tailrace_broker_commit_duration_seconds", "Time of a commit to disk"),
@@ -40,6 +41,7 @@ export function addBrokerMetrics(registry: Registry): (snapshot: BrokerMetrics) 
     logBytes.replace(biggest(snapshot.topicBytes).map(({ topic, bytes }) => [{ topic }, bytes]));
     topics.set({}, snapshot.topics);
     partitions.set({}, snapshot.partitions);
+    openTransactions.set({}, snapshot.openTransactions);
     for (const { state, count } of snapshot.groups) groups.set({ state }, count);
     commits.latest = snapshot.commitSeconds;
   };

@@ -91,6 +91,7 @@ Deno.test("Metrics.broker() shows the embedded broker's numbers at each scrape, 
       topicBytes: scrape === 1 ? [{ topic: "gone", bytes: 1 }] : [{ topic: "a", bytes: 4096 }],
       topics: 3,
       partitions: 5,
+      openTransactions: 2,
       groups: [{ state: "Stable", count: 1 }],
     });
   });
@@ -110,6 +111,7 @@ Deno.test("Metrics.broker() shows the embedded broker's numbers at each scrape, 
     'tailrace_broker_authentications_total{mechanism="PLAIN",outcome="failure"} 4',
     'tailrace_broker_log_bytes{topic="a"} 4096',
     "tailrace_broker_partitions 5",
+    "tailrace_broker_open_transactions 2",
     'tailrace_broker_groups{state="Stable"} 1',
   ];
   for (const line of lines) assert(text.split("\n").includes(line), line);
@@ -134,6 +136,7 @@ Deno.test("Metrics.broker() gives the biggest topics a series of their own, and 
         commitSeconds: { buckets: [], sum: 0, count: 0 },
         topics: 150,
         partitions: 150,
+        openTransactions: 0,
         groups: [],
         logBytes: 1,
         topicBytes,

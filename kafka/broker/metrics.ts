@@ -23,6 +23,7 @@ export interface BrokerMetrics {
   readonly topicBytes: { topic: string; bytes: number }[];
   readonly topics: number;
   readonly partitions: number;
+  readonly openTransactions: number;
   /** Every state, those without groups too. */
   readonly groups: { state: string; count: number }[];
 }
@@ -31,7 +32,7 @@ const GROUP_STATES = ["Empty", "PreparingRebalance", "CompletingRebalance", "Sta
 
 /** Reads all of them now. */
 export function readMetrics(
-  { store, log, groups }: BrokerState,
+  { store, log, groups, transactions }: BrokerState,
   server: Server,
   doors: readonly Door[],
 ): BrokerMetrics {
@@ -53,6 +54,7 @@ export function readMetrics(
     topicBytes,
     topics: topics.length,
     partitions: topics.reduce((sum, { partitions }) => sum + partitions.length, 0),
+    openTransactions: transactions.ongoing,
     groups: GROUP_STATES.map((state) => ({ state, count: states.get(state) ?? 0 })),
   };
 }
