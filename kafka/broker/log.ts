@@ -3,8 +3,8 @@
  * A batch is one row, as it is sent out. Offsets are given inside the group commit, so their order is the order of
  * the commits; a batch can be read, and its producer is answered, only once it is on disk. The newest batches are
  * also held in memory (partition.ts). Topics live in topics.ts, deletion of old batches in retention.ts, look-ups by
- * time in timestamps.ts.
- * Left out: compaction and transactions. @module */
+ * time in timestamps.ts, transactions in transactions.ts, of which the log keeps only where they lie in a partition
+ * (transaction_index.ts); compaction.ts rewrites batches. @module */
 
 import { keepable } from "./batch_cache.ts";
 import type { Partition, PartitionBounds, StoredBatch } from "./partition.ts";

@@ -1,7 +1,7 @@
 /** The broker that the foreign clients of this folder are tried on: ours, as `tailrace broker` runs it.
  *
  * With TAILRACE_TEST_BOOTSTRAP=host:port they are tried on that one instead: a test that fails on a real Kafka too is
- * wrong itself. Left out: whatever a client does that needs APIs of later stages (its admin tools, transactions).
+ * wrong itself.
  * @module */
 import { Service } from "../service.ts";
 

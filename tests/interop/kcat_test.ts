@@ -1,7 +1,7 @@
 /** kcat (librdkafka) on the embedded broker: it makes topics, writes with every codec, reads, and shares a group.
  *
- * librdkafka is what most clients outside Java are built on, and kcat its command line. Left out: SASL and TLS (a later
- * stage of the broker). @module */
+ * librdkafka is what most clients outside Java are built on, and kcat its command line. SASL and
+ * TLS are in secured_broker_test.ts. @module */
 import { assert, assertEquals } from "@std/assert";
 import { createTopic } from "../clients.ts";
 import { eventually } from "../eventually.ts";
