@@ -10,31 +10,22 @@
  * @module */
 
 import type { MemberClaim } from "../group_messages.ts";
-import type { NewOffset } from "../offsets.ts";
 import { StorageError } from "../store.ts";
 import { errors } from "../wire/error_codes.ts";
 import { WireError, type WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import type { Api, BrokerState } from "./mod.ts";
+import {
+  failOffsets,
+  goodOffsets,
+  knownOffsets,
+  readOffsets,
+  type TopicOffsets,
+  writeOffsetErrors,
+} from "./offset_items.ts";
 
-/** Characters of a note beside an offset: offset.metadata.max.bytes of Kafka. */
-const maxMetadata = 4096;
 /** Partitions one request may name; the broker has fewer. */
 const maxItems = 20_000;
-
-interface Item {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly leaderEpoch: number;
-  readonly metadata: string;
-  error: number;
-}
-
-interface TopicItems {
-  readonly name: string;
-  readonly items: readonly Item[];
-}
 
 export const offsetCommit: Api = {
   key: 8,
@@ -43,12 +34,12 @@ export const offsetCommit: Api = {
   flexibleFrom: 8,
   async handle({ version, body, broker }, out) {
     const { groupId, claim, topics } = read(version, body);
-    await commit(broker, groupId, claim, topics.flatMap(({ items }) => items));
+    await commit(broker, groupId, claim, topics);
     write(version, out, topics);
   },
   fail({ version, body }, out, errorCode) {
     const { topics } = read(version, body);
-    for (const { items } of topics) for (const item of items) item.error = errorCode;
+    failOffsets(topics, errorCode);
     write(version, out, topics);
   },
 };
@@ -56,46 +47,29 @@ export const offsetCommit: Api = {
 function read(
   version: number,
   body: WireReader,
-): { groupId: string; claim: MemberClaim; topics: TopicItems[] } {
+): { groupId: string; claim: MemberClaim; topics: TopicOffsets[] } {
   const groupId = body.string();
   const generation = body.int32();
   const memberId = body.string();
   const instanceId = version >= 7 ? body.nullableString() : null;
   if (version <= 4) body.clampedInt64(); // retention_time_ms
-  let count = 0;
-  const topics = body.structs(() => {
-    const name = body.string();
-    const items = body.structs((): Item => ({
-      topic: name,
-      partition: body.int32(),
-      offset: body.int64(),
-      leaderEpoch: version >= 6 ? body.int32() : -1,
-      metadata: body.nullableString() ?? "",
-      error: errors.NONE,
-    }));
-    count += items.length;
-    if (count > maxItems) throw new WireError(`Cannot commit more than ${maxItems} offsets at once`);
-    return { name, items };
-  });
+  const topics = readOffsets(body, version >= 6);
+  const count = topics.reduce((sum, { items }) => sum + items.length, 0);
+  if (count > maxItems) throw new WireError(`Cannot commit more than ${maxItems} offsets at once`);
   body.tags();
   return { groupId, claim: { generation, memberId, instanceId }, topics };
 }
 
 /** Commits what can be committed and leaves each item with its error. */
-async function commit(broker: BrokerState, groupId: string, claim: MemberClaim, all: Item[]): Promise<void> {
-  const known: { item: Item; offset: NewOffset }[] = [];
-  for (const item of all) {
-    const topic = broker.log.partition(item.topic, item.partition)?.topic;
-    if (topic === undefined) item.error = errors.UNKNOWN_TOPIC_OR_PARTITION;
-    else known.push({ item, offset: { ...item, topic } });
-  }
+async function commit(
+  broker: BrokerState,
+  groupId: string,
+  claim: MemberClaim,
+  topics: readonly TopicOffsets[],
+): Promise<void> {
+  const known = knownOffsets(topics, broker);
   if (known.length === 0) return;
-  const refusal = errors[broker.groups.checkCommit(groupId, claim)];
-  for (const { item } of known) {
-    if (refusal !== errors.NONE) item.error = refusal;
-    else if (item.metadata.length > maxMetadata) item.error = errors.OFFSET_METADATA_TOO_LARGE;
-  }
-  const good = known.filter(({ item }) => item.error === errors.NONE);
+  const good = goodOffsets(known, errors[broker.groups.checkCommit(groupId, claim)]);
   if (good.length === 0) return;
   try {
     const taken = await broker.offsets.commit(groupId, good.map(({ offset }) => offset));
@@ -110,14 +84,7 @@ async function commit(broker: BrokerState, groupId: string, claim: MemberClaim, 
   }
 }
 
-function write(version: number, out: WireWriter, topics: readonly TopicItems[]): void {
+function write(version: number, out: WireWriter, topics: readonly TopicOffsets[]): void {
   if (version >= 3) out.int32(0); // throttle_time_ms
-  out.structs(topics, ({ name, items }) => {
-    out.string(name);
-    out.structs(items, ({ partition, error }) => {
-      out.int32(partition);
-      out.errorCode(error);
-    });
-  });
-  out.tags();
+  writeOffsetErrors(out, topics);
 }

@@ -9,36 +9,26 @@
  * @module */
 
 import type { MemberClaim } from "../group_messages.ts";
-import type { NewOffset } from "../offsets.ts";
 import type { TransactionClaim } from "../transactions.ts";
 import { type ErrorCode, errors } from "../wire/error_codes.ts";
 import type { WireReader } from "../wire/reader.ts";
 import type { WireWriter } from "../wire/writer.ts";
 import type { Api, BrokerState } from "./mod.ts";
+import {
+  failOffsets,
+  goodOffsets,
+  knownOffsets,
+  readOffsets,
+  type TopicOffsets,
+  writeOffsetErrors,
+} from "./offset_items.ts";
 import { coordinated, readProducer, toldTo } from "./transaction_requests.ts";
-
-/** Characters of a note beside an offset: offset.metadata.max.bytes of Kafka. */
-const MAX_METADATA = 4096;
-
-interface Item {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly leaderEpoch: number;
-  readonly metadata: string;
-  error: number;
-}
-
-interface TopicItems {
-  readonly name: string;
-  readonly items: readonly Item[];
-}
 
 interface OffsetsRequest {
   readonly claim: TransactionClaim;
   readonly groupId: string;
   readonly member: MemberClaim;
-  readonly topics: readonly TopicItems[];
+  readonly topics: readonly TopicOffsets[];
 }
 
 export const txnOffsetCommit: Api = {
@@ -53,7 +43,7 @@ export const txnOffsetCommit: Api = {
   },
   fail({ version, body }, out, errorCode) {
     const { topics } = read(version, body);
-    for (const { items } of topics) for (const item of items) item.error = errorCode;
+    failOffsets(topics, errorCode);
     write(out, topics);
   },
 };
@@ -65,37 +55,16 @@ function read(version: number, body: WireReader): OffsetsRequest {
   const member = version >= 3
     ? { generation: body.int32(), memberId: body.string(), instanceId: body.nullableString() }
     : { generation: -1, memberId: "", instanceId: null };
-  const topics = body.structs(() => {
-    const name = body.string();
-    const items = body.structs((): Item => ({
-      topic: name,
-      partition: body.int32(),
-      offset: body.int64(),
-      leaderEpoch: version >= 2 ? body.int32() : -1,
-      metadata: body.nullableString() ?? "",
-      error: errors.NONE,
-    }));
-    return { name, items };
-  });
+  const topics = readOffsets(body, version >= 2);
   body.tags();
   return { claim: { id, producer }, groupId, member, topics };
 }
 
 /** Hands over what can be held and leaves each item with its error. */
 async function hold({ claim, groupId, member, topics }: OffsetsRequest, broker: BrokerState): Promise<void> {
-  const known: { item: Item; offset: NewOffset }[] = [];
-  for (const item of topics.flatMap(({ items }) => items)) {
-    const topic = broker.log.partition(item.topic, item.partition)?.topic;
-    if (topic === undefined) item.error = errors.UNKNOWN_TOPIC_OR_PARTITION;
-    else known.push({ item, offset: { ...item, topic } });
-  }
+  const known = knownOffsets(topics, broker);
   if (known.length === 0) return;
-  const refusal = problem(claim, groupId, member, broker);
-  for (const { item } of known) {
-    if (refusal !== errors.NONE) item.error = refusal;
-    else if (item.metadata.length > MAX_METADATA) item.error = errors.OFFSET_METADATA_TOO_LARGE;
-  }
-  const good = known.filter(({ item }) => item.error === errors.NONE);
+  const good = goodOffsets(known, problem(claim, groupId, member, broker));
   if (good.length === 0) return;
   const held = await coordinated(
     broker.transactions.holdOffsets(claim, groupId, good.map(({ offset }) => offset)),
@@ -119,14 +88,7 @@ function problem(
   return errors[groups.checkCommit(groupId, member, true)];
 }
 
-function write(out: WireWriter, topics: readonly TopicItems[]): void {
+function write(out: WireWriter, topics: readonly TopicOffsets[]): void {
   out.int32(0); // throttle_time_ms
-  out.structs(topics, ({ name, items }) => {
-    out.string(name);
-    out.structs(items, ({ partition, error }) => {
-      out.int32(partition);
-      out.errorCode(error);
-    });
-  });
-  out.tags();
+  writeOffsetErrors(out, topics);
 }
