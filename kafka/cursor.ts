@@ -1,7 +1,7 @@
 /** Cursors: a viewer's place in a topic, as the text that goes out as SSE `id` and comes back as `Last-Event-ID`.
  *
  * `v1.<cluster>.<partition>:<offset>,…`: 8 hex digits of a hash of the cluster's id, then for every partition the last offset
- * that was delivered or passed over, −1 for none. Inside the program the same place is `Positions`: the next offset of each
+ * that was delivered or passed over, −1 for none; `.end` behind it says that a bounded read was through there. Inside the program the same place is `Positions`: the next offset of each
  * partition. Left out: ids that cover several topics.
  * @module */
 
@@ -13,7 +13,14 @@ export type StartAt =
   | { readonly kind: "latest" }
   | { readonly kind: "earliest" }
   | { readonly kind: "time"; readonly ms: number }
-  | { readonly kind: "id"; readonly text: string; readonly cluster: string; readonly positions: Positions };
+  | {
+    readonly kind: "id";
+    readonly text: string;
+    readonly cluster: string;
+    readonly positions: Positions;
+    /** It is the id of an `end`: who comes back with it as `Last-Event-ID` has had everything. */
+    readonly ended?: true;
+  };
 
 /** Longest cursor that is looked at; above 1,000 partitions with long offsets. */
 const maxCursorLength = 24 * 1024;
@@ -42,6 +49,11 @@ export function formatCursor(cluster: string, positions: Positions): string {
   return joinCursor(cluster, known.map((next, partition) => cursorPart(partition, next)));
 }
 
+/** The id of an `end` at a place. */
+export function endCursor(id: string): string {
+  return `${id}.end`;
+}
+
 /** Reads `latest`, `earliest`, `t.<ms>` or an id.
  * @throws {SyntaxError} that says what was found and what is wanted */
 export function parseCursor(text: string): StartAt {
@@ -53,14 +65,15 @@ export function parseCursor(text: string): StartAt {
   }
   const time = /^t\.(\d{1,15})$/.exec(text);
   if (time) return { kind: "time", ms: Number(time[1]) };
-  const id = /^v1\.([0-9a-f]{8})\.((?:\d+:(?:-1|\d+))(?:,\d+:(?:-1|\d+))*)$/.exec(text);
+  const id = /^v1\.([0-9a-f]{8})\.((?:\d+:(?:-1|\d+))(?:,\d+:(?:-1|\d+))*)(\.end)?$/.exec(text);
   if (!id) {
     const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
     throw new SyntaxError(
       `Cannot read cursor ${JSON.stringify(shown)}: latest, earliest, t.<ms> or an id is wanted`,
     );
   }
-  return { kind: "id", text, cluster: id[1]!, positions: readPositions(id[2]!) };
+  const place = { kind: "id", text, cluster: id[1]!, positions: readPositions(id[2]!) } as const;
+  return id[3] ? { ...place, ended: true } : place;
 }
 
 /** Partitions have to ascend; one that is missing below a named one has had nothing delivered. */

@@ -6,7 +6,9 @@
  * @module */
 import type { Logger } from "../logger.ts";
 import type { Metrics } from "../metrics.ts";
+import { withDeadline } from "../deadline.ts";
 import type { Kafka } from "./client.ts";
+import { KafkaError } from "./connection.ts";
 import { History } from "./history.ts";
 import { TopicHub } from "./topic_hub.ts";
 import { Turns } from "./turns.ts";
@@ -27,6 +29,7 @@ export interface HubOptions {
 const maxCatchingUp = 8;
 /** Topics without viewers that are read on; beyond, the one that was left first goes. */
 const maxLingering = 32;
+const existsMs = 1_000;
 
 /** All viewers. */
 export class Hub implements AsyncDisposable {
@@ -76,6 +79,22 @@ export class Hub implements AsyncDisposable {
     });
   }
 
+  /** Whether a topic exists; null when Kafka does not say within a second. */
+  async exists(topic: string): Promise<boolean | null> {
+    const { kafka } = this.#options;
+    try {
+      const { topics: [found] } = await withDeadline(
+        kafka.metadata([topic]),
+        existsMs,
+        () => new KafkaError("UNREACHABLE", "Kafka did not answer in time"),
+      );
+      return found?.error !== "UNKNOWN_TOPIC_OR_PARTITION";
+    } catch (error) {
+      if (error instanceof KafkaError) return null;
+      throw error;
+    }
+  }
+
   /** A topic was made: who waits for it is served at once. */
   topicCreated(topic: string): void {
     this.#topics.get(topic)?.wake();
@@ -87,7 +106,7 @@ export class Hub implements AsyncDisposable {
     for (const hub of this.#topics.values()) {
       for (const viewer of [...hub.viewers]) {
         viewer.tell("bye", { reason: "draining" });
-        viewer.options.sink.end();
+        viewer.options.sink.end("draining");
         viewer.close();
       }
     }

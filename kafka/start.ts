@@ -24,8 +24,11 @@ export interface Start {
   readonly gaps: readonly Gap[];
 }
 
-/** Where a stream is asked to begin. */
-export type Asked = Pick<FollowOptions<object>, "start" | "fallback" | "reset">;
+/** Where a stream is asked to begin and to end, and how. */
+export type Asked = Pick<
+  FollowOptions<object>,
+  "start" | "fallback" | "reset" | "until" | "speed" | "policy"
+>;
 type Outcome = Pick<Ready, "resume" | "reason"> & { positions: Positions; gaps?: readonly Gap[] };
 
 /** Holds a start against the log.

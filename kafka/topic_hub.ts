@@ -100,7 +100,7 @@ export class TopicHub implements AsyncDisposable {
   #start(viewer: Viewer, work: Promise<void>): void {
     const task = work.catch((error) => {
       this.#deps.log.error("viewer failed", { topic: this.#topic, error });
-      viewer.options.sink.end();
+      viewer.options.sink.end("failed");
       viewer.close();
     }).finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);

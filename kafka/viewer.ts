@@ -14,8 +14,19 @@ export interface Sink {
   ready(): boolean;
   write(chunk: Chunk): void;
   /** The server ends the stream. */
-  end(): void;
+  end(reason: EndReason): void;
 }
+
+/** Why the server ends a stream: a bounded read is through, the server is on its way down, the topic it was asked for turned out to be
+ * missing, or something failed here. */
+export type EndReason = "done" | "draining" | "unknown-topic" | "failed";
+
+/** Where a bounded read ends: at what is the end of the log when it begins, or at a time in ms since the epoch. */
+export type Until = { readonly kind: "latest" } | { readonly kind: "time"; readonly ms: number };
+
+/** What becomes of records that a viewer is behind with: all are shown, all but the newest are passed over, or of each key all but the
+ * newest are passed over. */
+export type Policy = "lossless" | "latest" | "latest-per-key";
 
 /** What a viewer asks for. */
 export interface FollowOptions<T extends object> {
@@ -26,6 +37,12 @@ export interface FollowOptions<T extends object> {
   readonly fallback?: StartAt;
   /** Told as a reset, with its reason: an id that could not even be read, a log that has become another one. */
   readonly reset?: { readonly requested: string; readonly reason: string };
+  /** Where the stream ends, with an event `end`; without it it goes on. */
+  readonly until?: Until;
+  /** Records are shown in the pace of their own timestamps, so many times as fast; without it as fast as the sink takes them. */
+  readonly speed?: number;
+  /** Default `lossless`. */
+  readonly policy?: Policy;
   /** Called when the start is known, and again when the log has become another one. */
   readonly onReady?: (ready: Ready) => void;
   /** Which records are shown. */

@@ -4,20 +4,25 @@
  * (shell.ts), and the socket (commands/serve.ts).
  * @module */
 import type { Hono } from "hono";
-import { type GeoDeps, geoRoutes } from "./geo.ts";
+import { type GeoDeps, geoRoutes, positionStream } from "./geo.ts";
 import type { AppEnv } from "./middleware.ts";
 import { type OperationsDeps, operationsRoutes } from "./operations.ts";
 import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
+import { StreamTable } from "./stream_table.ts";
 
 /** What all routes together need. */
 export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & PagesDeps;
+
+/** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
+const streams = new StreamTable([positionStream]);
 
 /** Makes the application; `fetch` of what it returns answers requests. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   return shell(deps, [
     operationsRoutes(deps),
     geoRoutes(deps),
+    streams.routes(deps),
     pagesRoutes(deps),
   ]);
 }

@@ -1,7 +1,7 @@
 /** Positions: posted over HTTP into a topic, and out of it live, over SSE and WebSocket, and as tracks.
  *
  * `POST /producer/{topic}` and `WS /consumer/{topic}` are the plain pair that trackers and maps know; `/geo/…` are the same
- * records with cursors. Any topic will do: records that are no positions are passed over and counted. Left out: the page
+ * records with cursors (`positionStream`, an entry of the table of streams). Any topic will do: records that are no positions are passed over and counted. Left out: the page
  * (routes/pages.ts), the fold of tracks (routes/tracks.ts).
  * @module */
 import { type Context, Hono } from "hono";
@@ -14,10 +14,10 @@ import { maxPositionsPerRequest, type NewPosition, newPosition, Position } from 
 import { PositionInput, positionRecord } from "../kafka/topics.ts";
 import type { Metrics } from "../metrics.ts";
 import type { AppEnv } from "./middleware.ts";
-import { sseResponse } from "./sse.ts";
-import { readKeys, readStart, type StreamDeps, topicOf } from "./streams.ts";
+import type { StreamRoute } from "./stream_table.ts";
+import { type StreamDeps, topicOf } from "./streams.ts";
 import { readSince, tracks } from "./tracks.ts";
-import { answerControl, closeCodes, jsonProtocol, jsonWire, socketResponse } from "./websocket.ts";
+import { closeCodes, socketResponse } from "./websocket.ts";
 import type { SocketSink } from "./websocket.ts";
 
 /** What the routes of this feature work with. */
@@ -47,6 +47,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Positions with their place in the log. */
 export const positionFeed = defineFeed<PositionEvent>("position", readPosition);
 
+/** `/geo/{topic}/events` and `/socket`, also with `bbox=`. */
+export const positionStream: StreamRoute<PositionEvent> = {
+  path: "/geo/:topic",
+  feed: positionFeed,
+  pick: (query) => readBox(query.get("bbox")),
+};
+
 /** Positions as `WS /consumer/{topic}` sends them. */
 const consumerFeed = defineFeed("position", (record, topic) => {
   const position = readPosition(record, topic);
@@ -64,21 +71,9 @@ export function geoRoutes(deps: GeoDeps): Hono<AppEnv> {
     .get("/ping", (c) => c.json({ ping: "pong!" }))
     .post("/producer/:topic", (c) => post(c, deps))
     .get("/consumer/:topic", (c) => consume(c, deps))
-    .get(
-      "/geo/:topic/events",
-      (c) => sseResponse(c, deps, { ...positions(c), asked: readStart(c, c.req.header("last-event-id")) }),
-    )
-    .get("/geo/:topic/socket", (c) =>
-      socketResponse(c, deps, {
-        ...positions(c),
-        asked: readStart(c),
-        wire: jsonWire,
-        protocol: jsonProtocol,
-        onMessage: answerControl,
-      }))
     .get("/geo/:topic/tracks", async (c) => {
       const since = readSince(c.req.query("since"));
-      const body = await tracks(deps.hub.history, topicOf(c), since, positionFeed);
+      const body = await tracks(deps.hub.history, topicOf(c.req.param("topic") ?? ""), since, positionFeed);
       return c.body(JSON.stringify(body), 200, {
         "content-type": "application/geo+json",
         "cache-control": "no-store",
@@ -88,7 +83,7 @@ export function geoRoutes(deps: GeoDeps): Hono<AppEnv> {
 
 /** Takes one position or an array of them; answers when Kafka has acknowledged. */
 async function post(c: Context<AppEnv>, { producer, metrics }: GeoDeps): Promise<Response> {
-  const topic = topicOf(c);
+  const topic = topicOf(c.req.param("topic") ?? "");
   const body = await readJson(c);
   const inputs = readPositions(body, (n) => metrics.posts(topic, "invalid", n));
   const began = performance.now(), now = Date.now();
@@ -176,7 +171,7 @@ function consume(c: Context, deps: GeoDeps): Response {
   const waiting: string[] = [];
   const echo = (socket: SocketSink, text: string) => socket.answer(JSON.stringify({ "Message: ": text }));
   return socketResponse(c, deps, {
-    topic: topicOf(c),
+    topic: topicOf(c.req.param("topic") ?? ""),
     feed: consumerFeed,
     asked: { start: { kind: "latest" } },
     wire: consumerWire,
@@ -198,19 +193,10 @@ function consume(c: Context, deps: GeoDeps): Response {
   });
 }
 
-function positions(c: Context) {
-  const byKey = readKeys(c), inBox = readBox(c.req.query("bbox"));
-  const pick = byKey || inBox
-    ? (position: PositionEvent, record: KafkaRecord) =>
-      (byKey?.(record) ?? true) && (inBox?.(position) ?? true)
-    : undefined;
-  return { topic: topicOf(c), feed: positionFeed, ...(pick && { pick }) };
-}
-
 /** Reads `west,south,east,north` in degrees; west > east crosses the antimeridian (RFC 7946, 5.2).
  * @throws {StreamError} 400 `invalid-bbox` */
-function readBox(text: string | undefined): ((position: PositionEvent) => boolean) | undefined {
-  if (text === undefined) return undefined;
+function readBox(text: string | null): ((position: PositionEvent) => boolean) | undefined {
+  if (text === null) return undefined;
   const numbers = text.split(",").map((part) => part.trim() === "" ? NaN : Number(part));
   const [west, south, east, north] = numbers as [number, number, number, number];
   const inRange = numbers.every((n, i) => Number.isFinite(n) && Math.abs(n) <= (i % 2 === 0 ? 180 : 90));

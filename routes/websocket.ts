@@ -11,7 +11,7 @@ import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
 import { defineWire, type Feed, type Picker, type Wire } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
-import type { Ready, Sink, Viewer } from "../kafka/viewer.ts";
+import type { EndReason, Ready, Sink, Viewer } from "../kafka/viewer.ts";
 import type { Asked } from "../kafka/start.ts";
 import { refusal, type StreamDeps } from "./streams.ts";
 
@@ -210,7 +210,7 @@ export class SocketSink implements Sink {
     this.#end(code, slug);
   }
 
-  end(): void {
+  end(_reason: EndReason): void {
     this.#end(closeCodes.draining, "draining");
   }
 

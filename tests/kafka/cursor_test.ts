@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { clusterHash, formatCursor, parseCursor, reaches } from "../../kafka/cursor.ts";
+import { clusterHash, endCursor, formatCursor, parseCursor, reaches } from "../../kafka/cursor.ts";
 import { Random } from "../random.ts";
 
 const cluster = "0a1b2c3d";
@@ -108,4 +108,15 @@ Deno.test("reaches() holds partitions that only one side knows against 0", () =>
   assert(reaches([5, 1], [4, 1]));
   assert(!reaches([5, 1], [4, 2]));
   assert(!reaches([5], [5, 1]));
+});
+
+Deno.test("parseCursor() knows the id of an end, which is a place like any other", () => {
+  const id = formatCursor("0a1b2c3d", [5, 0]);
+  assertEquals(parseCursor(endCursor(id)), {
+    kind: "id",
+    text: `${id}.end`,
+    cluster: "0a1b2c3d",
+    positions: [5, 0],
+    ended: true,
+  });
 });

@@ -1,19 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import type { Context } from "hono";
 import { StreamError } from "../../errors.ts";
 import type { Hub } from "../../kafka/hub.ts";
-import { Heartbeats, readKeys, readStart, refusal, topicOf } from "../../routes/streams.ts";
+import { Heartbeats, readAsked, readKeys, refusal, topicOf } from "../../routes/streams.ts";
 import { eventually } from "../eventually.ts";
 
-/** The part of a request's context that is read here. */
-function context(query = "", topic = "t"): Context {
-  const params = new URLSearchParams(query);
-  const req = {
-    query: (name: string) => params.get(name) ?? undefined,
-    queries: (name: string) => params.has(name) ? params.getAll(name) : undefined,
-    param: () => topic,
-  };
-  return { req } as unknown as Context;
+function query(text = ""): URLSearchParams {
+  return new URLSearchParams(text);
 }
 
 function refusedBy(work: () => unknown): [code: string, status: number] {
@@ -24,25 +16,25 @@ function refusedBy(work: () => unknown): [code: string, status: number] {
 const id = "v1.0a1b2c3d.0:4";
 const idStart = { kind: "id", text: id, cluster: "0a1b2c3d", positions: [5] } as const;
 
-Deno.test("readStart() begins at the end unless a cursor says otherwise", () => {
-  assertEquals(readStart(context()), { start: { kind: "latest" }, fallback: { kind: "latest" } });
-  assertEquals(readStart(context("cursor=earliest")).start, { kind: "earliest" });
-  assertEquals(readStart(context("cursor=t.5")).start, { kind: "time", ms: 5 });
-  assertEquals(readStart(context(`cursor=${id}`)).start, idStart);
+Deno.test("readAsked() begins at the end unless a cursor says otherwise", () => {
+  assertEquals(readAsked(query()), { start: { kind: "latest" }, fallback: { kind: "latest" } });
+  assertEquals(readAsked(query("cursor=earliest")).start, { kind: "earliest" });
+  assertEquals(readAsked(query("cursor=t.5")).start, { kind: "time", ms: 5 });
+  assertEquals(readAsked(query(`cursor=${id}`)).start, idStart);
 });
 
-Deno.test("readStart() lets Last-Event-ID win, with the cursor to fall back to", () => {
-  assertEquals(readStart(context("cursor=earliest"), id), { start: idStart, fallback: { kind: "earliest" } });
+Deno.test("readAsked() lets Last-Event-ID win, with the cursor to fall back to", () => {
+  assertEquals(readAsked(query("cursor=earliest"), id), { start: idStart, fallback: { kind: "earliest" } });
   assertEquals(
-    readStart(context("cursor=earliest"), "").start,
+    readAsked(query("cursor=earliest"), "").start,
     { kind: "earliest" },
     "a browser that has none yet",
   );
 });
 
-Deno.test("readStart() never refuses a Last-Event-ID", () => {
+Deno.test("readAsked() never refuses a Last-Event-ID", () => {
   for (const text of ["nonsense", "latest", "t.5", "v1.x", "x".repeat(100_000)]) {
-    assertEquals(readStart(context("cursor=t.7"), text), {
+    assertEquals(readAsked(query("cursor=t.7"), text), {
       start: { kind: "time", ms: 7 },
       fallback: { kind: "time", ms: 7 },
       reset: { requested: text.slice(0, 200), reason: "malformed" },
@@ -50,25 +42,41 @@ Deno.test("readStart() never refuses a Last-Event-ID", () => {
   }
 });
 
-Deno.test("readStart() refuses wrong cursors and what this version does not know", () => {
-  assertEquals(refusedBy(() => readStart(context("cursor=nonsense"))), ["invalid-cursor", 400]);
-  assertEquals(refusedBy(() => readStart(context("cursor=nonsense"), id)), ["invalid-cursor", 400]);
-  for (const query of ["until=latest", "speed=1", "policy=latest", "policy=latest-per-key", "policy="]) {
-    assertEquals(refusedBy(() => readStart(context(query))), ["unsupported-parameter", 400]);
+Deno.test("readAsked() refuses wrong cursors, ends, speeds and policies", () => {
+  assertEquals(refusedBy(() => readAsked(query("cursor=nonsense"))), ["invalid-cursor", 400]);
+  assertEquals(refusedBy(() => readAsked(query("cursor=nonsense"), id)), ["invalid-cursor", 400]);
+  const wrong = {
+    "invalid-until": ["until=", "until=earliest", "until=t.", "until=1"],
+    "invalid-speed": ["speed=", "speed=0", "speed=-1", "speed=1001", "speed=fast", "speed=NaN"],
+    "invalid-policy": ["policy=", "policy=newest"],
+  };
+  for (const [code, texts] of Object.entries(wrong)) {
+    for (const text of texts) assertEquals(refusedBy(() => readAsked(query(text))), [code, 400], text);
   }
-  readStart(context("policy=lossless"));
+});
+
+Deno.test("readAsked() reads where a stream ends, its pace and its policy", () => {
+  const latest = { start: { kind: "latest" }, fallback: { kind: "latest" } } as const;
+  assertEquals(readAsked(query("until=latest")), { ...latest, until: { kind: "latest" } });
+  assertEquals(readAsked(query("until=t.7&speed=2.5")), {
+    ...latest,
+    until: { kind: "time", ms: 7 },
+    speed: 2.5,
+  });
+  assertEquals(readAsked(query("policy=latest-per-key")), { ...latest, policy: "latest-per-key" });
+  assertEquals(readAsked(query("policy=lossless")), latest);
 });
 
 Deno.test("topicOf() takes names that Kafka takes", () => {
-  assertEquals(topicOf(context("", "geo.positions-1_a")), "geo.positions-1_a");
+  assertEquals(topicOf("geo.positions-1_a"), "geo.positions-1_a");
   for (const name of ["", ".", "..", "a b", "größe", "x".repeat(250)]) {
-    assertEquals(refusedBy(() => topicOf(context("", name))), ["invalid-topic", 400]);
+    assertEquals(refusedBy(() => topicOf(name)), ["invalid-topic", 400]);
   }
 });
 
 Deno.test("readKeys() lets records with one of the keys through, and none without a key", () => {
-  assertEquals(readKeys(context()), undefined);
-  const pick = readKeys(context("key=a&key=gr%C3%B6%C3%9Fe"))!;
+  assertEquals(readKeys(query()), undefined);
+  const pick = readKeys(query("key=a&key=gr%C3%B6%C3%9Fe"))!;
   const picks = (key: string | null) =>
     pick({
       partition: 0,
@@ -79,7 +87,7 @@ Deno.test("readKeys() lets records with one of the keys through, and none withou
       key: key === null ? null : new TextEncoder().encode(key),
     });
   assertEquals(["a", "größe", "b", "", null].map(picks), [true, true, false, false, false]);
-  const empty = readKeys(context("key="))!;
+  const empty = readKeys(query("key="))!;
   assertEquals(
     empty({ partition: 0, offset: 0, timestamp: 0, value: null, headers: {}, key: new Uint8Array() }),
     true,

@@ -89,7 +89,7 @@ Deno.test("wrong cursors, names and parameters are refused before the upgrade", 
     ["/geo/t/socket?cursor=nonsense", "invalid-cursor"],
     ["/geo/a%20b/socket", "invalid-topic"],
     ["/consumer/a%20b", "invalid-topic"],
-    ["/geo/t/socket?speed=2", "unsupported-parameter"],
+    ["/geo/t/socket?speed=0", "invalid-speed"],
     ["/geo/t/socket?bbox=1,2,3", "invalid-bbox"],
   ] as const;
   for (const [path, code] of wrong) {

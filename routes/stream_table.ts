@@ -1,0 +1,115 @@
+/** The table of streams: each is one entry, which makes its SSE route, its WebSocket route, and its place among the streams that one
+ * connection may carry.
+ *
+ * Left out: what the entries show (their features), how events reach a client (sse.ts, websocket.ts).
+ * @module */
+import { type Context, Hono } from "hono";
+import { StreamError } from "../errors.ts";
+import type { Feed, Picker } from "../kafka/feed.ts";
+import type { KafkaRecord } from "../kafka/fetch_response.ts";
+import type { Asked } from "../kafka/start.ts";
+import type { AppEnv } from "./middleware.ts";
+import { sseResponse } from "./sse.ts";
+import { readAsked, readKeys, type StreamDeps, topicOf } from "./streams.ts";
+import { answerControl, jsonProtocol, jsonWire, socketResponse } from "./websocket.ts";
+
+/** One kind of stream. */
+export interface StreamRoute<T extends object> {
+  /** `/events` and `/socket` come below it; `:topic` names the topic. */
+  readonly path: `/${string}`;
+  readonly feed: Feed<T>;
+  /** Whether a topic that does not exist is a 404; otherwise it is waited for. */
+  readonly topicMustExist?: boolean;
+  /** Reads which records a query asks for, besides `key=`.
+   * @throws {StreamError} 400 for a value that cannot be used */
+  readonly pick?: (query: URLSearchParams) => Picker<T> | undefined;
+}
+
+/** A stream as a request asks for it. */
+export interface AskedStream<T extends object = object> {
+  readonly topic: string;
+  readonly feed: Feed<T>;
+  readonly asked: Asked;
+  readonly pick?: Picker<T>;
+  readonly topicMustExist: boolean;
+}
+
+/** All streams there are. */
+export class StreamTable {
+  readonly #entries: readonly { readonly route: StreamRoute<object>; readonly pattern: URLPattern }[];
+
+  // deno-lint-ignore no-explicit-any
+  constructor(routes: readonly StreamRoute<any>[]) {
+    this.#entries = routes.map((route) => ({
+      route,
+      pattern: new URLPattern({ pathname: `${route.path}/(events|socket)` }),
+    }));
+  }
+
+  /** Reads a stream from its address, such as `/geo/geostream/events?key=bike`.
+   * @param lastEventId as in `readAsked`
+   * @throws {StreamError} 400 `unknown-stream`, and what `readAsked` and the stream's own filter refuse */
+  read(address: string, lastEventId?: string): AskedStream {
+    const url = URL.parse(address, "http://stream");
+    for (const { route, pattern } of url?.host === "stream" ? this.#entries : []) {
+      const found = pattern.exec({ pathname: url!.pathname });
+      if (!found) continue;
+      const topic = topicOf(found.pathname.groups["topic"] ?? "");
+      return readStream(route, topic, url!.searchParams, lastEventId);
+    }
+    throw new StreamError(
+      "unknown-stream",
+      400,
+      `Cannot find a stream at ${address.slice(0, 200)}: a path such as ${
+        this.#entries[0]?.route.path
+      }/events is wanted`,
+    );
+  }
+
+  /** The routes `…/events` and `…/socket` of every stream. */
+  routes(deps: StreamDeps): Hono<AppEnv> {
+    const app = new Hono<AppEnv>();
+    for (const { route } of this.#entries) {
+      const read = (c: Context, lastEventId?: string) =>
+        readStream(
+          route,
+          topicOf(c.req.param("topic") ?? ""),
+          new URL(c.req.url).searchParams,
+          lastEventId,
+        );
+      app.get(`${route.path}/events`, (c) => sseResponse(c, deps, read(c, c.req.header("last-event-id"))));
+      app.get(`${route.path}/socket`, (c) =>
+        socketResponse(c, deps, {
+          ...read(c),
+          wire: jsonWire,
+          protocol: jsonProtocol,
+          onMessage: answerControl,
+        }));
+    }
+    return app;
+  }
+}
+
+function readStream<T extends object>(
+  route: StreamRoute<T>,
+  topic: string,
+  query: URLSearchParams,
+  lastEventId?: string,
+): AskedStream<T> {
+  const pick = both(readKeys(query), route.pick?.(query));
+  return {
+    topic,
+    feed: route.feed,
+    asked: readAsked(query, lastEventId),
+    ...(pick && { pick }),
+    topicMustExist: route.topicMustExist ?? false,
+  };
+}
+
+function both<T extends object>(
+  byKey: ((record: KafkaRecord) => boolean) | undefined,
+  byData: Picker<T> | undefined,
+): Picker<T> | undefined {
+  if (!byKey) return byData;
+  return (data, record) => byKey(record) && (byData?.(data, record) ?? true);
+}
