@@ -4,7 +4,6 @@
  * @module */
 import { KafkaError } from "./connection.ts";
 import { formatCursor, type Positions } from "./cursor.ts";
-import { SharedRecord } from "./feed.ts";
 import { type History, OutsideLog, type Page, Unreadable } from "./history.ts";
 import { chunkOf, type Gap, isFull } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
@@ -92,7 +91,7 @@ function skip(viewer: Viewer, { partition, from, to, reason }: Hole, cluster: st
 }
 
 /** Merges the pages by time, each in its own order, into writes; stops when the connection takes no more. */
-function writeRecords(viewer: Viewer, places: Place[], log: { topic: string; cluster: string }): number {
+function writeRecords(viewer: Viewer, places: Place[], log: { cluster: string }): number {
   const { sink, feed, pick } = viewer.options;
   let written = 0;
   while (places.length > 0 && sink.ready() && !viewer.isClosed) {
@@ -101,9 +100,9 @@ function writeRecords(viewer: Viewer, places: Place[], log: { topic: string; clu
     while (!isFull(sink.wire, texts.length, length)) {
       const place = earliest(viewer, places);
       if (!place) break;
-      const record = place.page.records[place.index++]!;
-      viewer.positions[place.partition] = record.offset + 1;
-      const shown = new SharedRecord(log.topic, record, null).picked(feed, pick);
+      const shared = place.page.shared[place.index++]!;
+      viewer.positions[place.partition] = shared.record.offset + 1;
+      const shown = shared.picked(feed, pick);
       if (!shown) continue;
       const text = sink.wire.event(feed.name, shown.json, formatCursor(log.cluster, viewer.positions));
       if (text === null) continue;

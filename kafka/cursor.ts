@@ -8,6 +8,9 @@
 /** The next offset to read, by partition. */
 export type Positions = readonly number[];
 
+/** In the place of a next offset: the partition's leader has not said yet where it is. In an id it is −1, nothing delivered. */
+export const unknownOffset = -1;
+
 /** Where a viewer asks to begin; times in ms since the epoch. */
 export type StartAt =
   | { readonly kind: "latest" }
@@ -35,7 +38,7 @@ export function clusterHash(clusterId: string): string {
 
 /** One partition's part of an id; `next` is the next offset to read. */
 export function cursorPart(partition: number, next: number): string {
-  return `${partition}:${next - 1}`;
+  return `${partition}:${Math.max(next, 0) - 1}`;
 }
 
 /** An id of its parts, one for each partition, ascending. */

@@ -12,6 +12,7 @@ import {
   latestOffset,
   type PartitionLeader,
 } from "./connection.ts";
+import { SharedRecord } from "./feed.ts";
 import type { KafkaRecord } from "./fetch_response.ts";
 import type { Positions } from "./cursor.ts";
 import { Turns } from "./turns.ts";
@@ -21,6 +22,8 @@ export interface Page {
   readonly from: number;
   readonly next: number;
   readonly records: readonly KafkaRecord[];
+  /** The same records, with what feeds have made of them, for all who read the page. */
+  readonly shared: readonly SharedRecord[];
   /** Where the partition ended when the page was read. */
   readonly end: number;
 }
@@ -182,10 +185,10 @@ export class History implements AsyncDisposable {
       throw new KafkaError(error ?? "UNKNOWN", `Cannot read ${topic}/${partition}: Kafka answered ${error}`);
     }
     const [hole] = fetched.unreadable;
-    if (!hole) return { from: offset, next: fetched.next, records: fetched.records, end: fetched.end };
+    if (!hole) return makePage(topic, offset, fetched.next, fetched.records, fetched.end);
     const records = fetched.records.filter((record) => record.offset < hole.from);
     if (records.length === 0) throw new Unreadable(hole.to + 1, hole.cause);
-    return { from: offset, next: hole.from, records, end: fetched.end };
+    return makePage(topic, offset, hole.from, records, fetched.end);
   }
 
   #keep(place: string, page: Page): void {
@@ -196,6 +199,16 @@ export class History implements AsyncDisposable {
     this.#cachedBytes += bytes;
     while (this.#cachedBytes > maxCachedBytes) this.#cachedBytes -= this.#pages.shift()!.bytes;
   }
+}
+
+function makePage(
+  topic: string,
+  from: number,
+  next: number,
+  records: readonly KafkaRecord[],
+  end: number,
+): Page {
+  return { from, next, records, shared: records.map((record) => new SharedRecord(topic, record, null)), end };
 }
 
 function noLeader(topic: string, partition: number): KafkaError {

@@ -115,6 +115,16 @@ export class Viewer {
     if (text !== null) this.options.sink.write(chunkOf(text));
   }
 
+  /** Goes to another place; a new `ready` says which. */
+  seek(_start: StartAt): void {
+    throw new Error("not made yet");
+  }
+
+  /** Changes the pace; null: as fast as the sink takes records. */
+  setSpeed(_speed: number | null): void {
+    throw new Error("not made yet");
+  }
+
   /** Where the viewer is. */
   setPositions(positions: Positions): void {
     this.positions = [...positions];
