@@ -43,6 +43,8 @@ export interface FollowOptions<T extends object> {
   readonly speed?: number;
   /** Default `lossless`. */
   readonly policy?: Policy;
+  /** A topic that is missing, at the start or later, ends the stream: `Sink.end("unknown-topic")`. Otherwise it is waited for. */
+  readonly topicMustExist?: boolean;
   /** Called when the start is known, and again when the log has become another one. */
   readonly onReady?: (ready: Ready) => void;
   /** Which records are shown. */
