@@ -11,6 +11,8 @@ export interface Feed<T extends object> {
   readonly slot: number;
   /** The data of a record, or null when it is not for this feed (then it is passed over). Never throws. */
   decode(record: KafkaRecord, topic: string): T | null;
+  /** The data as JSON: an object, on one line. */
+  encode(data: T): string;
 }
 
 /** How events are written. */
@@ -40,8 +42,9 @@ let feeds = 0, wires = 0;
 export function defineFeed<T extends object>(
   name: string,
   decode: (record: KafkaRecord, topic: string) => T | null,
+  encode: (data: T) => string = JSON.stringify,
 ): Feed<T> {
-  return { name, slot: feeds++, decode };
+  return { name, slot: feeds++, decode, encode };
 }
 
 /** Makes a wire; once, at module level. */
@@ -69,7 +72,7 @@ export class SharedRecord {
     let shown = this.#shown[feed.slot];
     if (shown === undefined) {
       const data = feed.decode(this.record, this.topic);
-      shown = data && { data, json: JSON.stringify(data) };
+      shown = data && { data, json: feed.encode(data as T) };
       if (!shown) this.onPassedOver();
       this.#shown[feed.slot] = shown;
     }

@@ -10,12 +10,13 @@ import { type OperationsDeps, operationsRoutes } from "./operations.ts";
 import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
 import { StreamTable } from "./stream_table.ts";
+import { topicStream } from "./topics.ts";
 
 /** What all routes together need. */
 export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & PagesDeps;
 
 /** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
-const streams = new StreamTable([positionStream]);
+const streams = new StreamTable([positionStream, topicStream]);
 
 /** Makes the application; `fetch` of what it returns answers requests. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
