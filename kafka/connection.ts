@@ -240,6 +240,20 @@ export class KafkaConnection implements AsyncDisposable {
     return errorName(answer.topicErrors[0].errorCode);
   }
 
+  /** Asks a node for what only the caller can read, by a request in the library's form.
+   * @param node its id, or null for any that is open; @param definition default: the library's own of that name
+   * @returns the answer as it was decoded, errors inside it included
+   * @throws {KafkaError} when there is no answer, or the node does not know the request */
+  async ask(
+    node: number | null,
+    api: string,
+    args: unknown,
+    { timeoutMs, definition = requests[api] }: { timeoutMs: number; definition?: unknown },
+  ): Promise<Untyped> {
+    const open = node === null ? await this.#nodes.any() : await this.#nodes.get(node);
+    return await this.#call(open, api, args, timeoutMs, definition);
+  }
+
   /** Cuts the sockets; what waits for an answer fails at once. The next request connects anew. */
   reset(): Promise<void> {
     return this.#nodes.reset();
@@ -249,8 +263,14 @@ export class KafkaConnection implements AsyncDisposable {
     return this.#nodes.close();
   }
 
-  async #call(node: Untyped, api: string, args: unknown, timeoutMs = requestTimeoutMs): Promise<Untyped> {
-    const protocol = node.lookupRequest(apiKeys[api], requests[api])(args);
+  async #call(
+    node: Untyped,
+    api: string,
+    args: unknown,
+    timeoutMs = requestTimeoutMs,
+    definition: unknown = requests[api],
+  ): Promise<Untyped> {
+    const protocol = node.lookupRequest(apiKeys[api], definition)(args);
     protocol.response = { decode: protocol.response.decode, parse: (answer: unknown) => answer };
     return await this.#send(node, protocol, timeoutMs);
   }
