@@ -17,10 +17,11 @@ export type Requirement =
   | "go"
   | "chromium"
   | "kcat"
+  | "curl"
   | "cc"
   | PythonClient;
 /** The Python libraries, as pip calls them. */
-export type PythonClient = "kafka-python" | "confluent-kafka" | "aiokafka";
+export type PythonClient = "kafka-python" | "confluent-kafka" | "aiokafka" | "requests-sse" | "websockets";
 
 /** Whether tests that need it are ignored, and why (null when they are not). */
 export interface Availability {
@@ -92,9 +93,12 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   chromium: () => chromiumPath() === null ? "no chromium on the PATH, and CHROMIUM_PATH is not set" : null,
   cc: () => onPath("cc") === null ? "no C compiler: cc is not on the PATH" : null,
   kcat: () => onPath("kcat") === null ? "kcat is not on the PATH" : null,
+  curl: () => onPath("curl") === null ? "curl is not on the PATH" : null,
   "kafka-python": () => pythonClient("kafka-python", "kafka"),
   "confluent-kafka": () => pythonClient("confluent-kafka", "confluent_kafka"),
   aiokafka: () => pythonClient("aiokafka", "aiokafka"),
+  "requests-sse": () => pythonClient("requests-sse", "requests_sse"),
+  websockets: () => pythonClient("websockets", "websockets"),
 };
 
 function pythonClient(name: PythonClient, module: string): string | null {

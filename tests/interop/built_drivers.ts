@@ -1,4 +1,4 @@
-/** The drivers that have to be compiled: franz-go's and the Java client's.
+/** The clients that have to be compiled: the drivers of franz-go and the Java client, and go-sse.
  *
  * What was built is kept in the tests' cache under a name that holds a digest of the sources (and of what they are built
  * with), so a change builds anew and nothing else does. Left out: removing what old sources gave. @module */
@@ -14,15 +14,12 @@ const buildMs = 300_000;
 
 /** franz-go's driver, built by Go when it is not in the cache. */
 export async function franzDriver(): Promise<DriverCommand> {
-  const sources = `${folder}franz`;
-  const program = await built("franz", sources, "go", async (made) => {
-    await run(testGo(), {
-      args: ["build", "-C", sources, "-trimpath", "-o", made, "."],
-      env: { GOTOOLCHAIN: "auto", GOFLAGS: "-buildvcs=false" },
-      timeoutMs: buildMs,
-    });
-  });
-  return { program, args: [] };
+  return { program: await builtByGo("franz", `${folder}franz`), args: [] };
+}
+
+/** Path of go-sse's client of streams, built by Go when it is not in the cache. */
+export function goStreamClient(): Promise<string> {
+  return builtByGo("gosse", new URL("./stream_clients/gosse", import.meta.url).pathname);
 }
 
 /** The Java client's driver, compiled by javac when it is not in the cache. */
@@ -36,6 +33,16 @@ export async function javaDriver(): Promise<DriverCommand> {
     });
   });
   return { program: "java", args: javaArguments("256m", "warn", "Driver", [], classes) };
+}
+
+function builtByGo(name: string, sources: string): Promise<string> {
+  return built(name, sources, "go", async (made) => {
+    await run(testGo(), {
+      args: ["build", "-C", sources, "-trimpath", "-o", made, "."],
+      env: { GOTOOLCHAIN: "auto", GOFLAGS: "-buildvcs=false" },
+      timeoutMs: buildMs,
+    });
+  });
 }
 
 /** Path of what `build` makes of the files in a folder; it is given another one, which then takes the name in one step,
