@@ -48,7 +48,7 @@ export class Unreadable extends Error {
 
 /** What one page is asked to hold; a batch that is larger comes whole. */
 const pageBytes = 64 * 1024;
-const maxReadsAtOnce = 4;
+const maxReadsAtOnce = 4, maxOnceReadsAtOnce = 2;
 const maxCachedBytes = 16 * 1024 * 1024;
 const metadataAgeMs = 10_000;
 /** A page may be of a log that is gone: the topic was made anew, and nobody follows it who would notice. */
@@ -78,6 +78,7 @@ export class History implements AsyncDisposable {
   #cachedBytes = 0;
   readonly #reading = new Map<string, Promise<Page>>();
   readonly #turns = new Turns(maxReadsAtOnce);
+  readonly #onceTurns = new Turns(maxOnceReadsAtOnce);
 
   constructor(kafka: Kafka) {
     this.#kafka = kafka;
@@ -121,6 +122,12 @@ export class History implements AsyncDisposable {
     } finally {
       if (isCurrent()) this.#reading.delete(key);
     }
+  }
+
+  /** As `read`, a page of `maxBytes` that is kept for nobody: for going through much of a log once. A few at once.
+   * @throws {OutsideLog} @throws {Unreadable} @throws {KafkaError} */
+  readOnce(topic: string, partition: number, offset: number, maxBytes: number): Promise<Page> {
+    return this.#onceTurns.take(() => this.#fetch(topic, partition, offset, maxBytes));
   }
 
   /** The offset of each partition at `at`; where no record is that young, the end.
@@ -167,13 +174,13 @@ export class History implements AsyncDisposable {
     return found.partitions;
   }
 
-  async #fetch(topic: string, partition: number, offset: number): Promise<Page> {
+  async #fetch(topic: string, partition: number, offset: number, maxBytes = pageBytes): Promise<Page> {
     const place = (await this.#partitions(topic)).find((one) => one.partition === partition);
     if (!place || place.leader === null) throw noLeader(topic, partition);
-    const wants = [{ partition, offset, maxBytes: pageBytes }];
+    const wants = [{ partition, offset, maxBytes }];
     const [fetched] = await this.#connection.fetch(place.leader, topic, wants, {
       maxWaitMs: 0,
-      maxBytes: pageBytes,
+      maxBytes,
     });
     const error = errorName(fetched?.errorCode ?? 0);
     if (error === "OFFSET_OUT_OF_RANGE") {
