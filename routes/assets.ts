@@ -37,7 +37,13 @@ import format from "../static/shared/format.js" with { type: "text" };
 import frame from "../static/shared/frame.js" with { type: "text" };
 import meter from "../static/shared/meter.js" with { type: "text" };
 import series from "../static/shared/series.js" with { type: "text" };
+import pageLife from "../static/shared/page_life.js" with { type: "text" };
+import problem from "../static/shared/problem.js" with { type: "text" };
 import stream from "../static/shared/stream.js" with { type: "text" };
+import streamGroup from "../static/shared/stream_group.js" with { type: "text" };
+import streamLinks from "../static/shared/stream_links.js" with { type: "text" };
+import streamTypes from "../static/shared/stream_types.js" with { type: "text" };
+import streamViewer from "../static/shared/stream_viewer.js" with { type: "text" };
 import testRecord from "../static/shared/test_record.js" with { type: "text" };
 import theme from "../static/shared/theme.js" with { type: "text" };
 import frameCss from "../static/shared/frame.css" with { type: "text" };
@@ -73,8 +79,13 @@ interface Source {
   readonly cacheControl?: string;
 }
 
+/** One address for other programs; what it imports resolves against that address, also from another origin. */
+const client = `/** The client of Tailrace's streams, follow() and followAll(): see what this imports. */
+export * from "./static/shared/stream.js";
+`;
+
 const table: Readonly<Record<string, Source>> = {
-  "/client.js": { text: stream },
+  "/client.js": { text: client },
   "/favicon.ico": { text: icon },
   "/static/geo/basemap.js": { text: geoBasemap },
   "/static/geo/earlier_tracks.js": { text: geoEarlierTracks },
@@ -111,8 +122,14 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/leaflet.css": { text: leafletCss, cacheControl: forAWeek },
   "/static/shared/leaflet.js": { text: leaflet, cacheControl: forAWeek },
   "/static/shared/meter.js": { text: meter },
+  "/static/shared/page_life.js": { text: pageLife },
+  "/static/shared/problem.js": { text: problem },
   "/static/shared/series.js": { text: series },
   "/static/shared/stream.js": { text: stream },
+  "/static/shared/stream_group.js": { text: streamGroup },
+  "/static/shared/stream_links.js": { text: streamLinks },
+  "/static/shared/stream_types.js": { text: streamTypes },
+  "/static/shared/stream_viewer.js": { text: streamViewer },
   "/static/shared/test_record.js": { text: testRecord },
   "/static/shared/theme.js": { text: theme },
   "/static/shared/tokens.css": { text: tokensCss },
