@@ -11,7 +11,7 @@ import { Hub } from "../kafka/hub.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createApp } from "../routes/app.ts";
-import { Heartbeats } from "../routes/streams.ts";
+import { Connections, Heartbeats } from "../routes/streams.ts";
 import { describeBroker, openBroker } from "./broker.ts";
 import { startDemo } from "./demo.ts";
 import { listenHttp, urlOf } from "./http.ts";
@@ -36,6 +36,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   const onTopicCreated = (topic: string) => hub.topicCreated(topic);
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
   using heartbeats = new Heartbeats(config.heartbeatMs);
+  const connections = new Connections();
   using watch = watchKafka(kafka, config.geoTopic, metrics);
   const draining = new AbortController();
   const app = createApp({
@@ -45,6 +46,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     hub,
     producer,
     heartbeats,
+    connections,
     checks: {
       kafka: async () => void await kafka.metadata([config.geoTopic]),
       ...(broker && { sqlite: () => broker.checkWritable() }),
@@ -62,6 +64,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   const failure = await ended(run.signal, broker);
   draining.abort();
   hub.drain();
+  connections.drain();
   const drained = Promise.all([server.shutdown(), demo]).then(() => producer.flush());
   const inTime = await within(config.drainTimeoutMs * 0.8, drained);
   if (!inTime) {

@@ -1,15 +1,15 @@
-/** Streams as server-sent events: a viewer's connection is a `ReadableStream` that takes one write at a time.
+/** Streams as server-sent events: a connection is a `ReadableStream` that takes one write at a time.
  *
  * Backpressure is the stream's own: while a write waits in it, the viewer's cursor stays where it is. An answer is 200 whatever
- * happens, since `EventSource` never comes back after anything else. Left out: which records (routes of features).
+ * happens, since `EventSource` never comes back after anything else, but for what it is to stay away from: a wrong address (400, 404)
+ * and a bounded read that it has had (204). Left out: which records (routes of features), several streams (multiplex.ts).
  * @see {@link https://html.spec.whatwg.org/multipage/server-sent-events.html}
  * @module */
 import type { Context } from "hono";
-import { defineWire, type Feed, type Picker } from "../kafka/feed.ts";
+import { defineWire } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
-import type { Sink, Viewer } from "../kafka/viewer.ts";
-import type { Asked } from "../kafka/start.ts";
-import { refusal, type StreamDeps } from "./streams.ts";
+import type { EndReason, Sink, Viewer } from "../kafka/viewer.ts";
+import { type AskedStream, checkTopics, followOptions, isOver, refusal, type StreamDeps } from "./streams.ts";
 
 const headers = {
   "content-type": "text/event-stream",
@@ -28,88 +28,150 @@ export const sseWire = defineWire(
     id === null ? `event: ${name}\ndata: ${json}\n\n` : `event: ${name}\nid: ${id}\ndata: ${json}\n\n`,
 );
 
-/** What a stream shows. */
-export interface StreamOf<T extends object> {
-  readonly topic: string;
-  readonly feed: Feed<T>;
-  readonly asked: Asked;
-  readonly pick?: Picker<T>;
+/** Answers with a stream of events; its first bytes leave before Kafka is asked for records.
+ * @param lastEventId as the request has it
+ * @throws {StreamError} 404 `unknown-topic` */
+export async function sseResponse(
+  c: Context,
+  deps: StreamDeps,
+  stream: AskedStream,
+  lastEventId: string | undefined,
+): Promise<Response> {
+  if (isOver(stream, lastEventId)) return new Response(null, { status: 204 });
+  return await answerEvents(c, deps, [stream], () => {
+    const sink = new SseSink();
+    sink.open(deps, () => deps.hub.follow(stream.topic, followOptions(stream, sink)));
+    return sink.body;
+  });
 }
 
-/** Answers with a stream of events; its first bytes leave before Kafka is asked. */
-export function sseResponse<T extends object>(c: Context, deps: StreamDeps, stream: StreamOf<T>): Response {
+/** Answers with the body that `open` makes, if there is room and every topic that must exist does.
+ * @throws {StreamError} 404 `unknown-topic` */
+export async function answerEvents(
+  c: Context,
+  deps: StreamDeps,
+  streams: readonly AskedStream[],
+  open: () => SseBody,
+): Promise<Response> {
+  if (!refusal(deps)) await checkTopics(deps.hub, streams);
   if (c.req.method === "HEAD") return new Response(null, { headers });
   const refused = refusal(deps);
-  if (refused) {
-    return new Response(`retry: ${refusedRetryMs}\n\nevent: bye\ndata: {"reason":"${refused}"}\n\n`, {
-      headers,
-    });
-  }
-  const connection = new SseSink();
-  const { topic, feed, asked, pick } = stream;
-  connection.open(
-    deps,
-    () => deps.hub.follow(topic, { feed, sink: connection, ...asked, ...(pick && { pick }) }),
-  );
-  return new Response(connection.body, { headers });
+  if (!refused) return new Response(open().stream, { headers });
+  const text = `retry: ${refusedRetryMs}\n\n${bye({ reason: refused })}`;
+  return new Response(text, { headers });
 }
 
-/** One client's stream. */
-class SseSink implements Sink {
-  readonly wire = sseWire;
-  readonly transport = "sse";
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+/** The event before the server closes. */
+export function bye(data: object): string {
+  return `event: bye\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** One client's connection. */
+export class SseBody {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
-  #viewer: Viewer | undefined;
+  readonly #onClose: () => void;
+  #leave = () => {};
   #stopHeartbeat = () => {};
   #ended = false;
 
-  constructor() {
-    this.body = new ReadableStream({
+  /** @param onRoom it takes more
+   * @param onClose it has ended, by whichever side */
+  constructor(onRoom: () => void, onClose: () => void) {
+    this.#onClose = onClose;
+    this.stream = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
-      pull: () => this.#viewer?.wake(),
+      pull: onRoom,
       cancel: () => this.#close(),
     });
   }
 
-  open(deps: StreamDeps, follow: () => Viewer): void {
+  /** Counts the connection and writes its first bytes.
+   * @param idAtBeat the id to tell at a heartbeat, undefined when there is no new one */
+  open(deps: StreamDeps, { onDrain, idAtBeat }: { onDrain(): void; idAtBeat(): string | undefined }): void {
     const retry = retryMs + Math.floor(Math.random() * retrySpreadMs);
-    this.#enqueue(encoder.encode(`: tailrace\n\nretry: ${retry}\n\n`));
-    this.#viewer = follow();
-    this.#stopHeartbeat = deps.heartbeats.add(() => this.#beat());
+    this.write(`: tailrace\n\nretry: ${retry}\n\n`);
+    this.#leave = deps.connections.add(onDrain);
+    this.#stopHeartbeat = deps.heartbeats.add(() => {
+      if (!this.ready()) return; // a client that takes nothing needs no sign of life
+      const id = idAtBeat();
+      this.writeBytes(id === undefined ? heartbeat : encoder.encode(`: hb\nid: ${id}\n\n`));
+    });
   }
 
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether it takes another write; when it does again, `onRoom` is called. */
   ready(): boolean {
     return !this.#ended && (this.#controller.desiredSize ?? 0) > 0;
   }
 
-  write(chunk: Chunk): void {
-    this.#enqueue(chunk.bytes() as Uint8Array<ArrayBuffer>);
+  write(text: string): void {
+    this.writeBytes(encoder.encode(text));
   }
 
+  writeBytes(bytes: Uint8Array): void {
+    if (!this.#ended) this.#controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
+  }
+
+  /** Ends it once what was written has left. */
   end(): void {
-    this.#stopHeartbeat();
     if (this.#ended) return;
-    this.#ended = true;
+    this.#close();
     this.#controller.close();
   }
 
   #close(): void {
     this.#ended = true;
     this.#stopHeartbeat();
-    this.#viewer?.close();
+    this.#leave();
+    this.#onClose();
+  }
+}
+
+/** One client's stream. */
+class SseSink implements Sink {
+  readonly wire = sseWire;
+  readonly transport = "sse";
+  readonly body: SseBody;
+  #viewer: Viewer | undefined;
+
+  constructor() {
+    this.body = new SseBody(() => this.#viewer?.wake(), () => this.#viewer?.close());
   }
 
-  /** A client that takes nothing needs no sign of life. An id without data moves `Last-Event-ID` past what a filter left out. */
-  #beat(): void {
-    if (!this.ready() || !this.#viewer) return;
-    const { lastId, toldId, options } = this.#viewer;
-    if (!options.pick || lastId === undefined || lastId === toldId) return this.#enqueue(heartbeat);
-    this.#viewer.toldId = lastId;
-    this.#enqueue(encoder.encode(`: hb\nid: ${lastId}\n\n`));
+  open(deps: StreamDeps, follow: () => Viewer): void {
+    this.body.open(deps, { onDrain: () => this.#bye("draining"), idAtBeat: () => this.#idAtBeat() });
+    this.#viewer = follow();
+    if (this.body.isEnded) this.#viewer.close(); // its end was known at once
   }
 
-  #enqueue(bytes: Uint8Array<ArrayBuffer>): void {
-    if (!this.#ended) this.#controller.enqueue(bytes);
+  ready(): boolean {
+    return this.body.ready();
+  }
+
+  write(chunk: Chunk): void {
+    this.body.writeBytes(chunk.bytes());
+  }
+
+  end(reason: EndReason): void {
+    if (reason === "done" || reason === "draining") this.body.end(); // the hub has told `end` or `bye`
+    else this.#bye(reason);
+  }
+
+  #bye(reason: EndReason): void {
+    this.body.write(bye({ reason }));
+    this.body.end();
+  }
+
+  /** An id without data moves `Last-Event-ID` past what a filter left out. */
+  #idAtBeat(): string | undefined {
+    const viewer = this.#viewer;
+    if (!viewer?.options.pick || viewer.lastId === undefined || viewer.lastId === viewer.toldId) {
+      return undefined;
+    }
+    return viewer.toldId = viewer.lastId;
   }
 }

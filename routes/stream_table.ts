@@ -7,11 +7,11 @@ import { type Context, Hono } from "hono";
 import { StreamError } from "../errors.ts";
 import type { Feed, Picker } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
-import type { Asked } from "../kafka/start.ts";
 import type { AppEnv } from "./middleware.ts";
+import { multiplexRoutes } from "./multiplex.ts";
+import { jsonSocketResponse } from "./socket_streams.ts";
 import { sseResponse } from "./sse.ts";
-import { readAsked, readKeys, type StreamDeps, topicOf } from "./streams.ts";
-import { answerControl, jsonProtocol, jsonWire, socketResponse } from "./websocket.ts";
+import { type AskedStream, readAsked, readKeys, type StreamDeps, topicOf } from "./streams.ts";
 
 /** One kind of stream. */
 export interface StreamRoute<T extends object> {
@@ -25,14 +25,8 @@ export interface StreamRoute<T extends object> {
   readonly pick?: (query: URLSearchParams) => Picker<T> | undefined;
 }
 
-/** A stream as a request asks for it. */
-export interface AskedStream<T extends object = object> {
-  readonly topic: string;
-  readonly feed: Feed<T>;
-  readonly asked: Asked;
-  readonly pick?: Picker<T>;
-  readonly topicMustExist: boolean;
-}
+/** Characters of a stream's address, which a connection keeps. */
+const maxAddressLength = 4_096;
 
 /** All streams there are. */
 export class StreamTable {
@@ -50,7 +44,7 @@ export class StreamTable {
    * @param lastEventId as in `readAsked`
    * @throws {StreamError} 400 `unknown-stream`, and what `readAsked` and the stream's own filter refuse */
   read(address: string, lastEventId?: string): AskedStream {
-    const url = URL.parse(address, "http://stream");
+    const url = address.length > maxAddressLength ? null : URL.parse(address, "http://stream");
     for (const { route, pattern } of url?.host === "stream" ? this.#entries : []) {
       const found = pattern.exec({ pathname: url!.pathname });
       if (!found) continue;
@@ -66,7 +60,7 @@ export class StreamTable {
     );
   }
 
-  /** The routes `…/events` and `…/socket` of every stream. */
+  /** The routes `…/events` and `…/socket` of every stream, and `/streams`. */
   routes(deps: StreamDeps): Hono<AppEnv> {
     const app = new Hono<AppEnv>();
     for (const { route } of this.#entries) {
@@ -77,16 +71,16 @@ export class StreamTable {
           new URL(c.req.url).searchParams,
           lastEventId,
         );
-      app.get(`${route.path}/events`, (c) => sseResponse(c, deps, read(c, c.req.header("last-event-id"))));
-      app.get(`${route.path}/socket`, (c) =>
-        socketResponse(c, deps, {
-          ...read(c),
-          wire: jsonWire,
-          protocol: jsonProtocol,
-          onMessage: answerControl,
-        }));
+      app.get(`${route.path}/events`, (c) => {
+        const lastEventId = c.req.header("last-event-id");
+        return sseResponse(c, deps, read(c, lastEventId), lastEventId);
+      });
+      app.get(
+        `${route.path}/socket`,
+        (c) => jsonSocketResponse(c, deps, { own: read(c) }, (address) => this.read(address)),
+      );
     }
-    return app;
+    return app.route("/", multiplexRoutes(this, deps));
   }
 }
 

@@ -5,27 +5,74 @@
  * @module */
 import { StreamError } from "../errors.ts";
 import { parseCursor, type StartAt } from "../kafka/cursor.ts";
+import type { Feed, Picker } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import type { Hub } from "../kafka/hub.ts";
 import type { Asked } from "../kafka/start.ts";
+import type { Logger } from "../logger.ts";
 import { isTopicName } from "../kafka/topics.ts";
-import type { Policy, Until } from "../kafka/viewer.ts";
+import type { FollowOptions, Policy, Sink, Until } from "../kafka/viewer.ts";
 
 /** What stream routes work with. */
 export interface StreamDeps {
   readonly hub: Hub;
   readonly heartbeats: Heartbeats;
+  readonly connections: Connections;
+  readonly log: Pick<Logger, "error">;
   readonly config: { readonly maxConnections: number; readonly heartbeatMs: number };
+}
+
+/** A stream as a request asks for it. */
+export interface AskedStream<T extends object = object> {
+  readonly topic: string;
+  readonly feed: Feed<T>;
+  readonly asked: Asked;
+  readonly pick?: Picker<T>;
+  /** Whether a topic that does not exist is an error; otherwise it is waited for. */
+  readonly topicMustExist?: boolean;
 }
 
 /** Slowest and fastest replay. */
 const minSpeed = 0.01, maxSpeed = 1_000;
+export const wantedSpeed = `a number from ${minSpeed} to ${maxSpeed}`;
 const policies: readonly Policy[] = ["lossless", "latest", "latest-per-key"];
 
-/** Why a stream is not served now, or null. */
-export function refusal({ hub, config }: StreamDeps): "draining" | "full" | null {
+/** Why a connection is not served now, or null. */
+export function refusal({ hub, connections, config }: StreamDeps): "draining" | "full" | null {
   if (hub.isDraining) return "draining";
-  return hub.size >= config.maxConnections ? "full" : null;
+  return connections.size >= config.maxConnections ? "full" : null;
+}
+
+/** What the hub is to be asked for a stream. */
+export function followOptions(
+  stream: AskedStream,
+  sink: Sink,
+  onReady?: FollowOptions<object>["onReady"],
+): FollowOptions<object> {
+  const { feed, asked, pick, topicMustExist = false } = stream;
+  return { feed, sink, ...asked, topicMustExist, ...(pick && { pick }), ...(onReady && { onReady }) };
+}
+
+/** Whether a request comes back after the `end` of a bounded read: it has had everything. */
+export function isOver({ asked }: AskedStream, lastEventId: string | undefined): boolean {
+  const { start, until } = asked;
+  return until !== undefined && start.kind === "id" && start.ended === true && start.text === lastEventId;
+}
+
+/** Refuses streams whose topic must exist and does not. Asks Kafka, for a second at most: while that is away, nobody is refused.
+ * @throws {StreamError} 404 `unknown-topic` */
+export async function checkTopics(hub: Hub, streams: readonly AskedStream[]): Promise<void> {
+  const topics = new Set(streams.filter((stream) => stream.topicMustExist).map(({ topic }) => topic));
+  const found = await Promise.all(
+    [...topics].map(async (topic) => ({ topic, exists: await hub.exists(topic) })),
+  );
+  const missing = found.find(({ exists }) => exists === false);
+  if (missing) throw new StreamError("unknown-topic", 404, unknownTopic(missing.topic));
+}
+
+/** How a client is told that a topic is missing. */
+export function unknownTopic(topic: string): string {
+  return `Cannot find the topic ${topic}: it does not exist`;
 }
 
 /** A name as a topic's.
@@ -91,12 +138,17 @@ export function readUntil(text: string | null): Until | undefined {
 export function readSpeed(text: string | null): number | undefined {
   if (text === null) return undefined;
   const speed = text.trim() === "" ? NaN : Number(text);
-  if (speed >= minSpeed && speed <= maxSpeed) return speed;
+  if (isSpeed(speed)) return speed;
   throw new StreamError(
     "invalid-speed",
     400,
-    `Cannot use speed=${text.slice(0, 80)}: a number from ${minSpeed} to ${maxSpeed} is wanted`,
+    `Cannot use speed=${text.slice(0, 80)}: ${wantedSpeed} is wanted`,
   );
+}
+
+/** Whether a replay may be so many times as fast as its own time. */
+export function isSpeed(speed: unknown): speed is number {
+  return typeof speed === "number" && speed >= minSpeed && speed <= maxSpeed;
 }
 
 /** @throws {StreamError} 400 `invalid-policy` */
@@ -116,6 +168,27 @@ export function readKeys(query: URLSearchParams): ((record: KafkaRecord) => bool
   if (keys.size === 0) return undefined;
   const decoder = new TextDecoder();
   return (record) => record.key !== null && keys.has(decoder.decode(record.key));
+}
+
+/** The open connections, which MAX_CONNECTIONS bounds. Each counts once, whatever the number of streams that it carries. */
+export class Connections {
+  readonly #ends = new Set<() => void>();
+
+  get size(): number {
+    return this.#ends.size;
+  }
+
+  /** Counts a connection, until the returned function is called.
+   * @param drain says `bye` and ends it */
+  add(drain: () => void): () => void {
+    this.#ends.add(drain);
+    return () => void this.#ends.delete(drain);
+  }
+
+  /** Ends those that are still open when the hub has ended its streams: sockets that carry none. */
+  drain(): void {
+    for (const drain of [...this.#ends]) drain();
+  }
 }
 
 /** One timer for the heartbeats of all streams. */

@@ -1,68 +1,61 @@
-/** Streams over WebSocket: the same events as over SSE, as text messages of one JSON object or, when several wait, several lines.
+/** WebSockets: the upgrade, what a socket takes and when, how it ends.
  *
- * There is no event for «may send more», so the few connections that lag are looked at on a timer; while one lags, its cursor
- * stays where it is. Pings are the runtime's: it sends one after `HEARTBEAT_MS` of silence and closes when no pong comes.
- * Left out: `seek`, `speed`, `subscribe`; binary messages; a bound on a message that is still coming in, which only the runtime sees
- * (it takes frames of 64 MiB, and fragments without end, before `maxMessageLength` is looked at).
+ * There is no event for «may send more», so the few connections that lag are looked at on a timer; while one lags, its cursors
+ * stay where they are. Pings are the runtime's: it sends one after `HEARTBEAT_MS` of silence and closes when no pong comes.
+ * Left out: what `tailrace.v1.json` says (socket_streams.ts); binary messages; a bound on a message that is still coming in, which
+ * only the runtime sees (it takes frames of 64 MiB, and fragments without end, before `maxMessageLength` is looked at); 4002, since
+ * a socket outlives Kafka's absence, whatever its length.
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455}
  * @module */
 import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
-import { defineWire, type Feed, type Picker, type Wire } from "../kafka/feed.ts";
+import type { Feed, Wire } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { EndReason, Ready, Sink, Viewer } from "../kafka/viewer.ts";
-import type { Asked } from "../kafka/start.ts";
-import { refusal, type StreamDeps } from "./streams.ts";
-
-/** The default subprotocol. */
-export const jsonProtocol = "tailrace.v1.json";
+import { type AskedStream, followOptions, refusal, type StreamDeps, unknownTopic } from "./streams.ts";
 
 /** Why a connection ends; 4000–4499: come back, 4500–4999: do not. */
 export const closeCodes = {
+  done: 1000,
   tooBig: 1009,
+  failed: 1011,
   draining: 4000,
   malformed: 4501,
+  unknownTopic: 4503,
   full: 4504,
 } as const;
 
 /** Bytes that may wait at a socket before its viewer is held back; with one more write on top. */
 const maxUnsentBytes = 16 * 1024;
-/** Unsent answers to a client's own messages at which it is cut off: it sends without reading. */
-const maxUnsentAnswers = 256 * 1024;
+/** What a client may send while it reads nothing, before it is cut off: its messages' lengths, each with something on top. */
+const maxUnreadTalk = 256 * 1024, messageOverhead = 256;
 const maxMessageLength = 64 * 1024;
 const stalledPollMs = 20;
 const turnsToFlush = 4;
 
-/** Events as `tailrace.v1.json` writes them. */
-export const jsonWire = defineWire("\n", (name, json, id) => {
-  const members = json === "{}" ? "" : `,${json.slice(1, -1)}`;
-  return `{"type":"${name}"${members}${id === null ? "" : `,"cursor":"${id}"`}}`;
-});
-
-/** What a socket shows and how it talks. */
-export interface SocketOf<T extends object> {
-  readonly topic: string;
-  readonly feed: Feed<T>;
-  readonly asked: Asked;
-  readonly pick?: Picker<T>;
-  readonly wire: Wire;
-  /** Subprotocol that is chosen when the client offers it. */
-  readonly protocol?: string;
-  /** The first event was due: the place in the log is fixed. */
-  readonly onReady?: (socket: SocketSink, ready: Ready) => void;
-  /** A text message of the client. */
-  readonly onMessage: (socket: SocketSink, text: string) => void;
+/** What talks over a socket. */
+export interface Talk {
+  /** The socket is open, and there is room for it. */
+  open(): void;
+  message(text: string): void;
+  /** The socket takes more. */
+  room(): void;
+  /** The connection has ended, or is about to: nothing that is written arrives. */
+  close(): void;
 }
 
-/** Upgrades a request to a stream.
+/** Upgrades a request to a socket.
+ * @param wire how `bye` and `error` are written
+ * @param protocol subprotocol that is chosen when the client offers it
  * @throws {StreamError} 426 `upgrade-required` when it asks for no WebSocket, 400 `bad-upgrade` when the handshake is broken */
-export function socketResponse<T extends object>(
+export function upgradeSocket(
   c: Context,
   deps: StreamDeps,
-  stream: SocketOf<T>,
+  { wire, protocol }: { wire: Wire; protocol?: string },
+  talk: (socket: Socket) => Talk,
 ): Response {
-  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+  if (!isUpgrade(c)) {
     throw new StreamError(
       "upgrade-required",
       426,
@@ -76,10 +69,15 @@ export function socketResponse<T extends object>(
   const { socket, response } = upgrade(c.req.raw, {
     // Half of it passes before a ping, the other half before the connection counts as dead.
     idleTimeout: Math.max(1, Math.ceil(2 * deps.config.heartbeatMs / 1000)),
-    ...(stream.protocol && offered.includes(stream.protocol) && { protocol: stream.protocol }),
+    ...(protocol && offered.includes(protocol) && { protocol }),
   });
-  new SocketSink(socket, stream.wire).serve(deps, stream);
+  new Socket(socket, wire).serve(deps, talk);
   return response;
+}
+
+/** Whether a request asks for a WebSocket. */
+export function isUpgrade(c: Context): boolean {
+  return c.req.header("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** @throws {StreamError} 400 `bad-upgrade` when the handshake lacks something */
@@ -92,126 +90,112 @@ function upgrade(request: Request, options: Deno.UpgradeWebSocketOptions): Deno.
   }
 }
 
-/** Answers the messages of `tailrace.v1.json`: `ping`, `pause`, `resume`. Anything else ends the connection. */
-export function answerControl(socket: SocketSink, text: string): void {
-  const type = messageType(text);
-  if (type === "ping") socket.answer(`{"type":"pong","serverTime":${Date.now()}}`);
-  else if (type === "pause") socket.pause();
-  else if (type === "resume") socket.resume();
-  else {socket.refuse(
-      closeCodes.malformed,
-      "malformed-message",
-      `Cannot use this message: ping, pause or resume is wanted`,
-    );}
-}
-
-function messageType(text: string): unknown {
-  try {
-    const message = JSON.parse(text);
-    return typeof message === "object" && message !== null ? message.type : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Connections that take no more for now. Most do again a few turns of the event loop later, when the runtime has handed to the
  * system what was written; the others are looked at on one timer. */
-const stalled = new Set<SocketSink>();
+const stalled = new Set<Socket>();
 let stalledTimer: ReturnType<typeof setInterval> | undefined;
 
-function watch(sink: SocketSink): void {
-  if (stalled.has(sink)) return;
-  stalled.add(sink);
-  pollSoon(sink, turnsToFlush);
+function watch(socket: Socket): void {
+  if (stalled.has(socket)) return;
+  stalled.add(socket);
+  pollSoon(socket, turnsToFlush);
   stalledTimer ??= setInterval(() => stalled.forEach((one) => one.poll()), stalledPollMs);
 }
 
-function pollSoon(sink: SocketSink, turns: number): void {
+function pollSoon(socket: Socket, turns: number): void {
   setImmediate(() => {
-    if (stalled.has(sink) && !sink.poll() && turns > 1) pollSoon(sink, turns - 1);
+    if (stalled.has(socket) && !socket.poll() && turns > 1) pollSoon(socket, turns - 1);
   });
 }
 
-function unwatch(sink: SocketSink): void {
-  if (!stalled.delete(sink) || stalled.size > 0) return;
+function unwatch(socket: Socket): void {
+  if (!stalled.delete(socket) || stalled.size > 0) return;
   clearInterval(stalledTimer);
   stalledTimer = undefined;
 }
 
 /** One client's socket. */
-export class SocketSink implements Sink {
-  readonly transport = "websocket";
-  readonly wire: Wire;
+export class Socket {
   readonly #socket: WebSocket;
-  #viewer: Viewer | undefined;
-  #paused = false;
+  readonly #wire: Wire;
+  #talk!: Talk;
+  /** What the client has sent since it last read something. */
+  #unreadTalk = 0;
   #closing = false;
 
   constructor(socket: WebSocket, wire: Wire) {
     this.#socket = socket;
-    this.wire = wire;
+    this.#wire = wire;
   }
 
-  serve<T extends object>(deps: StreamDeps, stream: SocketOf<T>): void {
+  serve(deps: StreamDeps, talk: (socket: Socket) => Talk): void {
+    this.#talk = talk(this);
     const socket = this.#socket;
+    let leave = () => {};
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#open(deps, stream);
-    socket.onmessage = ({ data }) => {
-      if (this.#closing) return;
-      const length = typeof data === "string" ? data.length : data.byteLength;
-      if (length > maxMessageLength) {
-        this.refuse(
-          closeCodes.tooBig,
-          "message-too-big",
-          `Cannot read ${length} bytes: at most ${maxMessageLength} are read`,
-        );
-      } else if (typeof data !== "string") {
-        this.refuse(closeCodes.malformed, "malformed-message", "Cannot use a binary message: text is wanted");
-      } else stream.onMessage(this, data);
+    const guarded = (work: () => void) => {
+      try {
+        work();
+      } catch (error) {
+        deps.log.error("socket failed", { error });
+        this.fail();
+      }
     };
-    socket.onclose = () => this.#close();
+    socket.onopen = () =>
+      guarded(() => {
+        const refused = refusal(deps);
+        if (refused) return this.#bye(refused);
+        leave = deps.connections.add(() => this.#bye("draining"));
+        this.#talk.open();
+      });
+    socket.onmessage = ({ data }) => guarded(() => this.#read(data));
+    socket.onclose = () => {
+      leave();
+      this.#leave();
+    };
     // `close` follows; without a listener the runtime would report it as an uncaught error.
     socket.onerror = () => {};
   }
 
+  /** Whether it takes another write; when it does again, `Talk.room` is called. */
   ready(): boolean {
-    if (this.#closing || this.#paused || this.#socket.readyState !== WebSocket.OPEN) return false;
+    if (!this.isOpen) return false;
     if (this.#socket.bufferedAmount <= maxUnsentBytes) return true;
     watch(this);
     return false;
   }
 
-  write(chunk: Chunk): void {
-    if (!this.#closing && this.#socket.readyState === WebSocket.OPEN) this.#socket.send(chunk.text);
+  get isOpen(): boolean {
+    return !this.#closing && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Sends an answer to the client's own message. */
-  answer(text: string): void {
-    if (this.#closing || this.#socket.readyState !== WebSocket.OPEN) return;
-    if (this.#socket.bufferedAmount > maxUnsentAnswers) {
-      return this.#end(closeCodes.malformed, "answers not read");
-    }
-    this.#socket.send(text);
+  send(text: string): void {
+    if (this.isOpen) this.#socket.send(text);
   }
 
-  pause(): void {
-    this.#paused = true;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.#viewer?.wake();
+  /** Sends an event of the connection itself, if the wire carries such. */
+  tell(name: string, data: object): void {
+    const text = this.#wire.event(name, JSON.stringify(data), null);
+    if (text !== null) this.send(text);
   }
 
   /** Says what is wrong, then closes. */
   refuse(code: number, slug: string, detail: string): void {
-    const text = this.wire.event("error", JSON.stringify({ code: slug, detail }), null);
-    if (text !== null) this.answer(text);
-    this.#end(code, slug);
+    this.tell("error", { code: slug, detail });
+    this.end(code, slug);
   }
 
-  end(_reason: EndReason): void {
-    this.#end(closeCodes.draining, "draining");
+  /** Something failed here: the client comes back. */
+  fail(): void {
+    this.tell("bye", { reason: "failed" });
+    this.end(closeCodes.failed, "failed");
+  }
+
+  end(code: number, reason: string): void {
+    if (this.#closing) return;
+    const { isOpen } = this;
+    this.#leave();
+    if (isOpen) this.#socket.close(code, reason);
   }
 
   /** Looks whether the socket has taken what waited.
@@ -219,38 +203,123 @@ export class SocketSink implements Sink {
   poll(): boolean {
     if (!this.#closing && this.#socket.bufferedAmount > maxUnsentBytes) return false;
     unwatch(this);
-    this.#viewer?.wake();
+    if (!this.#closing) this.#talk.room();
     return true;
   }
 
-  #open<T extends object>(deps: StreamDeps, stream: SocketOf<T>): void {
-    const refused = refusal(deps);
-    if (refused) {
-      const text = this.wire.event("bye", JSON.stringify({ reason: refused }), null);
-      if (text !== null) this.answer(text);
-      return this.#end(closeCodes[refused], refused);
-    }
-    const { topic, feed, asked, pick, onReady } = stream;
-    this.#viewer = deps.hub.follow(topic, {
-      feed,
-      sink: this,
-      ...asked,
-      ...(pick && { pick }),
-      ...(onReady && { onReady: (ready: Ready) => onReady(this, ready) }),
-    });
+  #read(data: string | ArrayBuffer): void {
+    if (this.#closing) return;
+    const length = typeof data === "string" ? data.length : data.byteLength;
+    const isRead = this.#socket.bufferedAmount <= maxUnsentBytes;
+    this.#unreadTalk = isRead ? 0 : this.#unreadTalk + length + messageOverhead;
+    if (this.#unreadTalk > maxUnreadTalk) this.end(closeCodes.malformed, "answers not read");
+    else if (length > maxMessageLength) {
+      const detail = `Cannot read ${length} bytes: at most ${maxMessageLength} are read`;
+      this.refuse(closeCodes.tooBig, "message-too-big", detail);
+    } else if (typeof data !== "string") {
+      this.refuse(closeCodes.malformed, "malformed-message", "Cannot use a binary message: text is wanted");
+    } else this.#talk.message(data);
   }
 
-  #end(code: number, reason: string): void {
+  #bye(reason: "draining" | "full"): void {
+    this.tell("bye", { reason });
+    this.end(closeCodes[reason], reason);
+  }
+
+  #leave(): void {
     if (this.#closing) return;
     this.#closing = true;
     unwatch(this);
-    this.#viewer?.close();
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
+    this.#talk.close();
+  }
+}
+
+/** What a socket of one stream shows and how it talks. */
+export interface SocketOf<T extends object> extends AskedStream<T> {
+  readonly feed: Feed<T>;
+  readonly wire: Wire;
+  /** The first event was due: the place in the log is fixed. */
+  readonly onReady?: (socket: SocketSink, ready: Ready) => void;
+  /** A text message of the client. */
+  readonly onMessage: (socket: SocketSink, text: string) => void;
+}
+
+/** Upgrades a request to a socket of one stream that talks in a way of its own.
+ * @throws {StreamError} as `upgradeSocket` */
+export function socketResponse<T extends object>(
+  c: Context,
+  deps: StreamDeps,
+  stream: SocketOf<T>,
+): Response {
+  return upgradeSocket(c, deps, stream, (socket) => new SocketSink(socket, deps, stream));
+}
+
+/** One client's socket with one stream. */
+export class SocketSink implements Sink, Talk {
+  readonly transport = "websocket";
+  readonly wire: Wire;
+  readonly #socket: Socket;
+  readonly #deps: StreamDeps;
+  // deno-lint-ignore no-explicit-any
+  readonly #stream: SocketOf<any>;
+  #viewer: Viewer | undefined;
+
+  constructor(
+    socket: Socket,
+    deps: StreamDeps,
+    // deno-lint-ignore no-explicit-any
+    stream: SocketOf<any>,
+  ) {
+    this.#socket = socket;
+    this.#deps = deps;
+    this.#stream = stream;
+    this.wire = stream.wire;
   }
 
-  #close(): void {
-    this.#closing = true;
-    unwatch(this);
+  open(): void {
+    const { topic, onReady } = this.#stream;
+    const options = followOptions(
+      this.#stream,
+      this,
+      onReady && ((ready) => onReady(this, ready)),
+    );
+    this.#viewer = this.#deps.hub.follow(topic, options);
+  }
+
+  message(text: string): void {
+    this.#stream.onMessage(this, text);
+  }
+
+  room(): void {
+    this.#viewer?.wake();
+  }
+
+  close(): void {
     this.#viewer?.close();
+  }
+
+  ready(): boolean {
+    return this.#socket.ready();
+  }
+
+  write(chunk: Chunk): void {
+    this.#socket.send(chunk.text);
+  }
+
+  /** Sends an answer to the client's own message. */
+  answer(text: string): void {
+    this.#socket.send(text);
+  }
+
+  /** Says what is wrong, then closes. */
+  refuse(code: number, slug: string, detail: string): void {
+    this.#socket.refuse(code, slug, detail);
+  }
+
+  end(reason: EndReason): void {
+    if (reason === "done") this.#socket.end(closeCodes.done, reason);
+    else if (reason === "draining") this.#socket.end(closeCodes.draining, reason);
+    else if (reason === "failed") this.#socket.fail();
+    else this.refuse(closeCodes.unknownTopic, reason, unknownTopic(this.#stream.topic));
   }
 }

@@ -4,7 +4,7 @@ import { createProducer } from "../../kafka/producer.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
-import { Heartbeats } from "../../routes/streams.ts";
+import { Connections, Heartbeats } from "../../routes/streams.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
 
 /** The whole application on a broker of its own; nothing listens for HTTP. */
@@ -30,6 +30,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
     hub,
     producer,
     heartbeats,
+    connections: new Connections(),
     checks: { kafka: async () => void await kafka.metadata([]) },
     service: { version: "1.2.3", kafka: { mode: "external", brokers: [broker.bootstrap] } },
   }));

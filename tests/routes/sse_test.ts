@@ -157,7 +157,7 @@ Deno.test("full: 200, a long retry, bye, and the end; there is room again when s
   assertEquals(second.all("bye"), [{ reason: "full" }]);
   assertEquals(second.response.headers.get("content-type"), "text/event-stream");
   await first[Symbol.asyncDispose]();
-  await eventually("its viewer to go", () => service.hub.size === 0);
+  await eventually("its connection to go", () => service.connections === 0);
   await using third = await SseClient.open(url);
   await third.first("ready");
 });
@@ -167,7 +167,7 @@ Deno.test("draining: streams get bye and end, new ones are told so at once", asy
   const url = `${service.url}/geo/t/events`;
   await using viewer = await SseClient.open(url);
   await viewer.first("ready");
-  service.hub.drain();
+  service.drain();
   await viewer.end();
   assertEquals([viewer.ended, viewer.all("bye")], ["clean", [{ reason: "draining" }]]);
   await using late = await SseClient.open(url);

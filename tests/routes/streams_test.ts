@@ -1,7 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { StreamError } from "../../errors.ts";
 import type { Hub } from "../../kafka/hub.ts";
-import { Heartbeats, readAsked, readKeys, refusal, topicOf } from "../../routes/streams.ts";
+import { silentLogger } from "../../logger.ts";
+import { positionFeed } from "../../routes/geo.ts";
+import { type AskedStream, isOver, readAsked, readKeys, refusal, topicOf } from "../../routes/streams.ts";
+import { Connections, Heartbeats } from "../../routes/streams.ts";
 import { eventually } from "../eventually.ts";
 
 function query(text = ""): URLSearchParams {
@@ -95,14 +98,52 @@ Deno.test("readKeys() lets records with one of the keys through, and none withou
 });
 
 Deno.test("refusal() says draining before full, and null while there is room", () => {
-  const deps = (size: number, isDraining: boolean) => ({
-    hub: { size, isDraining } as Hub,
+  const connections = new Connections();
+  const deps = (isDraining: boolean) => ({
+    hub: { isDraining } as Hub,
     heartbeats: undefined as unknown as Heartbeats,
+    connections,
+    log: silentLogger,
     config: { maxConnections: 2, heartbeatMs: 1 },
   });
-  assertEquals(refusal(deps(1, false)), null);
-  assertEquals(refusal(deps(2, false)), "full");
-  assertEquals(refusal(deps(2, true)), "draining");
+  const leave = connections.add(() => {});
+  assertEquals(refusal(deps(false)), null);
+  connections.add(() => {});
+  assertEquals(refusal(deps(false)), "full");
+  assertEquals(refusal(deps(true)), "draining");
+  leave();
+  leave();
+  assertEquals(refusal(deps(false)), null);
+});
+
+Deno.test("Connections.drain() ends those that are open", () => {
+  const connections = new Connections();
+  const ended: string[] = [];
+  const add = (name: string) => {
+    const leave = connections.add(() => {
+      ended.push(name);
+      leave();
+    });
+    return leave;
+  };
+  const leaveFirst = add("first");
+  add("second");
+  add("third");
+  leaveFirst();
+  connections.drain();
+  assertEquals([ended, connections.size], [["second", "third"], 0]);
+});
+
+Deno.test("isOver() only for the id of an end that came back with a bounded request", () => {
+  const stream = (asked: ReturnType<typeof readAsked>) => ({ topic: "t", feed: positionFeed, asked });
+  const over = (text: string, lastEventId?: string) =>
+    isOver(stream(readAsked(query(text), lastEventId)) as unknown as AskedStream, lastEventId);
+  assertEquals(over("until=latest", `${id}.end`), true);
+  assertEquals(over("until=latest", id), false);
+  assertEquals(over("", `${id}.end`), false);
+  assertEquals(over(`until=latest&cursor=${id}.end`), false, "a cursor is a place like any other");
+  assertEquals(over(`until=latest&cursor=${id}.end`, id), false);
+  assertEquals(over("until=latest", "nonsense.end"), false);
 });
 
 Deno.test("Heartbeats has one timer for all streams, and none when there is no stream", async () => {

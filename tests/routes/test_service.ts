@@ -7,7 +7,7 @@ import { createProducer, type OutRecord, type Producer } from "../../kafka/produ
 import { silentLogger } from "../../logger.ts";
 import { createMetrics, type Metrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
-import { Heartbeats } from "../../routes/streams.ts";
+import { Connections, Heartbeats } from "../../routes/streams.ts";
 import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
 
@@ -33,6 +33,7 @@ export class TestService implements AsyncDisposable {
   hub!: Hub;
   /** Goes past the application, straight to the broker. */
   producer!: Producer;
+  readonly #connections = new Connections();
   #server!: Deno.HttpServer<Deno.NetAddr>;
 
   static async open(options: TestServiceOptions = {}): Promise<TestService> {
@@ -62,7 +63,18 @@ export class TestService implements AsyncDisposable {
       version: "test",
       kafka: { mode: "embedded" as const, brokers: [service.broker.bootstrap] },
     };
-    const app = createApp({ config, log, metrics, hub, producer, heartbeats, checks: {}, service: about });
+    const connections = service.#connections;
+    const app = createApp({
+      config,
+      log,
+      metrics,
+      hub,
+      producer,
+      heartbeats,
+      connections,
+      checks: {},
+      service: about,
+    });
     service.#server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {} },
       (request, info) => app.fetch(request, { info }),
@@ -90,8 +102,19 @@ export class TestService implements AsyncDisposable {
     );
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Connections that are open now. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Ends all streams and sockets, as at a shutdown. */
+  drain(): void {
     this.hub.drain();
+    this.#connections.drain();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.drain();
     await this.#server.shutdown();
     await this.#parts.disposeAsync();
   }

@@ -242,7 +242,7 @@ Deno.test("full: bye, then 4504; draining: bye, then 4000", async () => {
   await using consumer = await WsClient.open(`${service.url}/consumer/t`);
   assertEquals([(await consumer.end()).code, consumer.texts], [4504, []]);
 
-  service.hub.drain();
+  service.drain();
   assertEquals((await first.end()).code, 4000);
   assertEquals(first.all("bye"), [{ type: "bye", reason: "draining" }]);
   await using late = await WsClient.open(socketUrl(service));
