@@ -74,12 +74,13 @@ export class LatestKeys implements Disposable {
     this.#forget();
   }
 
-  /** Whether no newer record of the key is known; false as well when the key was forgotten for others seen since. */
-  isNewest(record: Keyed): boolean {
+  /** Whether no newer record of the key is known; false as well when the key was forgotten for others seen since.
+   * @param before an end: when the newest record lies there or behind, nothing is known of the newest one before it: true */
+  isNewest(record: Keyed, before = Infinity): boolean {
     const known = this.#partitions[record.partition];
     if (!known || record.offset >= known.high) return true;
     const newest = known.newest.get(keyOf(record.key));
-    return newest !== undefined && newest <= record.offset;
+    return newest !== undefined && (newest <= record.offset || newest >= before);
   }
 
   /** Ends what is being read; who waits for it is told. */

@@ -100,6 +100,8 @@ Deno.test("LatestKeys.append() keeps it current, also while it is made", async (
   assertEquals(newest(index, ["a", "b", "c", "a"]), [1, 2, 3]);
   index.append(record(0, 4, "b"));
   assertEquals(newest(index, ["a", "b", "c", "a", "b"]), [2, 3, 4]);
+  assert(index.isNewest(record(0, 0, "a"), 3), "nobody knows which is the newest before an end in the past");
+  assert(!index.isNewest(record(0, 0, "a"), 4));
 });
 
 Deno.test("LatestKeys takes in a partition that was added, and leaves out one that is unknown", async () => {
