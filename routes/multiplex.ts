@@ -86,12 +86,17 @@ function readStreams(table: StreamTable, query: URLSearchParams, lastEventId?: s
   const place = lastEventId || cursor || "";
   const ids = place === "" ? addresses.map(() => "") : readComposedId(place, addresses.length);
   return addresses.map((address, i) => {
-    // What is no place of these streams is told as a reset of each.
-    const asked = ids ? ids[i]! : place;
-    const stream = table.read(address, asked || undefined);
-    const isPlace = stream.asked.start.kind === "id" && stream.asked.start.text === asked;
-    return { address, stream, id: isPlace ? asked : "", isOver: isOver(stream, asked) };
+    if (!ids) return { address, stream: resetStream(table.read(address), place), id: "", isOver: false };
+    const id = ids[i]!;
+    const stream = table.read(address, id || undefined);
+    return { address, stream, id: stream.asked.reset ? "" : id, isOver: isOver(stream, id) };
   });
+}
+
+/** A stream whose client came back with what is no place of these streams. */
+function resetStream(stream: AskedStream, place: string): AskedStream {
+  const reset = { requested: place.slice(0, 200), reason: "malformed" };
+  return { ...stream, asked: { ...stream.asked, reset } };
 }
 
 async function eventsResponse(
