@@ -6,10 +6,13 @@
 export class Random {
   #state: number;
 
-  /** @param what named in the line that tells the seed
+  /** @param what named in the line that tells the seed; null: nothing is printed, the caller tells it
    * @param seed by default TAILRACE_TEST_SEED, else a new one */
-  constructor(what: string, seed = Number(Deno.env.get("TAILRACE_TEST_SEED") ?? Date.now() % 1_000_000)) {
-    console.log(`${what}: TAILRACE_TEST_SEED=${seed}`);
+  constructor(
+    what: string | null,
+    seed = Number(Deno.env.get("TAILRACE_TEST_SEED") ?? Date.now() % 1_000_000),
+  ) {
+    if (what !== null) console.log(`${what}: TAILRACE_TEST_SEED=${seed}`);
     this.#state = seed | 0;
   }
 

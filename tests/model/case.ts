@@ -1,0 +1,355 @@
+/** One case: the steps of a plan carried out on a stage, then everyone is given room until the end of the log, then each client's
+ * account is held against the model.
+ *
+ * Left out: which steps (steps.ts), how many cases (run.ts).
+ * @module */
+import { eventually, pause, within } from "../eventually.ts";
+import { Client, type Snapshot } from "./client.ts";
+import { LogModel, PartitionModel } from "./log_model.ts";
+import type { Stage } from "./stage.ts";
+import { keys, lastKey, type Opening, type Plan, type Sending, type Step } from "./steps.ts";
+
+/** What cases amounted to. */
+export class Tally {
+  cases = 0;
+  produced = 0;
+  shown = 0;
+  clients = 0;
+  cuts = 0;
+  resumed = { fresh: 0, exact: 0, gap: 0, reset: 0 } as Record<string, number>;
+  gaps = 0;
+  skipped = 0;
+  ends = 0;
+  steps: Record<string, number> = {};
+
+  toString(): string {
+    const { fresh, exact, gap, reset } = this.resumed;
+    const told = Object.entries(this.steps).filter(([name]) =>
+      !/^(produce|open|give|pause|release)/.test(name)
+    )
+      .map(([name, count]) => `${count}× ${name}`).join(", ");
+    return `${this.cases} cases: ${this.produced} records, ${this.shown} shown to ${this.clients} clients, ` +
+      `${this.gaps} gaps of ${this.skipped}, ${this.ends} ends; starts: ${fresh} fresh, ${exact} exact, ${gap} gap, ` +
+      `${reset} reset; ${told}`;
+  }
+}
+
+/** Of the first record; later ones go up by some 10 ms each, and back now and then. */
+const firstMs = 1_700_000_000_000, stepMs = 10;
+const maxClients = 8;
+
+/** A case under way. */
+export class Case {
+  readonly #stage: Stage;
+  readonly #plan: Plan;
+  readonly #topic: string;
+  readonly #model: LogModel;
+  readonly #tally: Tally;
+  readonly #settleMs: number;
+  readonly clients: Client[] = [];
+  readonly #sending = new Set<Promise<void>>();
+  #failed: unknown;
+  #newestMs = firstMs;
+  /** Some client of this service has followed the topic. */
+  #followed = false;
+  #grown = false;
+
+  constructor(stage: Stage, plan: Plan, topic: string, tally: Tally, settleMs = 30_000) {
+    this.#stage = stage;
+    this.#plan = plan;
+    this.#topic = topic;
+    this.#tally = tally;
+    this.#settleMs = settleMs;
+    this.#model = new LogModel(plan.partitions);
+  }
+
+  /** @throws {Error} when a client was not shown what it should have been */
+  async run(): Promise<void> {
+    const { retentionBytes, partitions, ringBytes, steps } = this.#plan;
+    await this.#stage.begin(ringBytes);
+    try {
+      await this.#create(partitions, retentionBytes);
+      for (const step of steps) {
+        this.#tally.steps[step.do] = (this.#tally.steps[step.do] ?? 0) + 1;
+        await this.#carryOut(step);
+      }
+      await this.#settle();
+      for (const client of this.clients) await client.cut();
+      this.#count();
+    } finally {
+      for (const client of this.clients) await client.cut();
+      await this.#stage.endCase();
+      await Promise.all(this.#sending);
+    }
+  }
+
+  #create(partitions: number, retentionBytes: number | null): Promise<void> {
+    const configs = {
+      "retention.ms": "-1",
+      ...(retentionBytes !== null && this.#stage.node.sweep && { "retention.bytes": String(retentionBytes) }),
+    };
+    return this.#stage.admin.createTopic(this.#topic, partitions, configs);
+  }
+
+  async #carryOut(step: Step): Promise<void> {
+    switch (step.do) {
+      case "produce": {
+        const sent = step.sendings.map((sending) => this.#send(sending));
+        if (step.awaited) await Promise.all(sent);
+        return;
+      }
+      case "open":
+        return await this.#open(step.opening, step.waitMs);
+      case "cut": {
+        const client = this.#client(step.viewer, (one) => one.isOpen);
+        if (!client) return;
+        await client.cut(step.share);
+        this.#tally.cuts++;
+        if (step.resumed) this.#reopen(client);
+        return;
+      }
+      case "resume": {
+        const client = this.#client(step.viewer, (one) => !one.isOpen);
+        if (client) this.#reopen(client);
+        return;
+      }
+      case "give":
+        return this.#client(step.viewer, (one) => one.isOpen)?.give(step.writes);
+      case "stall":
+        return this.#client(step.viewer, (one) => one.isOpen)?.give(0);
+      case "delete records":
+        return await this.#deleteRecords(step.partition, step.share);
+      case "pause":
+        return await pause(step.ms);
+      default:
+        return await this.#breakOrMend(step);
+    }
+  }
+
+  async #breakOrMend(step: Step): Promise<void> {
+    const stage = this.#stage;
+    switch (step.do) {
+      case "retention":
+        return await this.#sweep();
+      case "restart service":
+        return await this.#restartService(step.ringBytes);
+      case "restart Kafka":
+        return await this.#sweep(() => stage.node.restart()); // it looks for old records when it starts
+      case "cut Kafka":
+        return stage.cutKafka();
+      case "Kafka away":
+        return await stage.away();
+      case "Kafka back":
+        return await stage.back();
+      case "hold answers":
+        return stage.hold();
+      case "release answers":
+        return stage.release();
+      case "add partition":
+        return await this.#addPartition();
+      case "remake topic":
+        return await this.#remake();
+    }
+  }
+
+  #client(number: number, likes: (client: Client) => boolean): Client | undefined {
+    const fitting = this.clients.filter(likes);
+    return fitting[number % fitting.length];
+  }
+
+  async #open(opening: Opening, waitMs: number): Promise<void> {
+    if (this.clients.length >= maxClients) return;
+    const cursor = opening.cursor === "time"
+      ? { ms: firstMs + Math.max(0, Math.round((this.#newestMs - firstMs) * opening.share / 1_000)) }
+      : opening.cursor === "id"
+      ? "latest"
+      : opening.cursor;
+    const other = opening.cursor === "id"
+      ? this.#client(opening.share + 50, () => true)?.idAt(opening.share)
+      : undefined;
+    const client = new Client(opening, this.clients.length, {
+      lines: { follow: (...rest) => this.#stage.follow(this.#topic, ...rest) },
+      model: this.#model,
+      snapshot: () => this.#snapshot(),
+      cursor,
+    });
+    this.clients.push(client);
+    client.open(other);
+    this.#followed = true;
+    const until = performance.now() + waitMs;
+    while (performance.now() < until && client.count("ready") === 0) await pause(1);
+  }
+
+  #reopen(client: Client): void {
+    client.open();
+    this.#followed = true;
+  }
+
+  #snapshot(): Snapshot {
+    const { number, partitions, ends } = this.#model.current;
+    return { generation: number, firsts: partitions.map(({ least }) => least), ends, alone: !this.#followed };
+  }
+
+  /** Sends records; what becomes of them is waited for in `#sending`. */
+  #send(sending: Sending): Promise<void> {
+    const generation = this.#model.current;
+    const partition = sending.partition === null
+      ? undefined
+      : sending.partition % generation.partitions.length;
+    const records = Array.from({ length: sending.count }, () => {
+      const number = this.#model.nextNumber();
+      const timestamp = firstMs + stepMs * number + (number * 7_919) % 61 - 30;
+      this.#newestMs = Math.max(this.#newestMs, timestamp);
+      const key = sending.key ?? keys[(number * 2_654_435_761 >>> 8) % keys.length]!;
+      return { text: this.#model.text(number, sending.bytes), key, timestamp };
+    });
+    const sent = this.#stage.producer.sendAll(
+      this.#topic,
+      records.map(({ text, key, timestamp }) => ({
+        key,
+        value: this.#stage.valueOf(text),
+        timestamp,
+        ...(partition !== undefined && { partition }),
+      })),
+    ).then((places) => {
+      places.forEach((place, n) =>
+        generation.partitions[place.partition]!.acknowledged(place.offset, records[n]!)
+      );
+      this.#tally.produced += records.length;
+    }).catch((error) => void (this.#failed ??= error)).finally(() => this.#sending.delete(sent));
+    this.#sending.add(sent);
+    return sent;
+  }
+
+  async #deleteRecords(number: number, share: number): Promise<void> {
+    const { partitions } = this.#model.current;
+    const partition = number % partitions.length, log = partitions[partition]!;
+    const before = Math.floor(log.end * share / 1_000);
+    if (before <= log.least) return;
+    log.mayStartAt(before);
+    log.startsAt(await this.#stage.admin.deleteRecords(this.#topic, partition, before));
+  }
+
+  async #sweep(before: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    const { node, admin } = this.#stage;
+    if (!node.sweep) return await before();
+    const { partitions } = this.#model.current;
+    for (const log of partitions) log.mayStartAt(Infinity);
+    await before();
+    await node.sweep();
+    const starts = await admin.starts(this.#topic, partitions.length);
+    starts.forEach((start, q) => partitions[q]!.startsAt(start));
+  }
+
+  async #restartService(ringBytes: number): Promise<void> {
+    const open = this.clients.filter((client) => client.isOpen);
+    for (const client of open) if (client.number % 2) await client.cut(700); // it did not get the newest of it
+    await this.#stage.restartService(ringBytes);
+    this.#followed = false;
+    for (const client of open) if (!client.isOpen) this.#reopen(client);
+  }
+
+  async #addPartition(): Promise<void> {
+    const { partitions } = this.#model.current;
+    if (partitions.length >= 5) return;
+    await this.#mend();
+    await this.#stage.admin.addPartitions(this.#topic, partitions.length + 1);
+    partitions.push(new PartitionModel());
+    this.#grown = true;
+  }
+
+  /** Removes the topic and makes it again, once its viewers have been told that it is gone: a log that is remade and has grown past
+   * the old one meanwhile cannot be told from it. */
+  async #remake(): Promise<void> {
+    await this.#mend();
+    const { partitions } = this.#model.current;
+    const [first] = this.clients;
+    if (!first) return;
+    if (!this.clients.some((client) => client.isOpen)) this.#reopen(first);
+    const open = () => this.clients.filter((client) => client.isOpen);
+    const told = (count: (client: Client) => number) => () =>
+      open().every((client) => client.count("ready") > count(client));
+    await eventually("every start", told(() => 0), this.#settleMs);
+    const before = new Map(open().map((client) => [client, client.count("ready")]));
+    this.#model.remade();
+    await this.#stage.admin.deleteTopic(this.#topic);
+    await eventually(
+      "everyone to be told a reset",
+      told((client) => before.get(client) ?? 0),
+      this.#settleMs,
+    );
+    await this.#create(partitions.length, this.#plan.retentionBytes);
+    this.#stage.created(this.#topic);
+  }
+
+  /** Nothing is broken, and nothing is on its way into the log. */
+  async #mend(): Promise<void> {
+    this.#stage.release();
+    await this.#stage.back();
+    await within("acknowledgements", 60_000, Promise.all(this.#sending));
+    if (this.#failed) throw new Error("A record was not acknowledged", { cause: this.#failed });
+  }
+
+  /** Everyone comes back, has room, and is shown a last record of each partition. */
+  async #settle(): Promise<void> {
+    await this.#mend();
+    if (this.#grown) this.#stage.cutKafka(); // the service looks for partitions when it comes back
+    for (const client of this.clients) {
+      client.returns = true;
+      if (!client.isOpen) this.#reopen(client);
+      client.give(1_000_000_000);
+    }
+    const { partitions } = this.#model.current;
+    await Promise.all(
+      partitions.map((_, partition) => this.#send({ partition, count: 1, bytes: 0, key: lastKey })),
+    );
+    await this.#mend();
+    const ends = this.#model.current.ends;
+    const waiting = new Set(this.clients);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (client: Client) => {
+      try {
+        const account = client.account();
+        if (account.ended || account.has(ends)) waiting.delete(client);
+        if (client.endedBy.includes("failed")) {
+          throw new Error("The service ended the stream as something failed");
+        }
+        if (waiting.size === 0) resolve();
+      } catch (error) {
+        reject(new Error(`Client ${client.number} was shown something else`, { cause: error }));
+      }
+    };
+    if (waiting.size === 0) resolve();
+    for (const client of this.clients) {
+      client.onEvent = () => look(client);
+      look(client);
+    }
+    const timer = setTimeout(() => {
+      const [client] = waiting;
+      reject(
+        new Error(
+          `Client ${
+            client!.number
+          } has not come to the end ${ends} of generation ${this.#model.current.number}: ` +
+            client!.account().place,
+        ),
+      );
+    }, this.#settleMs);
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  #count(): void {
+    this.#tally.cases++;
+    for (const client of this.clients) {
+      const account = client.account();
+      this.#tally.clients++;
+      this.#tally.shown += account.records;
+      this.#tally.gaps += account.gaps;
+      this.#tally.skipped += account.skipped;
+      if (account.ended) this.#tally.ends++;
+      for (const resume of account.resumes) {
+        this.#tally.resumed[resume] = (this.#tally.resumed[resume] ?? 0) + 1;
+      }
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** The hub against the model, on the embedded broker in this process: `deno task model` runs ten thousand cases of it. @module */
+import { EmbeddedNode } from "./kafka_node.ts";
+import { HubStage } from "./hub_stage.ts";
+import { casesOr, runCases } from "./run.ts";
+import { usualWeights } from "./steps.ts";
+
+const cases = casesOr(60);
+const lanes = Math.min(4, cases);
+
+Deno.test(`viewers of the hub are shown the log from their cursor on, each record once, in ${cases} random cases`, async () => {
+  await using parts = new AsyncDisposableStack();
+  const stages = [];
+  for (let n = 0; n < lanes; n++) stages.push(parts.use(HubStage.open(await EmbeddedNode.open())));
+  await runCases({ name: "hub", cases, stages, weights: { ...usualWeights, "remake topic": 0 }, features: {} });
+});

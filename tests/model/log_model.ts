@@ -1,0 +1,109 @@
+/** The log as it must be: what was acknowledged, at its place; and where it begins, as far as that is known.
+ *
+ * A topic that is removed and made again is another generation. Left out: what viewers were shown of it (account.ts).
+ * @module */
+
+/** A record as it was acknowledged. */
+export interface LoggedRecord {
+  readonly text: string;
+  readonly key: string;
+  /** ms since the epoch. */
+  readonly timestamp: number;
+}
+
+/** One partition of one generation. */
+export class PartitionModel {
+  /** By offset; offsets that hold no record are missing. */
+  readonly #records: (LoggedRecord | undefined)[] = [];
+  /** The log begins at `least` or later, and not after `most`. */
+  least = 0;
+  most = 0;
+
+  /** The offset after the newest acknowledged record. */
+  get end(): number {
+    return this.#records.length;
+  }
+
+  at(offset: number): LoggedRecord | undefined {
+    return this.#records[offset];
+  }
+
+  /** @throws {Error} when two records were told the same place */
+  acknowledged(offset: number, record: LoggedRecord): void {
+    const other = this.#records[offset];
+    if (other) throw new Error(`Offset ${offset} was told to ${record.text} and to ${other.text}`);
+    this.#records[offset] = record;
+  }
+
+  /** Kafka says that the log begins here now. */
+  startsAt(offset: number): void {
+    this.least = Math.max(this.least, offset);
+    this.most = Math.max(this.least, offset);
+  }
+
+  /** Records are about to go: up to `before`, or any. */
+  mayStartAt(before: number): void {
+    this.most = Math.max(this.most, before);
+  }
+
+  /** The first offset from `from` to before `end` with a record at or after a time; `end` when there is none. */
+  firstSince(ms: number, from: number, end: number): number {
+    for (let offset = from; offset < Math.min(end, this.end); offset++) {
+      const record = this.#records[offset];
+      if (record && record.timestamp >= ms) return offset;
+    }
+    return end;
+  }
+}
+
+/** One life of the topic. */
+export class Generation {
+  readonly partitions: PartitionModel[];
+
+  constructor(readonly number: number, partitions: number) {
+    this.partitions = Array.from({ length: partitions }, () => new PartitionModel());
+  }
+
+  /** Where each partition ends, as far as it was acknowledged. */
+  get ends(): number[] {
+    return this.partitions.map(({ end }) => end);
+  }
+}
+
+/** Everything that was ever acknowledged. */
+export class LogModel {
+  readonly generations: Generation[];
+  #texts = 0;
+
+  constructor(partitions: number) {
+    this.generations = [new Generation(0, partitions)];
+  }
+
+  get current(): Generation {
+    return this.generations.at(-1)!;
+  }
+
+  /** The topic is about to be removed and made again. */
+  remade(): void {
+    this.generations.push(new Generation(this.generations.length, this.current.partitions.length));
+  }
+
+  /** The number of the next record, over all generations. */
+  nextNumber(): number {
+    return this.#texts++;
+  }
+
+  /** The text of a record: its generation, its number, and so many more characters. */
+  text(number: number, more: number): string {
+    return `g${this.current.number}-${number}${more > 0 ? ` ${"x".repeat(more)}` : ""}`;
+  }
+
+  get records(): number {
+    return this.#texts;
+  }
+}
+
+/** The generation that a record's text names. */
+export function generationOf(text: string): number {
+  return Number(/^g(\d+)-/.exec(text)?.[1] ?? NaN);
+}
