@@ -11,5 +11,11 @@ Deno.test(`viewers of the hub are shown the log from their cursor on, each recor
   await using parts = new AsyncDisposableStack();
   const stages = [];
   for (let n = 0; n < lanes; n++) stages.push(parts.use(HubStage.open(await EmbeddedNode.open())));
-  await runCases({ name: "hub", cases, stages, weights: { ...usualWeights, "remake topic": 0 }, features: {} });
+  await runCases({
+    name: "hub",
+    cases,
+    stages,
+    weights: { ...usualWeights, "remake topic": 0 },
+    features: {},
+  });
 });
