@@ -15,6 +15,7 @@ import type { Logger } from "../logger.ts";
 import { codecs } from "./codecs.ts";
 import { type ClusterMetadata, connectTimeoutMs, KafkaConnection, KafkaError } from "./connection.ts";
 import { requestTimeoutMs, type TopicMetadata } from "./connection.ts";
+import { Joined } from "./joined.ts";
 
 /** How to reach a cluster. */
 export interface KafkaOptions {
@@ -48,6 +49,7 @@ export class Kafka implements AsyncDisposable {
   readonly #log: Logger;
   readonly #bootstrapCount: number;
   readonly #control: KafkaConnection;
+  readonly #asked = new Joined<ClusterMetadata>();
   #clusterId: string | undefined;
 
   constructor(options: KafkaOptions) {
@@ -84,7 +86,8 @@ export class Kafka implements AsyncDisposable {
   /** @param topics names, or null for all of them
    * @throws {KafkaError} when no broker answers */
   async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
-    const metadata = await this.#control.metadata(topics);
+    const key = topics === null ? "" : JSON.stringify(topics);
+    const metadata = await this.#asked.fresh(key, () => this.#control.metadata(topics));
     this.#clusterId = metadata.clusterId;
     return metadata;
   }

@@ -13,9 +13,9 @@ import { requests } from "kafkajs/src/protocol/requests/index.js";
 import Long from "kafkajs/src/utils/long.js";
 import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
 import { withDeadline } from "../deadline.ts";
-import { asKafkaError, KafkaError, noAnswer, Nodes } from "./nodes.ts";
+import { asKafkaError, firstOf, KafkaError, noAnswer, Nodes, patienceMs, settlesWithin } from "./nodes.ts";
 
-export { connectTimeoutMs, KafkaError } from "./nodes.ts";
+export { connectTimeoutMs, KafkaError, patienceMs, settlesWithin } from "./nodes.ts";
 
 /** A partition and the node that leads it; `leader` is null while there is none. */
 export interface PartitionLeader {
@@ -58,7 +58,7 @@ export interface ProduceBatch {
 export interface WireMessage {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string | Buffer>>;
+  readonly headers: Readonly<Record<string, string | Buffer | readonly (string | Buffer)[]>>;
   readonly timestamp: number;
 }
 
@@ -102,8 +102,15 @@ export class KafkaConnection implements AsyncDisposable {
   /** @param topics names, or null for all of them; a topic that does not exist has `error` UNKNOWN_TOPIC_OR_PARTITION
    * @throws {KafkaError} */
   async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
-    const args = { topics: topics ?? [], allowAutoTopicCreation: false };
     const node = await this.#nodes.any();
+    const first = this.#describe(node, topics);
+    if (await settlesWithin(first, patienceMs)) return await first;
+    const second = this.#nodes.another(node).then((other) => other ? this.#describe(other, topics) : first);
+    return await firstOf([first, second]);
+  }
+
+  async #describe(node: Untyped, topics: readonly string[] | null): Promise<ClusterMetadata> {
+    const args = { topics: topics ?? [], allowAutoTopicCreation: false };
     const answer = await this.#call(node, "Metadata", args);
     await this.#nodes.learn(node, answer.brokers);
     const described: TopicMetadata[] = answer.topicMetadata.map(describeTopic);
@@ -115,31 +122,30 @@ export class KafkaConnection implements AsyncDisposable {
     };
   }
 
-  /** The offset of each partition at `at`: `latestOffset`, `earliestOffset`, or the first record at or after a time.
-   * @param at ms since the epoch for a time
-   * @returns offsets by partition; −1 where no record is that young; partitions without a leader are left out
-   * @throws {KafkaError} */
+  /** The offset at `at` of partitions that one node leads: `latestOffset`, `earliestOffset`, or the first record at or after a
+   * time in ms since the epoch.
+   * @returns by partition; −1 where no record is that young, and the error of a partition for which Kafka gave one
+   * @throws {KafkaError} when the node does not answer */
   async offsets(
+    leader: number,
     topic: string,
-    partitions: readonly PartitionLeader[],
+    partitions: readonly number[],
     at: number,
-  ): Promise<Map<number, number>> {
-    const found = new Map<number, number>();
-    await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
-      const wanted = numbers.map((partition) => ({ partition, timestamp: at }));
-      const args = { replicaId: -1, isolationLevel: 1, topics: [{ topic, partitions: wanted }] };
-      const answer = await this.#call(await this.#nodes.get(leader), "ListOffsets", args);
-      for (const part of answer.responses[0]?.partitions ?? []) {
-        const error = errorName(part.errorCode);
-        if (error) {
-          throw new KafkaError(
-            error,
-            `Cannot list offsets of ${topic}/${part.partition}: Kafka answered ${error}`,
-          );
-        }
-        found.set(part.partition, Number(part.offset ?? part.offsets?.[0]));
-      }
-    }));
+  ): Promise<Map<number, number | KafkaError>> {
+    const wanted = partitions.map((partition) => ({ partition, timestamp: at }));
+    const args = { replicaId: -1, isolationLevel: 1, topics: [{ topic, partitions: wanted }] };
+    const answer = await this.#call(await this.#nodes.get(leader), "ListOffsets", args);
+    const found = new Map<number, number | KafkaError>();
+    for (const part of answer.responses[0]?.partitions ?? []) {
+      const error = errorName(part.errorCode);
+      const where = `${topic}/${part.partition}`;
+      found.set(
+        part.partition,
+        error
+          ? new KafkaError(error, `Cannot list offsets of ${where}: Kafka answered ${error}`)
+          : Number(part.offset ?? part.offsets?.[0]),
+      );
+    }
     return found;
   }
 
@@ -163,7 +169,8 @@ export class KafkaConnection implements AsyncDisposable {
       isolationLevel: 1,
       topics: [{ topic, partitions }],
     };
-    const protocol = (await this.#nodes.get(leader)).lookupRequest(apiKeys.Fetch, requests.Fetch)({
+    const node = await this.#nodes.get(leader);
+    const protocol = node.lookupRequest(apiKeys.Fetch, requests.Fetch)({
       replicaId: -1,
       rackId: "",
       ...args,
@@ -172,7 +179,7 @@ export class KafkaConnection implements AsyncDisposable {
       decode: (bytes: Uint8Array) => decodeFetch(bytes, protocol.request.apiVersion, wants),
       parse: (answer: unknown) => answer,
     };
-    return await this.#send(await this.#nodes.get(leader), protocol, maxWaitMs + requestTimeoutMs);
+    return await this.#send(node, protocol, maxWaitMs + requestTimeoutMs);
   }
 
   /** Opens sockets to a node, when there are none; sends nothing that changes anything.

@@ -1,10 +1,12 @@
 /** The past of topics, read page by page for viewers that are behind and for questions about a span of time.
  *
  * Pages are shared: whoever asks near the same place gets the same page, reads that run already are joined, and only a few run
- * at once, however many viewers come back together. Left out: following the end of a topic (reader.ts).
+ * at once at each node, however many viewers come back together. So are questions for offsets. A node that says nothing delays
+ * no other. Left out: following the end of a topic (reader.ts).
  * @module */
 import type { Kafka } from "./client.ts";
 import {
+  byLeader,
   earliestOffset,
   errorName,
   type KafkaConnection,
@@ -12,9 +14,12 @@ import {
   latestOffset,
   type PartitionLeader,
 } from "./connection.ts";
+import { type Positions, unknownOffset } from "./cursor.ts";
 import { SharedRecord } from "./feed.ts";
-import type { KafkaRecord } from "./fetch_response.ts";
-import type { Positions } from "./cursor.ts";
+import type { FetchedPartition, KafkaRecord } from "./fetch_response.ts";
+import { Joined } from "./joined.ts";
+import { LeaderWatch, silent } from "./leader_watch.ts";
+import { PageCache } from "./page_cache.ts";
 import { Turns } from "./turns.ts";
 
 /** Some records of one partition, ascending; it covers the offsets `from` … `next` − 1. */
@@ -46,39 +51,48 @@ export class Unreadable extends Error {
   }
 }
 
+/** How a read waits. */
+export interface ReadOptions {
+  /** Fails as soon as the partition's leader has not answered something for a second, since others have more to do than wait
+   * for it; what it answers later is there for the next read. Default: waits until the request fails. */
+  readonly impatient?: boolean;
+}
+
 /** What one page is asked to hold; a batch that is larger comes whole. */
 const pageBytes = 64 * 1024;
+/** Of one node. */
 const maxReadsAtOnce = 4, maxOnceReadsAtOnce = 2;
-const maxCachedBytes = 16 * 1024 * 1024;
-const metadataAgeMs = 10_000;
-/** A page may be of a log that is gone: the topic was made anew, and nobody follows it who would notice. */
-const pageAgeMs = 10_000;
-/** What a record costs in memory besides its key and value, about. */
-const recordOverheadBytes = 200;
-/** So that there are not very many pages to look through. */
-const pageOverheadBytes = 16 * 1024;
+const maxCachedBytes = 32 * 1024 * 1024;
+/** How long it is believed who leads a partition, and for how long after an answer that spoke against it. */
+const metadataAgeMs = 10_000, doubtfulAgeMs = 250;
+/** For how long the beginning of a log is believed; who begins before it meets the hole. */
+const earliestAgeMs = 100;
 
-interface CachedPage extends Page {
-  readonly place: string;
-  readonly bytes: number;
-  /** When it was read, on the clock of `performance.now()`. */
+interface Leaders {
+  readonly partitions: readonly PartitionLeader[];
   readonly at: number;
+  isDoubtful: boolean;
+}
+
+/** A page that is on its way. */
+interface Reading {
+  readonly page: Promise<Page>;
+  /** How many wait for it. */
+  waiting: number;
 }
 
 /** Reads the past of any topic over one connection. */
 export class History implements AsyncDisposable {
   readonly #kafka: Kafka;
   readonly #connection: KafkaConnection;
-  readonly #leaders = new Map<
-    string,
-    { readonly partitions: readonly PartitionLeader[]; readonly at: number }
-  >();
-  /** Oldest use first. */
-  #pages: CachedPage[] = [];
-  #cachedBytes = 0;
-  readonly #reading = new Map<string, Promise<Page>>();
-  readonly #turns = new Turns(maxReadsAtOnce);
-  readonly #onceTurns = new Turns(maxOnceReadsAtOnce);
+  readonly #leaders = new Map<string, Leaders>();
+  readonly #described = new Joined<readonly PartitionLeader[]>();
+  readonly #placed = new Joined<Positions>();
+  readonly #earliest = new Map<string, { readonly positions: Positions; readonly at: number }>();
+  readonly #pages = new PageCache(maxCachedBytes);
+  readonly #reading = new Map<string, Reading>();
+  readonly #turns = new Map<number, { readonly pages: Turns; readonly once: Turns }>();
+  readonly #watch = new LeaderWatch();
 
   constructor(kafka: Kafka) {
     this.#kafka = kafka;
@@ -94,128 +108,206 @@ export class History implements AsyncDisposable {
    * @throws {OutsideLog} when retention removed it or the log ends before it
    * @throws {Unreadable} when its batch cannot be read; a page ends before such a batch
    * @throws {KafkaError} */
-  async read(topic: string, partition: number, offset: number): Promise<Page> {
-    const place = `${topic}/${partition}`;
-    const oldest = performance.now() - pageAgeMs;
-    const cached = this.#pages.findLastIndex((page) =>
-      page.place === place && page.at >= oldest && page.from <= offset && offset < page.next
-    );
-    if (cached >= 0) {
-      const [page] = this.#pages.splice(cached, 1);
-      this.#pages.push(page!);
-      return page!;
-    }
-    const key = `${place}/${offset}`;
+  async read(topic: string, partition: number, offset: number, options: ReadOptions = {}): Promise<Page> {
+    const known = this.#pages.find(topic, partition, offset);
+    if (known) return known;
+    const leader = await this.#leader(topic, partition);
+    const key = `${topic}/${partition}/${offset}`;
     const running = this.#reading.get(key);
-    if (running) return await running;
-    const reading = this.#turns.take(() => this.#fetch(topic, partition, offset));
-    this.#reading.set(key, reading);
-    // Not so when the topic was forgotten meanwhile.
-    const isCurrent = () => this.#reading.get(key) === reading;
+    if (!running && options.impatient && this.#watch.isSilent(leader)) throw silent(leader);
+    const reading = running ?? this.#read(key, { leader, topic, partition, offset });
+    reading.waiting++;
     try {
-      const page = await reading;
-      if (page.next > page.from && isCurrent()) this.#keep(place, page);
-      return page;
-    } catch (error) {
-      if (error instanceof KafkaError) this.#leaders.delete(topic);
-      throw error;
+      return await (options.impatient ? this.#watch.unlessSilent(leader, reading.page) : reading.page);
     } finally {
-      if (isCurrent()) this.#reading.delete(key);
+      reading.waiting--;
     }
   }
 
   /** As `read`, a page of `maxBytes` that is kept for nobody: for going through much of a log once. A few at once.
    * @throws {OutsideLog} @throws {Unreadable} @throws {KafkaError} */
-  readOnce(topic: string, partition: number, offset: number, maxBytes: number): Promise<Page> {
-    return this.#onceTurns.take(() => this.#fetch(topic, partition, offset, maxBytes));
+  async readOnce(topic: string, partition: number, offset: number, maxBytes: number): Promise<Page> {
+    const leader = await this.#leader(topic, partition);
+    const place = { leader, topic, partition, offset };
+    return await this.#turnsOf(leader).once.take(() => this.#fetch(place, maxBytes));
   }
 
-  /** The offset of each partition at `at`; where no record is that young, the end.
+  /** The offset of each partition at `at`; where no record is that young, the end as it was just before. Never older than this
+   * call, but for `earliestOffset`, which may be some ms old. Answers are shared: they are not to be changed.
    * @param at `latestOffset`, `earliestOffset` or ms since the epoch
-   * @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION among others */
+   * @returns `unknownOffset` for a partition without a leader, or whose leader does not answer within a second
+   * @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION among others; when no partition is known */
   async positions(topic: string, at: number): Promise<Positions> {
-    const partitions = await this.#partitions(topic);
-    try {
-      const leaderless = partitions.find(({ leader }) => leader === null);
-      if (leaderless) throw noLeader(topic, leaderless.partition);
-      const found = await this.#connection.offsets(topic, partitions, at);
-      const none = partitions.some(({ partition }) => (found.get(partition) ?? -1) < 0);
-      const ends = none ? await this.#connection.offsets(topic, partitions, latestOffset) : found;
-      return partitions.map(({ partition }) => {
-        const offset = found.get(partition) ?? -1;
-        return offset >= 0 ? offset : ends.get(partition) ?? 0;
-      });
-    } catch (error) {
-      this.#leaders.delete(topic);
-      throw error;
-    }
+    const ask = () => this.#positions(topic, at);
+    const key = `${topic}/${at}`;
+    if (at !== earliestOffset) return await this.#placed.fresh(key, ask);
+    const known = this.#earliest.get(topic);
+    if (known && performance.now() - known.at < earliestAgeMs) return known.positions;
+    return await this.#placed.running(key, async () => {
+      const asked = performance.now();
+      const positions = await ask();
+      this.#earliest.set(topic, { positions, at: asked });
+      return positions;
+    });
   }
 
   /** Forgets a topic, after it was made anew. */
   forget(topic: string): void {
+    const isOfTopic = (key: string) => key.startsWith(`${topic}/`);
     this.#leaders.delete(topic);
-    for (const key of this.#reading.keys()) if (key.startsWith(`${topic}/`)) this.#reading.delete(key);
-    this.#pages = this.#pages.filter((page) => !page.place.startsWith(`${topic}/`));
-    this.#cachedBytes = this.#pages.reduce((sum, page) => sum + page.bytes, 0);
+    this.#earliest.delete(topic);
+    this.#described.forget((key) => key === topic);
+    this.#placed.forget(isOfTopic);
+    for (const key of this.#reading.keys()) if (isOfTopic(key)) this.#reading.delete(key);
+    this.#pages.forget(topic);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
     await this.#connection[Symbol.asyncDispose]();
+  }
+
+  async #positions(topic: string, at: number): Promise<Positions> {
+    const partitions = await this.#partitions(topic);
+    const found = new Map<number, number | KafkaError>();
+    await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
+      try {
+        if (this.#watch.isSilent(leader)) throw silent(leader);
+        const asking = this.#watch.run(leader, () => this.#offsets(leader, topic, numbers, at));
+        for (const [partition, offset] of await this.#watch.unlessSilent(leader, asking)) {
+          found.set(partition, offset);
+        }
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error;
+        for (const partition of numbers) found.set(partition, error);
+      }
+    }));
+    const answers = partitions.map(({ partition }) => found.get(partition) ?? noLeader(topic, partition));
+    const failures = answers.filter((answer) => answer instanceof KafkaError);
+    if (failures.length > 0) this.#doubt(topic);
+    if (failures.length > 0 && failures.length === answers.length) throw failures[0]!;
+    return answers.map((answer) => answer instanceof KafkaError ? unknownOffset : answer);
+  }
+
+  /** For a time the ends are asked first: what is appended between the two requests is behind the end that is taken. */
+  async #offsets(
+    leader: number,
+    topic: string,
+    partitions: readonly number[],
+    at: number,
+  ): Promise<Map<number, number | KafkaError>> {
+    const ask = (of: number) => this.#connection.offsets(leader, topic, partitions, of);
+    if (at < 0) return await ask(at);
+    const ends = await ask(latestOffset), found = await ask(at);
+    for (const [partition, offset] of found) {
+      if (typeof offset === "number" && offset < 0) found.set(partition, ends.get(partition) ?? offset);
+    }
+    return found;
   }
 
   async #partitions(topic: string): Promise<readonly PartitionLeader[]> {
     const known = this.#leaders.get(topic);
-    if (known && performance.now() - known.at < metadataAgeMs) return known.partitions;
-    const { topics: [found] } = await this.#connection.metadata([topic]);
-    if (!found || found.error) {
-      throw new KafkaError(found?.error ?? "UNKNOWN", `Cannot read ${topic}: ${found?.error}`);
-    }
-    this.#leaders.set(topic, { partitions: found.partitions, at: performance.now() });
-    return found.partitions;
-  }
-
-  async #fetch(topic: string, partition: number, offset: number, maxBytes = pageBytes): Promise<Page> {
-    const place = (await this.#partitions(topic)).find((one) => one.partition === partition);
-    if (!place || place.leader === null) throw noLeader(topic, partition);
-    const wants = [{ partition, offset, maxBytes }];
-    const [fetched] = await this.#connection.fetch(place.leader, topic, wants, {
-      maxWaitMs: 0,
-      maxBytes,
+    const ageMs = known?.isDoubtful ? doubtfulAgeMs : metadataAgeMs;
+    if (known && performance.now() - known.at < ageMs) return known.partitions;
+    return await this.#described.running(topic, async () => {
+      const { topics: [found] } = await this.#connection.metadata([topic]);
+      if (!found || found.error) {
+        throw new KafkaError(found?.error ?? "UNKNOWN", `Cannot read ${topic}: ${found?.error}`);
+      }
+      const { partitions } = found;
+      const isDoubtful = partitions.some(({ leader }) => leader === null);
+      this.#leaders.set(topic, { partitions, at: performance.now(), isDoubtful });
+      return partitions;
     });
-    const error = errorName(fetched?.errorCode ?? 0);
-    if (error === "OFFSET_OUT_OF_RANGE") {
-      const first = (await this.#connection.offsets(topic, [place], earliestOffset)).get(partition) ?? 0;
-      const end = (await this.#connection.offsets(topic, [place], latestOffset)).get(partition) ?? 0;
-      throw new OutsideLog(first, end);
-    }
-    if (!fetched || error) {
-      throw new KafkaError(error ?? "UNKNOWN", `Cannot read ${topic}/${partition}: Kafka answered ${error}`);
-    }
-    const [hole] = fetched.unreadable;
-    if (!hole) return makePage(topic, offset, fetched.next, fetched.records, fetched.end);
-    const records = fetched.records.filter((record) => record.offset < hole.from);
-    if (records.length === 0) throw new Unreadable(hole.to + 1, hole.cause);
-    return makePage(topic, offset, hole.from, records, fetched.end);
   }
 
-  #keep(place: string, page: Page): void {
-    const size = (record: KafkaRecord) =>
-      (record.key?.length ?? 0) + (record.value?.length ?? 0) + recordOverheadBytes;
-    const bytes = page.records.reduce((sum, record) => sum + size(record), pageOverheadBytes);
-    this.#pages.push({ ...page, place, bytes, at: performance.now() });
-    this.#cachedBytes += bytes;
-    while (this.#cachedBytes > maxCachedBytes) this.#cachedBytes -= this.#pages.shift()!.bytes;
+  async #leader(topic: string, partition: number): Promise<number> {
+    const place = (await this.#partitions(topic)).find((one) => one.partition === partition);
+    if (place && place.leader !== null) return place.leader;
+    this.#doubt(topic);
+    throw noLeader(topic, partition);
+  }
+
+  /** Somebody else may lead the topic's partitions now. */
+  #doubt(topic: string): void {
+    const known = this.#leaders.get(topic);
+    if (known) known.isDoubtful = true;
+  }
+
+  #turnsOf(leader: number): { readonly pages: Turns; readonly once: Turns } {
+    const known = this.#turns.get(leader);
+    if (known) return known;
+    const turns = { pages: new Turns(maxReadsAtOnce), once: new Turns(maxOnceReadsAtOnce) };
+    this.#turns.set(leader, turns);
+    return turns;
+  }
+
+  /** Reads a page for all who ask for it meanwhile. */
+  #read(key: string, place: Place): Reading {
+    const { leader, topic, partition, offset } = place;
+    // Not so when the topic was forgotten meanwhile.
+    const isCurrent = () => this.#reading.get(key) === reading;
+    const work = async () => {
+      const known = isCurrent() ? this.#pages.find(topic, partition, offset) : undefined;
+      if (known) return known;
+      if (reading.waiting === 0) throw silent(leader); // all gave up while it waited for its turn
+      const page = await this.#fetch(place, pageBytes);
+      if (isCurrent()) this.#pages.keep(topic, partition, page);
+      return page;
+    };
+    const page = Promise.resolve().then(() => this.#turnsOf(leader).pages.take(work)).finally(() => {
+      if (isCurrent()) this.#reading.delete(key);
+    });
+    page.catch(() => {}); // those who wait for it are told
+    const reading: Reading = { page, waiting: 0 };
+    this.#reading.set(key, reading);
+    return reading;
+  }
+
+  async #fetch({ leader, topic, partition, offset }: Place, maxBytes: number): Promise<Page> {
+    try {
+      return await this.#watch.run(leader, async () => {
+        const wants = [{ partition, offset, maxBytes }];
+        const [fetched] = await this.#connection.fetch(leader, topic, wants, { maxWaitMs: 0, maxBytes });
+        const error = errorName(fetched?.errorCode ?? 0);
+        if (error === "OFFSET_OUT_OF_RANGE") throw await this.#outside(leader, topic, partition);
+        if (fetched && !error) return makePage(topic, offset, fetched);
+        throw new KafkaError(
+          error ?? "UNKNOWN",
+          `Cannot read ${topic}/${partition}: Kafka answered ${error}`,
+        );
+      });
+    } catch (error) {
+      if (error instanceof KafkaError) this.#doubt(topic);
+      throw error;
+    }
+  }
+
+  async #outside(leader: number, topic: string, partition: number): Promise<OutsideLog> {
+    const ask = async (at: number) => {
+      const offset = (await this.#connection.offsets(leader, topic, [partition], at)).get(partition) ?? 0;
+      if (offset instanceof KafkaError) throw offset;
+      return offset;
+    };
+    return new OutsideLog(await ask(earliestOffset), await ask(latestOffset));
   }
 }
 
-function makePage(
-  topic: string,
-  from: number,
-  next: number,
-  records: readonly KafkaRecord[],
-  end: number,
-): Page {
-  return { from, next, records, shared: records.map((record) => new SharedRecord(topic, record, null)), end };
+/** Where a page is read. */
+interface Place {
+  readonly leader: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** @throws {Unreadable} */
+function makePage(topic: string, from: number, fetched: FetchedPartition): Page {
+  const [hole] = fetched.unreadable;
+  const records = hole ? fetched.records.filter((record) => record.offset < hole.from) : fetched.records;
+  if (hole && records.length === 0) throw new Unreadable(hole.to + 1, hole.cause);
+  const shared = records.map((record) => new SharedRecord(topic, record, null));
+  return { from, next: hole ? hole.from : fetched.next, records, shared, end: fetched.end };
 }
 
 function noLeader(topic: string, partition: number): KafkaError {

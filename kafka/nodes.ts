@@ -16,6 +16,8 @@ export class KafkaError extends Error {
 
 /** Bound of the first part of a connection attempt, ms. */
 export const connectTimeoutMs = 3_000;
+/** A node that says nothing for so long is not waited for where another one can be asked, ms. */
+export const patienceMs = 1_000;
 
 // deno-lint-ignore no-explicit-any
 type Untyped = any;
@@ -27,6 +29,13 @@ interface Address {
   readonly rack: string | null;
 }
 
+/** A node with sockets, or that is being given some. */
+interface OpenNode {
+  readonly opening: Promise<Untyped>;
+  /** Once it is open. */
+  node?: Untyped;
+}
+
 /** Open nodes. What failed is forgotten; who asks next opens it anew. */
 export class Nodes {
   readonly #builder: Untyped;
@@ -35,7 +44,7 @@ export class Nodes {
   /** As the last metadata named them, by node id. */
   #addresses = new Map<number, Address>();
   /** Nodes with sockets, by node id; the one that was found through the bootstrap list is `seed` until it has an id. */
-  readonly #open = new Map<number | "seed", Promise<Untyped>>();
+  readonly #open = new Map<number | "seed", OpenNode>();
   /** Nodes that are being connected to. */
   readonly #opening = new Set<Untyped>();
   #closed = false;
@@ -51,7 +60,7 @@ export class Nodes {
     const nodes = [...this.#open.values()];
     this.#open.clear();
     await Promise.allSettled([...this.#opening].map(cut));
-    await Promise.allSettled(nodes.map(async (node) => cut(await node)));
+    await Promise.allSettled(nodes.map(async ({ opening }) => cut(await opening)));
   }
 
   /** Cuts the sockets for good. */
@@ -62,19 +71,23 @@ export class Nodes {
 
   /** Cuts a node at which something failed. */
   async drop(node: Untyped): Promise<void> {
-    for (const [id, known] of this.#open) {
-      if (await known.catch(() => undefined) === node) this.#open.delete(id);
-    }
+    for (const [id, known] of this.#open) if (known.node === node) this.#open.delete(id);
     await cut(node);
   }
 
   /** A node that is open, else the first of the bootstrap list that answers. */
   async any(): Promise<Untyped> {
-    for (const node of this.#open.values()) {
-      const open = await node.catch(() => undefined);
-      if (open) return open;
-    }
+    for (const { node } of this.#open.values()) if (node) return node;
     return await this.#keep("seed", () => this.#bootstrap());
+  }
+
+  /** Another node than this one, which says nothing; undefined when none is known.
+   * @throws {KafkaError} */
+  async another(silent: Untyped): Promise<Untyped> {
+    const own = [...this.#open].find(([, { node }]) => node === silent)?.[0];
+    for (const { node } of this.#open.values()) if (node && node !== silent) return node;
+    for (const id of this.#addresses.keys()) if (id !== own) return await this.get(id);
+    return undefined;
   }
 
   /** The node with this id, opened if it is not.
@@ -90,25 +103,26 @@ export class Nodes {
   /** Opens once, however many ask; forgets what failed. */
   #keep(id: number | "seed", open: () => Promise<Untyped>): Promise<Untyped> {
     const known = this.#open.get(id);
-    if (known) return known;
-    const opening = open();
-    this.#open.set(id, opening);
-    opening.catch(() => {
-      if (this.#open.get(id) === opening) this.#open.delete(id);
+    if (known) return known.opening;
+    const entry: OpenNode = { opening: open() };
+    this.#open.set(id, entry);
+    entry.opening.then((node) => entry.node = node, () => {
+      if (this.#open.get(id) === entry) this.#open.delete(id);
     });
-    return opening;
+    return entry.opening;
   }
 
+  /** The first of the bootstrap list that answers; one that says nothing for a moment delays the next by no more. */
   async #bootstrap(): Promise<Untyped> {
-    let failure: unknown;
-    for (let i = 0; i < this.#bootstrapCount; i++) {
-      try {
-        return await this.#connect();
-      } catch (error) {
-        failure = error;
-      }
+    const attempts: Promise<Untyped>[] = [];
+    let found: Untyped;
+    for (let i = 1; i <= this.#bootstrapCount && !found; i++) {
+      const attempt = this.#connect();
+      attempts.push(attempt);
+      attempt.then((node) => found ? cut(node) : found = node, () => {});
+      await settlesWithin(attempt, i < this.#bootstrapCount ? patienceMs : Infinity);
     }
-    throw failure;
+    return await firstOf(attempts);
   }
 
   /** @param address default: the next of the bootstrap list */
@@ -135,14 +149,14 @@ export class Nodes {
   async learn(asked: Untyped, brokers: readonly Untyped[]): Promise<void> {
     const was = this.#addresses;
     this.#addresses = new Map(brokers.map(({ nodeId, host, port, rack }) => [nodeId, { host, port, rack }]));
-    const seed = await this.#open.get("seed")?.catch(() => undefined);
+    const seed = this.#open.get("seed")?.node;
     for (const [id, { host, port }] of this.#addresses) {
       const before = was.get(id);
       if (before && (before.host !== host || before.port !== port)) this.#forget(id);
       if (seed !== asked || seed.connectionPool.host !== host || seed.connectionPool.port !== port) continue;
       this.#open.delete("seed");
       if (this.#open.has(id)) await cut(seed);
-      else this.#open.set(id, Promise.resolve(seed));
+      else this.#open.set(id, { opening: Promise.resolve(seed), node: seed });
     }
     for (const id of this.#open.keys()) if (id !== "seed" && !this.#addresses.has(id)) this.#forget(id);
   }
@@ -150,7 +164,7 @@ export class Nodes {
   #forget(id: number | "seed"): void {
     const node = this.#open.get(id);
     this.#open.delete(id);
-    node?.then(cut, () => {});
+    node?.opening.then(cut, () => {});
   }
 }
 
@@ -162,6 +176,28 @@ async function cut(node: Untyped): Promise<void> {
     connection.socket?.destroy(connection.isConnected() ? undefined : closed);
   }
   await node.disconnect();
+}
+
+/** The first that succeeds, else the last failure. */
+export async function firstOf<T>(attempts: readonly Promise<T>[]): Promise<T> {
+  try {
+    return await Promise.any(attempts);
+  } catch (error) {
+    throw (error as AggregateError).errors.at(-1);
+  }
+}
+
+/** Whether `work` settles within `ms`; it goes on all the same. */
+export async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    if (ms !== Infinity) timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true, () => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** An answer that did not come in time; `what` was asked. */

@@ -2,6 +2,8 @@
  *
  * It begins at the end of the log, or at the beginning of a topic that was made after it began. It finds new partitions and
  * moved leaders, survives Kafka's absence, and tells its owner what it met; what became of the records is the owner's matter.
+ * Each node is read by a lane of its own, so that one that is dead or says nothing holds up its own partitions only; one loop
+ * looks at the cluster, seldom while all is well, and each second while something is not.
  * Left out: reading the past (history.ts); a topic that was made anew and has grown past the old one's end since, which
  * only topic ids would tell.
  * @module */
@@ -11,17 +13,22 @@ import {
   byLeader,
   earliestOffset,
   errorName,
+  type FetchWant,
   type KafkaConnection,
   KafkaError,
   latestOffset,
   type PartitionLeader,
+  patienceMs,
+  settlesWithin,
 } from "./connection.ts";
+import { unknownOffset } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 import type { Gap } from "./ring.ts";
 
 /** What a reader tells its owner, in order. */
 export interface ReaderEvents {
-  /** Reading begins, or a partition was added: the next offset of each partition; none while the topic does not exist. */
+  /** Reading begins, a partition was added, or the end of one became known: the next offset of each partition, `unknownOffset`
+   * for one whose leader has not said where it ends; none while the topic does not exist. */
   started(positions: readonly number[], clusterId: string): void;
   /** Records of one partition, ascending; `next` is where it goes on. */
   records(fetched: FetchedPartition): void;
@@ -38,12 +45,27 @@ export interface ReaderEvents {
 const maxWaitMs = 500;
 const partitionBytes = 1024 * 1024;
 const requestBytes = 8 * 1024 * 1024;
-/** How often the cluster is asked for new partitions; sooner while a partition has no leader. */
-const refreshMs = 30_000, leaderlessRefreshMs = 1_000;
+/** How often the cluster is asked for new partitions; sooner while a partition cannot be read. */
+const refreshMs = 30_000, troubledRefreshMs = 1_000;
 const missingPollMs = 500;
+/** Pause before the cluster is asked after something failed, at first; it doubles, up to a second. */
+const firstBackoffMs = 50;
 /** Failures in a row, with an answer from Kafka, that pass for a moment's. */
 const patience = 5;
 const offsetOutOfRange = "OFFSET_OUT_OF_RANGE";
+
+/** What reads the partitions of one node. */
+interface Lane {
+  readonly leader: number;
+  /** In a row. */
+  failures: number;
+  /** Kafka's error name of the last failure. */
+  code: string | null;
+  /** Its request takes longer than it should. */
+  isLate: boolean;
+  /** After a failure it waits for the cluster to be looked at: what answers there may be another log. */
+  resume: (() => void) | null;
+}
 
 /** Follows one topic until it is disposed. */
 export class TopicReader implements AsyncDisposable {
@@ -51,8 +73,11 @@ export class TopicReader implements AsyncDisposable {
   readonly #events: ReaderEvents;
   readonly #connection: KafkaConnection;
   readonly #log: Logger;
+  #partitions: readonly PartitionLeader[] = [];
   #positions: number[] = [];
   #clusterId: string | undefined;
+  /** Counts the logs that there were under the topic's name: an answer about an earlier one is none. */
+  #generation = 0;
   #begun = false;
   /** Seen missing: what comes is read from its beginning. */
   #wasMissing = false;
@@ -60,15 +85,24 @@ export class TopicReader implements AsyncDisposable {
   #toldMissing = false;
   #up: boolean | undefined;
   #closed = false;
+  readonly #lanes = new Map<number, Lane>();
+  /** Partitions that the node which was asked does not lead, until the cluster is looked at. */
+  readonly #moved = new Set<number>();
+  /** Nodes that are being asked where partitions end. */
+  readonly #asked = new Map<number, Promise<void>>();
+  /** Why the last of them could not say it. */
+  #unplaced: KafkaError | undefined;
+  /** Something failed since the cluster was looked at. */
+  #isTroubled = false;
   #wake: () => void = () => {};
-  readonly #running: Promise<void>;
+  readonly #tasks = new Set<Promise<void>>();
 
   constructor(kafka: Kafka, topic: string, events: ReaderEvents, log: Logger) {
     this.#topic = topic;
     this.#events = events;
     this.#connection = kafka.connect();
     this.#log = log.child({ topic });
-    this.#running = this.#run();
+    this.#track(this.#run());
   }
 
   /** Looks at the cluster at once, if the reader is waiting to do so. */
@@ -79,44 +113,76 @@ export class TopicReader implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#wake();
+    for (const lane of this.#lanes.values()) lane.resume?.();
     await this.#connection[Symbol.asyncDispose]();
-    await this.#running;
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
   }
 
+  #track(work: Promise<void>): Promise<void> {
+    const task = work.finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+    return task;
+  }
+
+  /** Looks at the cluster again and again. */
   async #run(): Promise<void> {
-    let backoffMs = 0, failures = 0;
-    while (!this.#closed) {
+    for (let failures = 0, backoffMs = firstBackoffMs; !this.#closed;) {
+      let waitMs = 0;
+      this.#isTroubled = false;
       try {
-        const partitions = await this.#findPartitions();
-        this.#status(true);
-        if (!partitions) {
-          await this.#pause(missingPollMs);
-          continue;
-        }
-        await this.#position(partitions);
-        await this.#follow(partitions);
-        backoffMs = failures = 0;
+        waitMs = await this.#look(failures);
+        failures = 0;
       } catch (error) {
         if (this.#closed) break;
-        const code = error instanceof KafkaError ? error.code : "UNKNOWN";
-        if (code === "UNKNOWN") this.#log.error("reader failed, starting anew", { error });
-        else this.#log.debug("reading again", { error });
+        const code = this.#codeOf(error);
         // A new topic or a moved leader takes a moment; only what lasts, or no answer at all, is Kafka being away.
         if (code === "UNREACHABLE" || ++failures >= patience) this.#status(false);
-        backoffMs = Math.min(2_000, backoffMs * 2 || 100);
-        await this.#pause(backoffMs * (0.5 + Math.random() / 2));
+        this.#isTroubled = true;
+      }
+      if (!this.#isTroubled) await this.#pause(waitMs);
+      if (!this.#isTroubled) backoffMs = firstBackoffMs;
+      else {
+        await this.#pause(backoffMs * (0.5 + Math.random() / 2), false);
+        backoffMs = Math.min(troubledRefreshMs, 2 * backoffMs);
       }
     }
+  }
+
+  /** @returns ms until the cluster is to be looked at again */
+  async #look(failures: number): Promise<number> {
+    const partitions = await this.#findPartitions();
+    if (this.#closed) return 0;
+    if (!partitions) {
+      this.#status(true);
+      return missingPollMs;
+    }
+    if (failures === 0 && this.#lanes.size === 0) this.#status(true);
+    this.#partitions = partitions;
+    this.#moved.clear();
+    await this.#position(partitions);
+    if (this.#closed) return 0;
+    for (const leader of byLeader(partitions).keys()) this.#open(leader);
+    for (const lane of this.#lanes.values()) lane.resume?.();
+    if (this.#lanes.size === 0) {
+      throw new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} has a leader`);
+    }
+    if (failures > 0 && ![...this.#lanes.values()].some(hasFailed)) this.#status(true);
+    const isWhole = partitions.every(({ partition, leader }) =>
+      leader !== null && this.#positions[partition] !== unknownOffset
+    );
+    return isWhole && ![...this.#lanes.values()].some(({ isLate }) => isLate) ? refreshMs : troubledRefreshMs;
   }
 
   /** Undefined while the topic does not exist. */
   async #findPartitions(): Promise<readonly PartitionLeader[] | undefined> {
     const { clusterId, topics: [found] } = await this.#connection.metadata([this.#topic]);
+    if (this.#closed) return undefined;
     if (this.#begun && this.#clusterId !== clusterId) this.#restart();
     this.#clusterId = clusterId;
     if (found?.error === "UNKNOWN_TOPIC_OR_PARTITION") {
       if (this.#begun) this.#restart();
       this.#wasMissing = true;
+      this.#partitions = [];
       if (!this.#toldMissing) this.#events.started([], clusterId);
       this.#toldMissing = true;
       return undefined;
@@ -130,71 +196,129 @@ export class TopicReader implements AsyncDisposable {
     return found.partitions;
   }
 
-  /** Gives partitions that are new to the reader their place: the end at the start, else their beginning. */
+  /** Gives partitions that are new to the reader their place: the end at the start, else their beginning.
+   * @throws {KafkaError} at the start, when no partition can be placed */
   async #position(partitions: readonly PartitionLeader[]): Promise<void> {
-    if (this.#begun && this.#positions.length >= partitions.length) return;
-    const added = partitions.slice(this.#positions.length);
-    const fromEnd = !this.#begun && !this.#wasMissing;
-    const leaderless = added.find(({ leader }) => leader === null);
-    if (fromEnd && leaderless) {
-      throw new KafkaError(
-        "LEADER_NOT_AVAILABLE",
-        `Partition ${leaderless.partition} of ${this.#topic} has no leader`,
-      );
+    if (!this.#begun && !this.#wasMissing) {
+      while (this.#positions.length < partitions.length) this.#positions.push(unknownOffset);
+      await settlesWithin(Promise.all(this.#askEnds()), patienceMs);
+      if (this.#positions.every((next) => next === unknownOffset)) {
+        throw this.#unplaced ??
+          new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} says where it ends`);
+      }
+    } else {
+      this.#askEnds();
+      if (this.#begun && this.#positions.length >= partitions.length) return;
+      while (this.#positions.length < partitions.length) this.#positions.push(0);
     }
-    const ends = fromEnd
-      ? await this.#connection.offsets(this.#topic, added, latestOffset)
-      : new Map<number, number>();
-    for (const { partition } of added) this.#positions[partition] = ends.get(partition) ?? 0;
     this.#begun = true;
     this.#wasMissing = false;
-    this.#events.started(this.#positions, this.#clusterId!);
+    this.#events.started([...this.#positions], this.#clusterId!);
   }
 
-  /** Reads until the cluster has to be asked again; throws when no leader answers. */
-  async #follow(partitions: readonly PartitionLeader[]): Promise<void> {
-    const leaders = [...byLeader(partitions)];
-    if (leaders.length === 0) {
-      throw new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} has a leader`);
+  /** Asks for the ends that are not known, each node once at a time. An answer that comes late counts as well. */
+  #askEnds(): Promise<void>[] {
+    const unknown = this.#partitions.filter(({ partition }) => this.#positions[partition] === unknownOffset);
+    for (const [leader, partitions] of byLeader(unknown)) {
+      if (this.#asked.has(leader)) continue;
+      const asking = this.#track(this.#askEndsAt(leader, partitions)).finally(() =>
+        this.#asked.delete(leader)
+      );
+      this.#asked.set(leader, asking);
     }
-    const leaderless = partitions.some(({ leader }) => leader === null);
-    const round = { until: performance.now() + (leaderless ? leaderlessRefreshMs : refreshMs), ended: false };
-    const outcomes = await Promise.allSettled(leaders.map(async ([leader, numbers]) => {
-      try {
-        while (!this.#closed && !round.ended && performance.now() < round.until) {
-          round.ended = !(await this.#fetch(leader, numbers));
-        }
-      } catch (error) {
-        // The others go on for a moment before all look at the cluster again.
-        round.until = Math.min(round.until, performance.now() + leaderlessRefreshMs);
-        throw error;
+    return [...this.#asked.values()];
+  }
+
+  async #askEndsAt(leader: number, partitions: readonly number[]): Promise<void> {
+    const generation = this.#generation;
+    try {
+      const ends = await this.#connection.offsets(leader, this.#topic, partitions, latestOffset);
+      if (this.#closed || generation !== this.#generation) return;
+      for (const [partition, end] of ends) {
+        if (end instanceof KafkaError) this.#unplaced = end;
+        else if (this.#positions[partition] === unknownOffset) this.#positions[partition] = end;
       }
-    }));
-    const failed = outcomes.filter((outcome) => outcome.status === "rejected");
-    if (failed.length === outcomes.length) throw failed[0]!.reason;
-    if (failed.length > 0 || round.ended) await this.#pause(50);
+      if (!this.#begun) return this.#wake();
+      this.#events.started([...this.#positions], this.#clusterId!);
+      this.#open(leader);
+    } catch (error) {
+      this.#codeOf(error);
+      if (error instanceof KafkaError) this.#unplaced = error;
+    }
   }
 
-  /** One request to one node; false when its partitions have moved. */
-  async #fetch(leader: number, partitions: readonly number[]): Promise<boolean> {
-    const wants = partitions.map((partition) => ({
-      partition,
-      offset: this.#positions[partition] ?? 0,
-      maxBytes: partitionBytes,
-    }));
-    const answer = await this.#connection.fetch(leader, this.#topic, wants, {
-      maxWaitMs,
-      maxBytes: requestBytes,
-    });
-    let stays = true;
-    for (const fetched of answer) {
-      if (this.#closed) return false;
-      const error = errorName(fetched.errorCode);
-      if (error === offsetOutOfRange) await this.#outOfRange({ partition: fetched.partition, leader });
-      else if (error) stays = false;
-      else this.#advance(fetched);
+  /** Reads from a node, if that is not done already. */
+  #open(leader: number): void {
+    if (this.#closed || this.#lanes.has(leader) || this.#wants(leader).length === 0) return;
+    const lane: Lane = { leader, failures: 0, code: null, isLate: false, resume: null };
+    this.#lanes.set(leader, lane);
+    this.#track(this.#read(lane));
+  }
+
+  async #read(lane: Lane): Promise<void> {
+    for (let wants; !this.#closed && (wants = this.#wants(lane.leader)).length > 0;) {
+      try {
+        await this.#fetch(lane, wants);
+        lane.failures = 0;
+      } catch (error) {
+        if (this.#closed) break;
+        lane.failures++;
+        lane.code = this.#codeOf(error);
+        if ([...this.#lanes.values()].every(hasFailed)) this.#status(false);
+        this.#trouble();
+        await new Promise<void>((resolve) => lane.resume = resolve);
+        lane.resume = null;
+      }
     }
-    return stays;
+    this.#lanes.delete(lane.leader);
+  }
+
+  /** What a node can be asked for now. */
+  #wants(leader: number): FetchWant[] {
+    const wants: FetchWant[] = [];
+    for (const place of this.#partitions) {
+      const { partition } = place, offset = this.#positions[partition] ?? unknownOffset;
+      if (place.leader !== leader || offset === unknownOffset || this.#moved.has(partition)) continue;
+      wants.push({ partition, offset, maxBytes: partitionBytes });
+    }
+    return wants;
+  }
+
+  /** One request to one node. */
+  async #fetch(lane: Lane, wants: readonly FetchWant[]): Promise<void> {
+    const generation = this.#generation;
+    const late = setTimeout(() => {
+      lane.isLate = true;
+      this.#trouble();
+    }, maxWaitMs + patienceMs);
+    try {
+      const answer = await this.#connection.fetch(lane.leader, this.#topic, wants, {
+        maxWaitMs: lane.failures > 0 ? 0 : maxWaitMs,
+        maxBytes: requestBytes,
+      });
+      if (this.#closed || generation !== this.#generation) return;
+      this.#status(true);
+      for (const fetched of answer) await this.#take(lane, wants, fetched);
+    } finally {
+      clearTimeout(late);
+      lane.isLate = false;
+    }
+  }
+
+  /** What came of one partition, unless it was read at another node meanwhile. */
+  async #take(lane: Lane, wants: readonly FetchWant[], fetched: FetchedPartition): Promise<void> {
+    const { partition, errorCode } = fetched;
+    const error = errorName(errorCode);
+    if (
+      this.#closed ||
+      this.#positions[partition] !== wants.find((want) => want.partition === partition)?.offset
+    ) return;
+    if (error === offsetOutOfRange) await this.#outOfRange(lane.leader, partition);
+    else if (error) {
+      this.#log.debug("reading again", { partition, error });
+      this.#moved.add(partition);
+      this.#trouble();
+    } else this.#advance(fetched);
   }
 
   #advance(fetched: FetchedPartition): void {
@@ -212,11 +336,14 @@ export class TopicReader implements AsyncDisposable {
     this.#events.records({ ...fetched, records, next });
   }
 
-  async #outOfRange(place: { partition: number; leader: number }): Promise<void> {
-    const { partition } = place;
-    const position = this.#positions[partition] ?? 0;
-    const first = (await this.#connection.offsets(this.#topic, [place], earliestOffset)).get(partition) ?? 0;
-    if (position < first) {
+  async #outOfRange(leader: number, partition: number): Promise<void> {
+    const position = this.#positions[partition]!, generation = this.#generation;
+    const first = (await this.#connection.offsets(leader, this.#topic, [partition], earliestOffset)).get(
+      partition,
+    );
+    if (this.#closed || generation !== this.#generation || position !== this.#positions[partition]) return;
+    if (first instanceof KafkaError) throw first;
+    if (first !== undefined && position < first) {
       this.#positions[partition] = first;
       return this.#events.skipped(partition, position, first, "retention");
     }
@@ -229,6 +356,7 @@ export class TopicReader implements AsyncDisposable {
 
   /** From the beginning of whatever is there now. */
   #restart(): void {
+    this.#generation++;
     this.#positions = [];
     this.#begun = false;
     this.#wasMissing = true;
@@ -242,12 +370,33 @@ export class TopicReader implements AsyncDisposable {
     this.#events.status(up);
   }
 
-  async #pause(ms: number): Promise<void> {
+  #codeOf(error: unknown): string {
+    const code = error instanceof KafkaError ? error.code : "UNKNOWN";
+    if (this.#closed) return code;
+    if (code === "UNKNOWN") this.#log.error("reader failed, starting anew", { error });
+    else this.#log.debug("reading again", { error });
+    return code;
+  }
+
+  /** The cluster is to be looked at soon. */
+  #trouble(): void {
+    if (this.#isTroubled) return;
+    this.#isTroubled = true;
+    this.#wake();
+  }
+
+  /** @param isWakeable whether trouble and `wake` end it */
+  async #pause(ms: number, isWakeable = true): Promise<void> {
     if (this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
-    this.#wake = resolve;
+    this.#wake = () => (isWakeable || this.#closed) && resolve();
     await promise;
     clearTimeout(timer);
+    this.#wake = () => {};
   }
+}
+
+function hasFailed({ failures, code }: Lane): boolean {
+  return failures > 0 && (code === "UNREACHABLE" || failures >= patience);
 }

@@ -4,7 +4,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc7946}
  * @module */
 import { StreamError } from "../errors.ts";
-import { clusterHash, formatCursor, parseCursor, type Positions } from "../kafka/cursor.ts";
+import { clusterHash, formatCursor, parseCursor, unknownOffset } from "../kafka/cursor.ts";
 import { earliestOffset, KafkaError, latestOffset } from "../kafka/connection.ts";
 import { type Feed, SharedRecord } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
@@ -75,7 +75,7 @@ export async function tracks(
 ): Promise<Tracks> {
   try {
     const cluster = clusterHash(await history.clusterId());
-    const ends = await history.positions(topic, latestOffset).catch((error) => {
+    const ends = await history.positions(topic, latestOffset).then((found) => [...found], (error) => {
       if (error instanceof KafkaError && error.code === "UNKNOWN_TOPIC_OR_PARTITION") return [];
       throw error;
     });
@@ -98,23 +98,38 @@ export async function tracks(
   }
 }
 
+/** Where a partition cannot be read, its end in `ends` becomes the place up to which it was: a live stream goes on from there. */
 async function readFixes(
   history: History,
   topic: string,
-  span: { since: number; ends: Positions; feed: Feed<PositionEvent> },
+  span: { since: number; ends: number[]; feed: Feed<PositionEvent> },
 ): Promise<{ fixes: Map<string, PositionEvent[]>; truncated: boolean }> {
   const starts = await history.positions(topic, span.since);
   const perPartition = Math.floor(maxRecords / starts.length);
   const fixes = new Map<string, PositionEvent[]>();
-  let truncated = false;
+  let truncated = false, failure: KafkaError | undefined, reads = 0;
   for (const [partition, end] of span.ends.entries()) {
-    const start = Math.max(starts[partition] ?? 0, end - perPartition);
-    truncated ||= start > (starts[partition] ?? 0);
-    for await (const record of readRange(history, topic, { partition, start, end })) {
-      const fix = new SharedRecord(topic, record, null).shown(span.feed)?.data;
-      if (fix) truncated = remember(fixes, fix) || truncated;
+    const first = starts[partition] ?? 0;
+    if (end === unknownOffset || first === unknownOffset) {
+      span.ends[partition] = unknownOffset;
+      continue;
+    }
+    let start = Math.max(first, end - perPartition);
+    truncated ||= start > first;
+    try {
+      for await (const record of readRange(history, topic, { partition, start, end })) {
+        start = record.offset + 1;
+        const fix = new SharedRecord(topic, record, null).shown(span.feed)?.data;
+        if (fix) truncated = remember(fixes, fix) || truncated;
+      }
+      reads++;
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      failure = error;
+      span.ends[partition] = start;
     }
   }
+  if (failure && reads === 0) throw failure;
   return { fixes, truncated };
 }
 
@@ -126,7 +141,7 @@ async function* readRange(
 ): AsyncGenerator<KafkaRecord> {
   for (let at = start; at < end;) {
     try {
-      const page = await history.read(topic, partition, at);
+      const page = await history.read(topic, partition, at, { impatient: true });
       yield* page.records.filter((record) => record.offset >= at && record.offset < end);
       if (page.next <= at) return;
       at = page.next;
