@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { StreamError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Kafka } from "./client.ts";
-import type { KafkaConnection } from "./connection.ts";
+import type { KafkaConnection, WireMessage } from "./connection.ts";
 import { ProducerLane, type WaitingRecord } from "./producer_lane.ts";
 import { isTopicName } from "./topics.ts";
 
@@ -16,10 +16,13 @@ import { isTopicName } from "./topics.ts";
 export interface OutRecord {
   readonly key?: string | Uint8Array | null;
   readonly value: string | Uint8Array | null;
-  readonly headers?: Readonly<Record<string, string | Uint8Array>>;
+  /** Values by name; a name that repeats has a list. */
+  readonly headers?: Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>;
   readonly timestamp?: number;
   readonly partition?: number;
 }
+
+export type HeaderValue = string | Uint8Array;
 
 /** Where a record is in the log. */
 export interface RecordPlace {
@@ -162,16 +165,21 @@ function toBuffer(value: string | Uint8Array | null | undefined): Buffer | null 
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
-function toHeaders(headers: OutRecord["headers"] = {}): Record<string, string | Buffer> {
-  const entries = Object.entries(headers).map(([name, value]) =>
-    [name, typeof value === "string" ? value : toBuffer(value)!] as const
-  );
-  return Object.fromEntries(entries);
+function toHeaders(headers: OutRecord["headers"] = {}): WireMessage["headers"] {
+  const one = (value: HeaderValue) => typeof value === "string" ? value : toBuffer(value)!;
+  const all = (value: HeaderValue | readonly HeaderValue[]) => isList(value) ? value.map(one) : one(value);
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, all(value)] as const));
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
 }
 
 /** Bytes of headers, about. */
-function sizeOf(headers: Readonly<Record<string, string | Buffer>>): number {
+function sizeOf(headers: WireMessage["headers"]): number {
   let bytes = 0;
-  for (const [name, value] of Object.entries(headers)) bytes += 3 * name.length + value.length + 10;
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of isList(value) ? value : [value]) bytes += 3 * name.length + one.length + 10;
+  }
   return bytes;
 }

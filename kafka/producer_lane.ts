@@ -35,6 +35,8 @@ interface Batch {
 /** Below Kafka's default limit of a batch (max.message.bytes, 1,048,588). */
 const maxBatchBytes = 900_000;
 const maxBatchRecords = 5_000;
+/** Of all batches in flight: brokers bound a request, the embedded one at 16 MiB. */
+const maxRequestBytes = 8 * 1024 * 1024;
 const requestTimeoutMs = 5_000;
 /** After so long the cluster is asked whether the topic has more partitions. */
 const metadataAgeMs = 60_000;
@@ -183,6 +185,7 @@ export class ProducerLane {
     const drafts = new Map<number, { records: WaitingRecord[]; bytes: number; full: boolean }>();
     const rest: WaitingRecord[] = [];
     const spread = Math.floor(Math.random() * partitionCount);
+    let room = maxRequestBytes - this.#pendingBytes();
     for (const record of this.#queue) {
       if (record.settled) continue;
       const { key } = record.message;
@@ -194,18 +197,24 @@ export class ProducerLane {
       const draft = drafts.get(partition) ?? { records: [], bytes: 0, full: this.#pending.has(partition) };
       drafts.set(partition, draft);
       const fits = draft.records.length < maxBatchRecords && draft.bytes + record.bytes <= maxBatchBytes;
-      if (draft.full || draft.records.length > 0 && !fits) {
+      if (draft.full || draft.records.length > 0 && !fits || room < record.bytes && room < maxRequestBytes) {
         draft.full = true; // what comes later in this partition stays behind it
         rest.push(record);
         continue;
       }
       draft.records.push(record);
       draft.bytes += record.bytes;
+      room -= record.bytes;
     }
     this.#queue = rest;
     for (const [partition, { records }] of drafts) {
       if (records.length > 0) this.#pending.set(partition, [{ partition, records, ambiguous: false }]);
     }
+  }
+
+  #pendingBytes(): number {
+    const records = [...this.#pending.values()].flat().flatMap((batch) => batch.records);
+    return records.reduce((sum, record) => sum + record.bytes, 0);
   }
 
   /** @returns false when the topic may have got that partition since the cluster was asked */

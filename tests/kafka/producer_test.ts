@@ -149,6 +149,21 @@ Deno.test("Producer.send() refuses partitions that are none, and sends the rest"
   assertEquals(await good, { partition: 1, offset: 0 });
 });
 
+Deno.test("Producer.send() keeps requests below what a broker takes, however many partitions are busy", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("t", 40);
+  const values = Array.from({ length: 400 }, (_, n) => `${n}`.padEnd(60_000, "x")); // 24 MB
+  await ground.producer.sendAll("t", values.map((value, n) => ({ value, partition: n % 40 })));
+  const requests = ground.proxy.requests.filter(({ api }) => api === produceApi);
+  assertLess(Math.max(...requests.map(({ bytes }) => bytes.length)), 9 * 1024 * 1024);
+  const log = await ground.values();
+  assertEquals(log.length, 400);
+  for (let partition = 0; partition < 40; partition++) {
+    const own = log.splice(0, 10);
+    assertEquals(own, values.filter((_, n) => n % 40 === partition), `partition ${partition}`);
+  }
+});
+
 Deno.test("one record that is too large does not keep those beside it back", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("t", 1, { "max.message.bytes": "10000" });
