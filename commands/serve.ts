@@ -9,6 +9,7 @@ import { Kafka } from "../kafka/client.ts";
 import { type EmbeddedBroker, hostAndPort } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
+import { TopicViews } from "../kafka/topic_views.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createApp } from "../routes/app.ts";
 import { Connections, Heartbeats } from "../routes/streams.ts";
@@ -35,6 +36,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   await using hub = new Hub({ kafka, metrics, log: run.log });
   const onTopicCreated = (topic: string) => hub.topicCreated(topic);
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
+  await using topicViews = new TopicViews(kafka);
   using heartbeats = new Heartbeats(config.heartbeatMs);
   const connections = new Connections();
   using watch = watchKafka(kafka, config.geoTopic, metrics);
@@ -45,6 +47,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     metrics,
     hub,
     producer,
+    topicViews,
     heartbeats,
     connections,
     checks: {

@@ -77,6 +77,8 @@ export class TopicViews implements AsyncDisposable {
   #list: Kept<TopicList> | undefined;
   /** Oldest first. */
   readonly #topics = new Map<string, Kept<TopicView>>();
+  /** Numbers of partitions, the one asked for longest ago first. */
+  readonly #counts = new Map<string, { readonly count: number; readonly at: number }>();
   /** Questions that nobody waits for any more, among others. */
   readonly #asking = new Set<Promise<unknown>>();
 
@@ -107,6 +109,27 @@ export class TopicViews implements AsyncDisposable {
     return kept.answer;
   }
 
+  /** How many partitions a topic has, 0 when it does not exist; as it was a second ago at most, or before, if Kafka does not answer.
+   * @param atLeast asks again when fewer were known
+   * @throws {KafkaError} */
+  async partitions(name: string, atLeast = 1): Promise<number> {
+    const known = this.#counts.get(name);
+    if (known && known.count >= atLeast && performance.now() - known.at < minAgeMs) return known.count;
+    try {
+      const { topics: [topic] } = await this.#metadata([name]);
+      const isMissing = topic?.error === "UNKNOWN_TOPIC_OR_PARTITION";
+      if (!topic || topic.error && !isMissing) throw refused(name, topic?.error ?? "UNKNOWN");
+      const count = isMissing ? 0 : topic.partitions.length;
+      this.#counts.delete(name);
+      if (count > 0) this.#counts.set(name, { count, at: performance.now() });
+      if (this.#counts.size > maxKept) this.#counts.delete(this.#counts.keys().next().value!);
+      return count;
+    } catch (error) {
+      if (known && error instanceof KafkaError && error.code === "UNREACHABLE") return known.count;
+      throw error;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection[Symbol.asyncDispose]();
     await Promise.allSettled(this.#asking);
@@ -133,10 +156,7 @@ export class TopicViews implements AsyncDisposable {
   async #readTopic(name: string): Promise<TopicView> {
     const { clusterId, topics: [topic] } = await this.#metadata([name]);
     const serverTime = Date.now();
-    if (!topic || topic.error) {
-      const error = topic?.error ?? "UNKNOWN_TOPIC_OR_PARTITION";
-      throw new KafkaError(error, `Cannot look at ${name}: Kafka answered ${error}`);
-    }
+    if (!topic || topic.error) throw refused(name, topic?.error ?? "UNKNOWN_TOPIC_OR_PARTITION");
     const settings = () => listSettings(this.#connection, name, { timeoutMs: answerMs });
     const [numbers, config] = await Promise.all([this.#numbers([topic]), this.#told(settings)]);
     const partitions = viewPartitions(topic, numbers), cluster = clusterHash(clusterId);
@@ -208,6 +228,10 @@ class TookTooLong extends KafkaError {
   constructor() {
     super("UNREACHABLE", `Kafka did not answer in ${answerMs} ms`);
   }
+}
+
+function refused(name: string, error: string): KafkaError {
+  return new KafkaError(error, `Cannot look at ${name}: Kafka answered ${error}`);
 }
 
 /** What the nodes told, each of its own partitions. */

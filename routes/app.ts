@@ -10,10 +10,10 @@ import { type OperationsDeps, operationsRoutes } from "./operations.ts";
 import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
 import { StreamTable } from "./stream_table.ts";
-import { topicStream } from "./topics.ts";
+import { type TopicsDeps, topicsRoutes, topicStream } from "./topics.ts";
 
 /** What all routes together need. */
-export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & PagesDeps;
+export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & TopicsDeps & PagesDeps;
 
 /** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
 const streams = new StreamTable([positionStream, topicStream]);
@@ -25,6 +25,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     geoRoutes(deps),
     streams.routes(deps),
     pagesRoutes(deps),
+    topicsRoutes(deps),
   ]);
 }
 

@@ -5,7 +5,6 @@
  * (routes/pages.ts), the fold of tracks (routes/tracks.ts).
  * @module */
 import { type Context, Hono } from "hono";
-import type { z } from "zod";
 import { type FieldError, StreamError } from "../errors.ts";
 import { defineFeed, defineWire } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
@@ -13,6 +12,7 @@ import type { Producer } from "../kafka/producer.ts";
 import { maxPositionsPerRequest, type NewPosition, newPosition, Position } from "../kafka/topics.ts";
 import { PositionInput, positionRecord } from "../kafka/topics.ts";
 import type { Metrics } from "../metrics.ts";
+import { fieldErrors, maxFieldErrors, readJson } from "./json_body.ts";
 import type { AppEnv } from "./middleware.ts";
 import type { StreamRoute } from "./stream_table.ts";
 import { type StreamDeps, topicOf } from "./streams.ts";
@@ -104,19 +104,6 @@ function postAnswer(topic: string, { name, message_id, timestamp }: NewPosition)
   return { name, message_id, topic, timestamp };
 }
 
-/** @throws {StreamError} 422: no JSON is as wrong as the wrong JSON */
-async function readJson(c: Context): Promise<unknown> {
-  const text = await c.req.text();
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const detail = (error as Error).message;
-    throw new StreamError("invalid-json", 422, `Cannot read the body as JSON: ${detail}`, {
-      errors: [{ pointer: "", detail }],
-    });
-  }
-}
-
 /** @throws {StreamError} 422 with one entry for each wrong field */
 function readPositions(body: unknown, onInvalid: (n: number) => void): PositionInput[] {
   const items = Array.isArray(body) ? body : [body];
@@ -138,28 +125,9 @@ function readPositions(body: unknown, onInvalid: (n: number) => void): PositionI
     422,
     `Cannot take the position: ${errors.length} fields are wrong`,
     {
-      errors: errors.slice(0, 100),
+      errors: errors.slice(0, maxFieldErrors),
     },
   );
-}
-
-/** One entry for each wrong field, the first thing that is wrong with it; a field that nobody knows is an error of that field. */
-function fieldErrors(issues: readonly z.core.$ZodIssue[], prefix: readonly number[]): FieldError[] {
-  const details = new Map<string, string>();
-  const add = (path: readonly PropertyKey[], detail: string) => {
-    const at = pointer([...prefix, ...path]);
-    if (!details.has(at)) details.set(at, detail);
-  };
-  for (const issue of issues) {
-    if (issue.code !== "unrecognized_keys") add(issue.path, issue.message);
-    else for (const key of issue.keys) add([...issue.path, key], "no such field is known");
-  }
-  return [...details].map(([pointer, detail]) => ({ pointer, detail }));
-}
-
-/** A JSON pointer (RFC 6901). */
-function pointer(path: readonly PropertyKey[]): string {
-  return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 /** Texts of a client that wait for the greeting; more is no talk. */

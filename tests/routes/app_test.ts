@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Hub } from "../../kafka/hub.ts";
 import { createProducer } from "../../kafka/producer.ts";
+import { TopicViews } from "../../kafka/topic_views.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
@@ -15,6 +16,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
   await using kafka = connect(broker.bootstrap);
   await using hub = new Hub({ kafka, metrics, log });
   await using producer = createProducer(kafka, { log });
+  await using topicViews = new TopicViews(kafka);
   using heartbeats = new Heartbeats(15_000);
   await act(createApp({
     config: {
@@ -29,6 +31,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
     metrics,
     hub,
     producer,
+    topicViews,
     heartbeats,
     connections: new Connections(),
     checks: { kafka: async () => void await kafka.metadata([]) },

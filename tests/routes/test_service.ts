@@ -4,6 +4,7 @@
  * @module */
 import { Hub } from "../../kafka/hub.ts";
 import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
+import { TopicViews } from "../../kafka/topic_views.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics, type Metrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
@@ -49,6 +50,7 @@ export class TestService implements AsyncDisposable {
     const producer = parts.use(
       createProducer(kafka, { log, onTopicCreated, ...(timeoutMs && { timeoutMs }) }),
     );
+    const topicViews = parts.use(new TopicViews(kafka));
     const config = {
       heartbeatMs: 15_000,
       maxConnections: 1_000,
@@ -70,6 +72,7 @@ export class TestService implements AsyncDisposable {
       metrics,
       hub,
       producer,
+      topicViews,
       heartbeats,
       connections,
       checks: {},
