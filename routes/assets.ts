@@ -35,6 +35,7 @@ import copy from "../static/shared/copy.js" with { type: "text" };
 import dom from "../static/shared/dom.js" with { type: "text" };
 import format from "../static/shared/format.js" with { type: "text" };
 import frame from "../static/shared/frame.js" with { type: "text" };
+import noticeView from "../static/shared/notice_view.js" with { type: "text" };
 import meter from "../static/shared/meter.js" with { type: "text" };
 import series from "../static/shared/series.js" with { type: "text" };
 import pageLife from "../static/shared/page_life.js" with { type: "text" };
@@ -51,6 +52,23 @@ import tokensCss from "../static/shared/tokens.css" with { type: "text" };
 import icon from "../static/shared/icon.svg" with { type: "text" };
 import leafletCss from "leaflet/dist/leaflet.css" with { type: "text" };
 import leaflet from "leaflet/dist/leaflet-src.esm.js" with { type: "text" };
+import topicsDetail from "../static/topics/detail.js" with { type: "text" };
+import topicsEmpty from "../static/topics/empty.js" with { type: "text" };
+import topicsPageUrl from "../static/topics/page_url.js" with { type: "text" };
+import topicsProduceDialog from "../static/topics/produce_dialog.js" with { type: "text" };
+import topicsRecordCss from "../static/topics/record.css" with { type: "text" };
+import topicsRecordBuffer from "../static/topics/record_buffer.js" with { type: "text" };
+import topicsRecordList from "../static/topics/record_list.js" with { type: "text" };
+import topicsRecordText from "../static/topics/record_text.js" with { type: "text" };
+import topicsStartForm from "../static/topics/start_form.js" with { type: "text" };
+import topicsTail from "../static/topics/tail.js" with { type: "text" };
+import topicsTailNotice from "../static/topics/tail_notice.js" with { type: "text" };
+import topicsTopicList from "../static/topics/topic_list.js" with { type: "text" };
+import topicsTopicsCss from "../static/topics/topics.css" with { type: "text" };
+import topicsTopics from "../static/topics/topics.js" with { type: "text" };
+import topicsTopicsApi from "../static/topics/topics_api.js" with { type: "text" };
+import topicsUnits from "../static/topics/units.js" with { type: "text" };
+import topicsWindowedRows from "../static/topics/windowed_rows.js" with { type: "text" };
 import { worldOutlines } from "./outlines.ts";
 
 /** One answer: its bytes, its type and how long a browser may go without asking again. */
@@ -122,6 +140,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/leaflet.css": { text: leafletCss, cacheControl: forAWeek },
   "/static/shared/leaflet.js": { text: leaflet, cacheControl: forAWeek },
   "/static/shared/meter.js": { text: meter },
+  "/static/shared/notice_view.js": { text: noticeView },
   "/static/shared/page_life.js": { text: pageLife },
   "/static/shared/problem.js": { text: problem },
   "/static/shared/series.js": { text: series },
@@ -133,6 +152,23 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/test_record.js": { text: testRecord },
   "/static/shared/theme.js": { text: theme },
   "/static/shared/tokens.css": { text: tokensCss },
+  "/static/topics/detail.js": { text: topicsDetail },
+  "/static/topics/empty.js": { text: topicsEmpty },
+  "/static/topics/page_url.js": { text: topicsPageUrl },
+  "/static/topics/produce_dialog.js": { text: topicsProduceDialog },
+  "/static/topics/record.css": { text: topicsRecordCss },
+  "/static/topics/record_buffer.js": { text: topicsRecordBuffer },
+  "/static/topics/record_list.js": { text: topicsRecordList },
+  "/static/topics/record_text.js": { text: topicsRecordText },
+  "/static/topics/start_form.js": { text: topicsStartForm },
+  "/static/topics/tail.js": { text: topicsTail },
+  "/static/topics/tail_notice.js": { text: topicsTailNotice },
+  "/static/topics/topic_list.js": { text: topicsTopicList },
+  "/static/topics/topics.css": { text: topicsTopicsCss },
+  "/static/topics/topics.js": { text: topicsTopics },
+  "/static/topics/topics_api.js": { text: topicsTopicsApi },
+  "/static/topics/units.js": { text: topicsUnits },
+  "/static/topics/windowed_rows.js": { text: topicsWindowedRows },
 };
 
 /** The paths there are. */

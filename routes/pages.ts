@@ -1,13 +1,14 @@
-/** The pages and what they load: `/` and `/geo`, `/client.js`, `/static/…`.
+/** The pages and what they load: `/`, `/geo` and `/topics`, `/client.js`, `/static/…`.
  *
  * A page and its data share a path: who prefers `text/html` gets the page, anyone else the JSON that the page
  * itself asks for. To add a page: its HTML here, its files in routes/assets.ts, its line in
- * static/shared/frame.js. Left out: streams (routes/geo.ts), security headers and the answer to unknown paths
+ * static/shared/frame.js. Left out: streams (routes/geo.ts), the data of `/topics` (routes/topics.ts), security headers and the answer to unknown paths
  * (routes/app.ts).
  * @module */
 import { type Context, Hono } from "hono";
 import geoHtml from "../static/geo/index.html" with { type: "text" };
 import homeHtml from "../static/home/index.html" with { type: "text" };
+import topicsHtml from "../static/topics/index.html" with { type: "text" };
 import type { Config } from "../config.ts";
 import { StreamError } from "../errors.ts";
 import { isTopicName } from "../kafka/topics.ts";
@@ -68,6 +69,15 @@ export function pagesRoutes(deps: PagesDeps): Hono {
   const geo = makeAsset(geoHtml);
   app.get("/", async (c) => isPageWanted(c) ? answer(c, home) : data(c, await homeData(deps)));
   app.get("/geo", (c) => isPageWanted(c) ? answer(c, geo) : data(c, geoData(deps, c.req.query("topic"))));
+  const topics = makeAsset(topicsHtml);
+  for (const path of ["/topics", "/topics/:topic"]) {
+    app.get(path, async (c, next) => {
+      if (isPageWanted(c)) return answer(c, topics);
+      await next(); // the data is of routes/topics.ts
+      if (!/\baccept\b/i.test(c.res.headers.get("vary") ?? "")) c.header("vary", "Accept", { append: true });
+      return undefined;
+    });
+  }
   for (const path of assetPaths) {
     app.get(path, (c) => answer(c, assetAt(path)!));
   }

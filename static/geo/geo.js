@@ -12,13 +12,14 @@
 import { byId } from "../shared/dom.js";
 import { count, setText } from "../shared/format.js";
 import { openFrame } from "../shared/frame.js";
+import { NoticeView } from "../shared/notice_view.js";
 import { readProblem } from "../shared/stream.js";
 import { prepareEmptyCard, showEmptyCard } from "./empty_card.js";
 import { showFollowed } from "./followed_card.js";
 import { MapView } from "./map_view.js";
 import { headOf, Movers } from "./movers.js";
 import { NameList } from "./name_list.js";
-import { describe, describeReplay, NoticeView } from "./notice.js";
+import { describe, describeReplay } from "./notice.js";
 import { readUrl, trailLengths, writeUrl } from "./page_url.js";
 import { Replay } from "./replay.js";
 import { ReplayBar } from "./replay_bar.js";

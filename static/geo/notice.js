@@ -2,16 +2,13 @@
 /** What is to be said about the state of the map: one word in the panel, and when it is not simply live a
  * notice on the map.
  *
- * `describe` is pure: from facts to words. Left out: when it is asked (geo.js, twice a second).
+ * `describe` is pure: from facts to words. Left out: when it is asked (geo.js, twice a second), and showing it
+ * (shared/notice_view.js).
  * @module */
 /** @import { Frame } from "../shared/frame.js" */
+/** @import { Notice } from "../shared/notice_view.js" */
 /** @import { Session } from "./session.js" */
-import { byId } from "../shared/dom.js";
-import { count, duration, setText, timeOfDay, wholeDuration } from "../shared/format.js";
-
-/** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed" | "replay"} Kind */
-/** @typedef {{ kind: Kind, word: string, title?: string, detail?: string, action?: "retry" | "resume" |
- * "dismiss" }} Notice */
+import { count, duration, timeOfDay, wholeDuration } from "../shared/format.js";
 
 /** Puts facts into words, the most important first.
  * @param {Session} session @param {Frame} frame @param {number} now ms since the epoch @returns {Notice} */
@@ -93,48 +90,4 @@ function failure({ problem }) {
   const parts = [problem?.detail ?? "", problem?.requestId ? `Request ${problem.requestId}.` : ""];
   const title = problem?.title ?? "This topic cannot be shown";
   return { kind: "failed", word: "Error", title, detail: parts.filter(Boolean).join(" · "), action: "retry" };
-}
-
-const actions = { retry: "Try now", resume: "Go on", dismiss: "Dismiss" };
-
-/** The elements that show it. */
-export class NoticeView {
-  #parts = {
-    state: byId("state"),
-    box: byId("notice"),
-    title: byId("notice-title"),
-    detail: byId("notice-detail"),
-    action: byId("notice-action"),
-    live: byId("live"),
-  };
-  /** @type {Notice} */ #shown = { kind: "loading", word: "Loading" };
-  /** @type {Kind | null} */ #said = null;
-
-  /** @param {(action: "retry" | "resume" | "dismiss") => void} onAction */
-  constructor(onAction) {
-    this.#parts.action.addEventListener("click", () => this.#shown.action && onAction(this.#shown.action));
-  }
-
-  /** @param {Notice} notice */
-  show(notice) {
-    const { state, box, title, detail, action, live } = this.#parts;
-    this.#shown = notice;
-    state.dataset["state"] = notice.kind;
-    box.dataset["state"] = notice.kind;
-    setText(state, notice.word);
-    setText(title, notice.title ?? "");
-    setText(detail, notice.detail ?? "");
-    box.hidden = notice.title === undefined;
-    action.hidden = notice.action === undefined;
-    if (notice.action) setText(action, actions[notice.action]);
-    // Said once per change of kind: counters that run would never let a screen reader finish.
-    if (notice.kind !== this.#said) setText(live, notice.title ?? this.#spoken(notice));
-    this.#said = notice.kind;
-  }
-
-  /** @param {Notice} notice without a title */
-  #spoken({ kind, word }) {
-    if (kind === "replay") return word;
-    return this.#said === null ? "" : "Live again";
-  }
 }

@@ -30,7 +30,7 @@ export function copyButton(text, name) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   button.addEventListener("click", async () => {
-    const isCopied = await write(text);
+    const isCopied = await copyText(text);
     button.textContent = isCopied ? "Copied" : "Failed";
     button.setAttribute("aria-label", isCopied ? `Copied the ${name}` : `Could not copy the ${name}`);
     clearTimeout(timer);
@@ -42,8 +42,8 @@ export function copyButton(text, name) {
   return button;
 }
 
-/** @param {string} text */
-async function write(text) {
+/** Puts a text into the clipboard. @param {string} text @returns {Promise<boolean>} whether it is there */
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

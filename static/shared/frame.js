@@ -14,6 +14,7 @@ import { Meter } from "./meter.js";
 const pages = [
   { path: "/", name: "Overview" },
   { path: "/geo", name: "Map" },
+  { path: "/topics", name: "Topics" },
 ];
 
 const drawMs = 500;
@@ -256,6 +257,7 @@ const factNames = ["Kafka", "Connection", "Records", "Delay", "Viewers", "Gaps"]
 
 /** @param {{ path: string, name: string }} page */
 function navLink({ path, name }) {
-  const current = location.pathname === path ? ' aria-current="page"' : "";
+  const isHere = location.pathname === path || (path !== "/" && location.pathname.startsWith(`${path}/`));
+  const current = isHere ? ' aria-current="page"' : "";
   return `<a href="${path}"${current}>${name}</a>`;
 }

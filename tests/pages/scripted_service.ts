@@ -1,7 +1,8 @@
 /** A service that says what a test has it say, for what the real one cannot be brought to on demand: a gap, a
  * Kafka that is away for just so long, a refusal, thousands of movers.
  *
- * The pages, their files and their security headers are the real ones; only the geo routes are scripted. Left
+ * The pages, their files and their security headers are the real ones; only the routes of positions and of
+ * topics are scripted. Left
  * out: everything that the real service shows as well (geo_test.ts uses that).
  * @module */
 import { Hono } from "hono";
@@ -27,6 +28,15 @@ export interface ScriptedPosition {
   readonly at?: number;
 }
 
+/** A record as the stream of a topic has it. */
+export interface ScriptedRecord {
+  readonly key?: unknown;
+  readonly value?: unknown;
+  /** ms since the epoch; default now. */
+  readonly timestamp?: number;
+  readonly headers?: Record<string, unknown>;
+}
+
 /** Serves the pages on a port of its own. Closing it ends the streams. */
 export class ScriptedService implements AsyncDisposable {
   /** The queries of the streams that were opened, oldest first. */
@@ -35,6 +45,10 @@ export class ScriptedService implements AsyncDisposable {
   readonly posted: unknown[] = [];
   /** What tracks answer: features, or a response of its own. */
   tracks: () => Response | Promise<Response> = () => this.tracksOf([]);
+  /** What is answered about topics instead of the one there is; null: nothing else. */
+  refuseTopics: (() => Response) | null = null;
+  /** Records of the topic before the log of this service, as they are told. */
+  recordsBefore = 0;
   /** What a stream answers instead of opening; null opens it. */
   refuseStream: (() => Response | null) | null = null;
   /** First event of the next streams. */
@@ -54,6 +68,7 @@ export class ScriptedService implements AsyncDisposable {
     const app = shell({ config, log: silentLogger, metrics }, [
       this.#geo(),
       pagesRoutes({ config, service, metrics: { snapshot } }),
+      this.#topics(),
     ]);
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
   }
@@ -75,6 +90,25 @@ export class ScriptedService implements AsyncDisposable {
     const ids = { message_id: `${name}_${crypto.randomUUID()}`, timestamp: new Date(at).toISOString() };
     const data = JSON.stringify({ topic: "geostream", partition, offset, name, ...ids, at, lat, lon });
     const event = `event: position\nid: ${id(offset)}\ndata: ${data}\n\n`;
+    this.#log.push(event);
+    for (const viewer of this.#viewers) viewer.write(event);
+    return offset;
+  }
+
+  /** Adds a record to the log, and sends it to every viewer.
+   * @returns its offset */
+  record({ key = null, value = null, timestamp = Date.now(), headers }: ScriptedRecord = {}): number {
+    const offset = this.#log.length;
+    const data = {
+      topic: "orders",
+      partition: 0,
+      offset,
+      timestamp,
+      key,
+      value,
+      ...(headers && { headers }),
+    };
+    const event = `event: record\nid: ${id(offset)}\ndata: ${JSON.stringify(data)}\n\n`;
     this.#log.push(event);
     for (const viewer of this.#viewers) viewer.write(event);
     return offset;
@@ -119,6 +153,29 @@ export class ScriptedService implements AsyncDisposable {
         this.posted.push(body);
         this.position(body);
         return c.json({ name: body.name, message_id: "x", topic: c.req.param("topic"), timestamp: "" });
+      });
+  }
+
+  #topics(): Hono {
+    const facts = () => {
+      const latest = this.#log.length, records = latest + this.recordsBefore;
+      const partition = { partition: 0, leader: 1, earliest: 0, latest, records, bytes: records * 100 };
+      const ids = { earliest: id(-1), latest: id(latest - 1) };
+      return { name: "orders", partitions: [partition], records, bytes: records * 100, config: {}, ...ids };
+    };
+    return new Hono()
+      .get("/topics", () => {
+        const { name, records, bytes } = facts();
+        return this.refuseTopics?.() ??
+          Response.json({ topics: [{ name, partitions: 1, records, bytes }], serverTime: Date.now() });
+      })
+      .get("/topics/:topic", () => this.refuseTopics?.() ?? Response.json(facts()))
+      .get("/topics/:topic/events", (c) => this.#stream(new URL(c.req.url).searchParams))
+      .post("/topics/:topic/records", async (c) => {
+        const { records } = await c.req.json() as { records: ScriptedRecord[] };
+        this.posted.push(...records);
+        const offsets = records.map((record) => ({ partition: 0, offset: this.record(record) }));
+        return c.json({ records: offsets }, 201);
       });
   }
 
