@@ -57,9 +57,8 @@ const offsetOutOfRange = "OFFSET_OUT_OF_RANGE";
 /** What reads the partitions of one node. */
 interface Lane {
   readonly leader: number;
-  /** In a row. */
+  /** In a row, and Kafka's error name of the last one. */
   failures: number;
-  /** Kafka's error name of the last failure. */
   code: string | null;
   /** Its request takes longer than it should. */
   isLate: boolean;
@@ -298,22 +297,20 @@ export class TopicReader implements AsyncDisposable {
       });
       if (this.#closed || generation !== this.#generation) return;
       this.#status(true);
-      for (const fetched of answer) await this.#take(lane, wants, fetched);
+      const asked = new Map(wants.map(({ partition, offset }) => [partition, offset]));
+      for (const fetched of answer) await this.#take(lane.leader, asked.get(fetched.partition), fetched);
     } finally {
       clearTimeout(late);
       lane.isLate = false;
     }
   }
 
-  /** What came of one partition, unless it was read at another node meanwhile. */
-  async #take(lane: Lane, wants: readonly FetchWant[], fetched: FetchedPartition): Promise<void> {
+  /** What came of one partition; `offset` was asked for. When that is not its place any more, another node was faster. */
+  async #take(leader: number, offset: number | undefined, fetched: FetchedPartition): Promise<void> {
     const { partition, errorCode } = fetched;
     const error = errorName(errorCode);
-    if (
-      this.#closed ||
-      this.#positions[partition] !== wants.find((want) => want.partition === partition)?.offset
-    ) return;
-    if (error === offsetOutOfRange) await this.#outOfRange(lane.leader, partition);
+    if (this.#closed || this.#positions[partition] !== offset) return;
+    if (error === offsetOutOfRange) await this.#outOfRange(leader, partition);
     else if (error) {
       this.#log.debug("reading again", { partition, error });
       this.#moved.add(partition);

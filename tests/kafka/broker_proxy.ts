@@ -26,6 +26,8 @@ const findCoordinatorApi = 10;
 export class BrokerProxy implements AsyncDisposable {
   onRequest: Rule = () => "pass";
   onAnswer: Rule = () => "pass";
+  /** What an answer to Metadata becomes before `onAnswer` sees it. */
+  onMetadata: (answer: Frame) => Uint8Array = ({ bytes }) => bytes;
   /** Requests that came in so far. */
   readonly requests: Frame[] = [];
   /** Where new connections are led. */
@@ -145,9 +147,11 @@ export class BrokerProxy implements AsyncDisposable {
       const { api, version } = asked.get(correlation)!;
       asked.delete(correlation);
       if (api === metadataApi || api === findCoordinatorApi) this.#rename(bytes);
-      const verdict = await this.onAnswer({ api, version, correlation, bytes });
+      const frame = { api, version, correlation, bytes };
+      const answer = api === metadataApi ? { ...frame, bytes: this.onMetadata(frame) } : frame;
+      const verdict = await this.onAnswer(answer);
       if (verdict === "cut") return;
-      if (verdict !== "drop") await writeAll(client, verdict === "pass" ? bytes : verdict);
+      if (verdict !== "drop") await writeAll(client, verdict === "pass" ? answer.bytes : verdict);
     }
   }
 
