@@ -22,6 +22,8 @@ export interface Asked {
   /** An id, or null with a cursor that is none. */
   readonly id: string | null;
   readonly cursor: "latest" | "earliest" | { readonly ms: number };
+  /** Where it is to end, or null. */
+  readonly until: "latest" | { readonly ms: number } | null;
   /** The newest generation of the log when the id was told. */
   readonly idGeneration: number;
   readonly generation: number;
@@ -47,6 +49,11 @@ export class Account {
   readonly #model: LogModel;
   readonly #opening: Opening;
   #asked: Asked | undefined;
+  /** The newest that was answered by a `ready`. */
+  #served: Asked | undefined;
+  /** Where it began, and the newest record it was shown, of each partition. */
+  #start: readonly number[] = [];
+  readonly #newest: number[] = [];
   /** Null: not known, between two lives of the topic. */
   #generation: number | null = null;
   /** The next offset of each partition. */
@@ -88,10 +95,12 @@ export class Account {
     }
   }
 
-  /** Whether it has everything up to these offsets of the newest generation. */
+  /** Whether it has everything up to these offsets of the newest generation, and was shown the last records before them. */
   has(ends: readonly number[]): boolean {
     return this.#generation === this.#model.current.number &&
-      ends.every((end, q) => (this.#next[q] ?? 0) >= end);
+      ends.every((end, q) =>
+        (this.#start[q] ?? 0) >= end || this.#newest[q] === end - 1 && this.#next[q]! >= end
+      );
   }
 
   /** Where it is, for a failure. */
@@ -104,6 +113,7 @@ export class Account {
     const start = positionsOf(data.start);
     const asked = this.#asked;
     this.#asked = undefined;
+    this.#served = asked ?? this.#served;
     this.resumes.push(data.resume);
     if (data.resume === "reset") {
       const before = asked ? asked.id === null ? null : asked.idGeneration : this.#generation;
@@ -121,6 +131,8 @@ export class Account {
 
   #begin(start: readonly number[], generation: number | null): void {
     this.#next = [...start];
+    this.#start = start;
+    this.#newest.length = 0;
     this.#generation = generation;
     this.#unsaid.clear();
   }
@@ -147,7 +159,8 @@ export class Account {
   #freshRange({ cursor, firsts, ends, alone }: Asked, log: PartitionModel, q: number): [number, number] {
     const first = firsts[q] ?? 0, end = ends[q] ?? 0;
     if (cursor === "latest") return [alone && this.#opening.policy !== "latest-per-key" ? end : 0, log.end];
-    if (cursor === "earliest") return [first, log.most];
+    // Where the log begins may be known from a moment ago: what has gone since is then told as a gap.
+    if (cursor === "earliest") return [0, log.most];
     return [log.firstSince(cursor.ms, first, end), log.firstSince(cursor.ms, log.most, log.end)];
   }
 
@@ -188,6 +201,7 @@ export class Account {
     if (!this.#wants(wanted.key)) throw new Mismatch(`its key ${wanted.key} was not asked for`);
     this.records++;
     this.#next[partition] = offset + 1;
+    this.#newest[partition] = offset;
     this.#follow(id);
   }
 
@@ -199,10 +213,14 @@ export class Account {
       if (from < next) throw new Mismatch("the gap begins before the place");
       this.#advance(partition, from);
       if (skipped !== to - from) throw new Mismatch("skipped is to − from");
-      if (reason !== "retention") throw new Mismatch("there is no reason to skip anything");
-      const { partitions } = this.#model.generations[this.#generation ?? this.#model.current.number]!;
-      const most = partitions[partition]?.most ?? 0;
-      if (to > most) throw new Mismatch(`the log has it from ${most} on`);
+      if (reason === "policy" ? this.#opening.policy !== "latest" : reason !== "retention") {
+        throw new Mismatch("there is no such reason to skip anything");
+      }
+      const log =
+        this.#model.generations[this.#generation ?? this.#model.current.number]!.partitions[partition];
+      if (reason === "retention" && to > (log?.most ?? 0)) {
+        throw new Mismatch(`the log has it from ${log?.most} on`);
+      }
       this.#next[partition] = to;
       this.gaps++;
       this.skipped += skipped;
@@ -210,8 +228,27 @@ export class Account {
     this.#follow(id);
   }
 
-  #end(_told: Told): void {
-    throw new Mismatch("nobody asked for an end");
+  /** The end of a bounded read: everything before the bound was shown, and the bound is where it was asked for. */
+  #end({ data, id }: Told): void {
+    const { until } = this.#served ?? {};
+    if (!until) throw new Mismatch("nobody asked for an end");
+    if (id !== `${data.cursor}.end` && id !== data.cursor) {
+      throw new Mismatch("its id is not that of its place");
+    }
+    this.#follow(data.cursor ?? id);
+    this.ended = true;
+    const { generation, firsts, ends } = this.#served!;
+    if (generation !== this.#generation) return;
+    const { partitions } = this.#model.generations[generation]!;
+    positionsOf(id!).forEach((place, q) => {
+      const log = partitions[q]!, first = firsts[q] ?? 0, end = ends[q] ?? 0, start = this.#start[q] ?? 0;
+      const [low, high] = until === "latest"
+        ? [end, log.end]
+        : [log.firstSince(until.ms, first, end), log.firstSince(until.ms, log.most, log.end)];
+      if (place < low || place > Math.max(start, high)) {
+        throw new Mismatch(`partition ${q} ends at ${place}: ${low} to ${high} is wanted`);
+      }
+    });
   }
 
   /** An id is the place after its event in every partition. */

@@ -4,6 +4,7 @@
  * Left out: which steps (steps.ts), how many cases (run.ts).
  * @module */
 import { eventually, pause, within } from "../eventually.ts";
+import type { Asked } from "./account.ts";
 import { Client, type Snapshot } from "./client.ts";
 import { LogModel, PartitionModel } from "./log_model.ts";
 import type { Stage } from "./stage.ts";
@@ -20,7 +21,15 @@ export class Tally {
   gaps = 0;
   skipped = 0;
   ends = 0;
+  seeks = 0;
   steps: Record<string, number> = {};
+
+  slowest = { seconds: 0, seed: NaN };
+
+  took(seed: number, seconds: number): void {
+    if (seconds > this.slowest.seconds) this.slowest = { seconds, seed };
+    if (seconds > slowSeconds) console.log(`model: seed ${seed} took ${seconds.toFixed(1)} s`);
+  }
 
   toString(): string {
     const { fresh, exact, gap, reset } = this.resumed;
@@ -29,14 +38,16 @@ export class Tally {
     )
       .map(([name, count]) => `${count}× ${name}`).join(", ");
     return `${this.cases} cases: ${this.produced} records, ${this.shown} shown to ${this.clients} clients, ` +
-      `${this.gaps} gaps of ${this.skipped}, ${this.ends} ends; starts: ${fresh} fresh, ${exact} exact, ${gap} gap, ` +
-      `${reset} reset; ${told}`;
+      `${this.gaps} gaps of ${this.skipped}, ${this.ends} ends, ${this.seeks} seeks; starts: ${fresh} fresh, ${exact} exact, ${gap} gap, ` +
+      `${reset} reset; ${told}; slowest ${this.slowest.seconds.toFixed(1)} s (seed ${this.slowest.seed})`;
   }
 }
 
 /** Of the first record; later ones go up by some 10 ms each, and back now and then. */
 const firstMs = 1_700_000_000_000, stepMs = 10;
 const maxClients = 8;
+/** A case that takes longer is told of. */
+const slowSeconds = 5;
 
 /** A case under way. */
 export class Case {
@@ -109,12 +120,14 @@ export class Case {
         return;
       }
       case "resume": {
-        const client = this.#client(step.viewer, (one) => !one.isOpen);
+        const client = this.#client(step.viewer, (one) => !one.isOpen && !one.isDone);
         if (client) this.#reopen(client);
         return;
       }
       case "give":
         return this.#client(step.viewer, (one) => one.isOpen)?.give(step.writes);
+      case "seek":
+        return this.#seek(step);
       case "stall":
         return this.#client(step.viewer, (one) => one.isOpen)?.give(0);
       case "delete records":
@@ -159,25 +172,36 @@ export class Case {
 
   async #open(opening: Opening, waitMs: number): Promise<void> {
     if (this.clients.length >= maxClients) return;
-    const cursor = opening.cursor === "time"
-      ? { ms: firstMs + Math.max(0, Math.round((this.#newestMs - firstMs) * opening.share / 1_000)) }
-      : opening.cursor === "id"
-      ? "latest"
-      : opening.cursor;
-    const other = opening.cursor === "id"
-      ? this.#client(opening.share + 50, () => true)?.idAt(opening.share)
-      : undefined;
+    const { until, untilShare } = opening;
     const client = new Client(opening, this.clients.length, {
       lines: { follow: (...rest) => this.#stage.follow(this.#topic, ...rest) },
       model: this.#model,
       snapshot: () => this.#snapshot(),
-      cursor,
+      cursor: this.#cursorOf(opening),
+      until: until === "time" ? this.#timeOf(untilShare) : until,
     });
     this.clients.push(client);
-    client.open(other);
+    client.open(this.#idOf(opening));
     this.#followed = true;
-    const until = performance.now() + waitMs;
-    while (performance.now() < until && client.count("ready") === 0) await pause(1);
+    const deadline = performance.now() + waitMs;
+    while (performance.now() < deadline && client.count("ready") === 0) await pause(1);
+  }
+
+  #timeOf(share: number): { ms: number } {
+    return { ms: firstMs + Math.max(0, Math.round((this.#newestMs - firstMs) * share / 1_000)) };
+  }
+
+  #cursorOf({ cursor, share }: Pick<Opening, "cursor" | "share">): Asked["cursor"] {
+    return cursor === "time" ? this.#timeOf(share) : cursor === "id" ? "latest" : cursor;
+  }
+
+  #idOf({ cursor, share }: Pick<Opening, "cursor" | "share">) {
+    return cursor === "id" ? this.#client(share + 50, () => true)?.idAt(share) : undefined;
+  }
+
+  #seek(step: Step & { readonly do: "seek" }): void {
+    const client = this.#client(step.viewer, (one) => one.isOpen);
+    if (client?.seek(this.#cursorOf(step), this.#idOf(step))) this.#tally.seeks++;
   }
 
   #reopen(client: Client): void {
@@ -246,7 +270,7 @@ export class Case {
     for (const client of open) if (client.number % 2) await client.cut(700); // it did not get the newest of it
     await this.#stage.restartService(ringBytes);
     this.#followed = false;
-    for (const client of open) if (!client.isOpen) this.#reopen(client);
+    for (const client of open) if (!client.isOpen && !client.isDone) this.#reopen(client);
   }
 
   async #addPartition(): Promise<void> {
@@ -263,7 +287,7 @@ export class Case {
   async #remake(): Promise<void> {
     await this.#mend();
     const { partitions } = this.#model.current;
-    const [first] = this.clients;
+    const first = this.clients.find((client) => !client.isDone);
     if (!first) return;
     if (!this.clients.some((client) => client.isOpen)) this.#reopen(first);
     const open = () => this.clients.filter((client) => client.isOpen);
@@ -296,7 +320,7 @@ export class Case {
     if (this.#grown) this.#stage.cutKafka(); // the service looks for partitions when it comes back
     for (const client of this.clients) {
       client.returns = true;
-      if (!client.isOpen) this.#reopen(client);
+      if (!client.isOpen && !client.isDone) this.#reopen(client);
       client.give(1_000_000_000);
     }
     const { partitions } = this.#model.current;
@@ -310,7 +334,9 @@ export class Case {
     const look = (client: Client) => {
       try {
         const account = client.account();
-        if (account.ended || account.has(ends)) waiting.delete(client);
+        // A bound of a log that is gone means nothing in the next one.
+        const mayGoOn = client.opening.until === null || this.#model.generations.length > 1;
+        if (account.ended || mayGoOn && account.has(ends)) waiting.delete(client);
         if (client.endedBy.includes("failed")) {
           throw new Error("The service ended the stream as something failed");
         }

@@ -12,6 +12,8 @@ export interface Line {
   close(): void | Promise<void>;
   /** Lets it take so many writes more (0: none any more). */
   give(writes: number): void;
+  /** Goes to another place on the same connection; false when that cannot be asked for. */
+  seek(asked: Asked): boolean;
 }
 
 /** Who is told what a connection brings. */
@@ -37,6 +39,7 @@ export class Client {
   readonly #model: LogModel;
   readonly #snapshot: () => Snapshot;
   readonly #cursor: Asked["cursor"];
+  readonly #until: Asked["until"];
   #line: Line | undefined;
   #account: Account | undefined;
   #accounted = 0;
@@ -52,12 +55,19 @@ export class Client {
   constructor(
     readonly opening: Opening,
     readonly number: number,
-    options: { lines: Lines; model: LogModel; snapshot: () => Snapshot; cursor: Asked["cursor"] },
+    options: {
+      lines: Lines;
+      model: LogModel;
+      snapshot: () => Snapshot;
+      cursor: Asked["cursor"];
+      until: Asked["until"];
+    },
   ) {
     this.#lines = options.lines;
     this.#model = options.model;
     this.#snapshot = options.snapshot;
     this.#cursor = options.cursor;
+    this.#until = options.until;
   }
 
   get isOpen(): boolean {
@@ -82,6 +92,7 @@ export class Client {
       id: last?.id ?? null,
       idGeneration: last?.generation ?? NaN,
       cursor: this.#cursor,
+      until: this.#until,
       ...this.#snapshot(),
     };
     this.items.push({ what: "asked", asked });
@@ -122,6 +133,28 @@ export class Client {
 
   give(writes: number): void {
     this.#line?.give(writes);
+  }
+
+  /** It has been told the end of a bounded read. */
+  get isDone(): boolean {
+    const last = this.items.findLast((item) => item.what === "asked" || item.told.event === "end");
+    return last?.what === "told";
+  }
+
+  /** Goes to another place, when it knows where it is. */
+  seek(cursor: Asked["cursor"], other?: { readonly id: string; readonly generation: number }): boolean {
+    if (!this.#line || this.count("ready") === 0 || this.isDone) return false;
+    const asked: Asked = {
+      id: other?.id ?? null,
+      idGeneration: other?.generation ?? NaN,
+      cursor,
+      until: this.#until,
+      ...this.#snapshot(),
+    };
+    this.items.push({ what: "asked", asked });
+    if (this.#line.seek(asked)) return true;
+    this.items.pop();
+    return false;
   }
 
   /** Any event of it with an id. @param share which one, in thousandths of its items */

@@ -5,7 +5,7 @@ import { casesOr, runCases } from "./run.ts";
 import { usualWeights } from "./steps.ts";
 
 const cases = casesOr(60);
-const lanes = Math.min(4, cases);
+const lanes = Math.min(6, cases);
 
 Deno.test(`viewers of the hub are shown the log from their cursor on, each record once, in ${cases} random cases`, async () => {
   await using parts = new AsyncDisposableStack();

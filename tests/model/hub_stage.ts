@@ -164,7 +164,7 @@ class HubLine implements Sink, Line {
   constructor(
     hub: Hub,
     topic: string,
-    { wire, room, keys, until: _until, policy, speed }: Opening,
+    { wire, room, keys, policy, speed }: Opening,
     asked: Asked,
     from: string | null,
     listener: Listener,
@@ -176,14 +176,14 @@ class HubLine implements Sink, Line {
     this.#parse = wire === "sse" ? (text) => sse.take(text) : readMessages;
     this.#turns = room === "turns";
     this.#room = room === "turns" ? Infinity : room;
-    const fallback: StartAt = typeof asked.cursor === "string"
-      ? { kind: asked.cursor }
-      : { kind: "time", ms: asked.cursor.ms };
+    const fallback = startOf(asked);
+    const { until } = asked;
     this.#viewer = hub.follow(topic, {
       feed: modelFeed,
       sink: this,
       start: from === null ? fallback : parseCursor(from),
       fallback,
+      ...(until !== null && { until: until === "latest" ? { kind: until } : { kind: "time", ms: until.ms } }),
       ...(policy !== "lossless" && { policy }),
       ...(speed !== null && { speed }),
       ...(keys.length > 0 && { pick: (_, { key }) => key !== null && keys.includes(decoder.decode(key)) }),
@@ -218,6 +218,11 @@ class HubLine implements Sink, Line {
     this.#viewer.wake();
   }
 
+  seek(asked: Asked): boolean {
+    this.#viewer.seek(asked.id === null ? startOf(asked) : parseCursor(asked.id));
+    return true;
+  }
+
   close(): void {
     this.#closed = true;
     this.#viewer.close();
@@ -229,4 +234,8 @@ function readMessages(text: string): Told[] {
     const { type, cursor, data } = JSON.parse(line);
     return { event: type, id: cursor ?? null, data };
   });
+}
+
+function startOf({ cursor }: Asked): Exclude<StartAt, { kind: "id" }> {
+  return typeof cursor === "string" ? { kind: cursor } : { kind: "time", ms: cursor.ms };
 }

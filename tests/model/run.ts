@@ -47,7 +47,9 @@ export async function runCases(options: RunOptions): Promise<Tally> {
         beside = beside.then(options.every.work).catch((error) => failure ??= error);
       }
       const plan = drawPlan(new Random(null, seed), options.weights, options.features, options.maxSteps);
+      const from = performance.now();
       const error = await attempt(stage, plan, seed, tally, options.settleMs);
+      tally.took(seed, (performance.now() - from) / 1_000);
       if (error === undefined) continue;
       failure ??= await describeFailure(stage, plan, seed, error);
     }

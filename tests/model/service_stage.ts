@@ -77,10 +77,10 @@ export class ServiceStage implements Stage {
   created(): void {}
 
   follow(topic: string, opening: Opening, asked: Asked, from: string | null, listener: Listener): Line {
-    const { wire, keys, room, until: _until, policy, speed } = opening;
+    const { wire, keys, room, policy, speed } = opening;
     const query = new URLSearchParams(keys.map((key) => ["key", key]));
-    const cursor = typeof asked.cursor === "string" ? asked.cursor : `t.${asked.cursor.ms}`;
-    query.set("cursor", wire === "websocket" && from !== null ? from : cursor);
+    query.set("cursor", wire === "websocket" && from !== null ? from : textOf(asked.cursor));
+    if (asked.until !== null) query.set("until", textOf(asked.until));
     if (policy !== "lossless") query.set("policy", policy);
     if (speed !== null) query.set("speed", String(speed));
     // Both kinds of routes, in turn.
@@ -139,4 +139,8 @@ function asRecord(told: Told): Told {
   if (told.event === "position") return { ...told, event: "record", data: { partition, offset, text: name } };
   if (told.event === "record") return { ...told, data: { partition, offset, text: value?.name } };
   return told;
+}
+
+function textOf(place: Asked["cursor"]): string {
+  return typeof place === "string" ? place : `t.${place.ms}`;
 }

@@ -15,7 +15,9 @@ export interface Opening {
   readonly wire: "sse" | "websocket";
   /** Writes that it takes before it is given more room; `turns`: one write per turn of the loop. */
   readonly room: number | "turns";
+  /** `untilShare` as `share`. */
   readonly until: "latest" | "time" | null;
+  readonly untilShare: number;
   readonly policy: "lossless" | "latest" | "latest-per-key";
   /** Times as fast as the records' own times; null: as fast as it reads. */
   readonly speed: number | null;
@@ -77,14 +79,14 @@ export type Weights = Readonly<Record<Step["do"], number>>;
 /** Weights of cases in one process. */
 export const usualWeights: Weights = {
   produce: 34,
-  open: 14,
+  open: 20,
   cut: 12,
   resume: 8,
   give: 12,
   stall: 5,
   seek: 0,
   "delete records": 6,
-  retention: 4,
+  retention: 5,
   "restart service": 3,
   "cut Kafka": 2,
   "Kafka away": 1,
@@ -105,13 +107,16 @@ export interface Features {
   readonly speed?: boolean;
 }
 
+/** All of them. */
+export const allFeatures: Features = { until: true, latest: true, latestPerKey: true, speed: true };
+
 /** Keys of records; a viewer with a filter asks for some of them and for the one of the last records. */
 export const keys: readonly string[] = ["a", "b", "c", "d", "e"];
 /** The key of the records that end a case. */
 export const lastKey = "last";
 
 /** Draws a case. */
-export function drawPlan(random: Random, weights: Weights, features: Features, maxSteps = 24): Plan {
+export function drawPlan(random: Random, weights: Weights, features: Features, maxSteps = 30): Plan {
   const ringBytes = drawRing(random);
   const steps: Step[] = [];
   const count = random.between(6, maxSteps);
@@ -188,6 +193,7 @@ function drawOpening(random: Random, features: Features): Opening {
     keys: random.between(0, 3) > 0 ? [] : [...keys.slice(0, random.between(1, 3)), lastKey],
     wire: pick(random, ["sse", "websocket"] as const),
     room: pick(random, [1_000_000, 1_000_000, "turns", "turns", 0, 1, 3, 8] as const),
+    untilShare: random.between(-50, 1_100),
     until: features.until && random.between(0, 5) === 0 ? pick(random, ["latest", "time"] as const) : null,
     policy: pick(random, policies),
     speed: features.speed && random.between(0, 9) === 0 ? pick(random, [50, 1_000] as const) : null,

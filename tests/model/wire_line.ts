@@ -6,7 +6,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-5.2} for frames
  * @module */
 import { pause } from "../eventually.ts";
-import type { Told } from "./account.ts";
+import type { Asked, Told } from "./account.ts";
 import type { Line, Listener } from "./client.ts";
 import { parseJsonEvents, SseParser } from "./wires.ts";
 
@@ -48,10 +48,15 @@ export class WireLine implements Line {
     this.#wake();
   }
 
-  /** Sends a message of the client (WebSocket). */
-  send(text: string): void {
+  /** By a message, so on a WebSocket alone. */
+  seek({ id, cursor }: Asked): boolean {
     const conn = this.#conn;
-    if (conn) void conn.write(frame(1, encoder.encode(text))).catch(() => {});
+    if (!conn || this.#options.wire !== "websocket") return false;
+    const text = id ?? (typeof cursor === "string" ? cursor : `t.${cursor.ms}`);
+    void writeAll(conn, frame(1, encoder.encode(JSON.stringify({ type: "seek", cursor: text })))).catch(
+      () => {},
+    );
+    return true;
   }
 
   async close(): Promise<void> {
