@@ -5,7 +5,7 @@ import type { Page } from "./history.ts";
 const maxAgeMs = 10_000;
 /** What a record of a page costs, about: its objects and those of one feed, and for each of its bytes that byte, what feeds make
  * of it, and their JSON. */
-const recordOverheadBytes = 1000, bytesPerRecordByte = 4;
+const recordOverheadBytes = 1500, bytesPerRecordByte = 4;
 /** So that there are not very many pages. */
 const pageOverheadBytes = 16 * 1024;
 /** Pages overlap where readers begin anywhere: so many before a place are looked at. */

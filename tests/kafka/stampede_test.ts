@@ -1,0 +1,134 @@
+/** A thousand viewers who come back together, as after a restart: what Kafka is asked follows the pages there are, not the viewers. @module */
+import { assert, assertEquals } from "@std/assert";
+import type { Kafka } from "../../kafka/client.ts";
+import { earliestOffset, latestOffset } from "../../kafka/connection.ts";
+import { clusterHash, formatCursor, parseCursor } from "../../kafka/cursor.ts";
+import { History } from "../../kafka/history.ts";
+import { Hub } from "../../kafka/hub.ts";
+import { createProducer } from "../../kafka/producer.ts";
+import { silentLogger } from "../../logger.ts";
+import { createMetrics } from "../../metrics.ts";
+import { BrokerProxy, fetchApi, type Frame, listOffsetsApi, metadataApi } from "./broker_proxy.ts";
+import { HubViewer } from "./hub_viewer.ts";
+import { connect, TestBroker } from "./test_broker.ts";
+
+const records = 4_000, bytes = 100;
+
+/** A broker with a topic of 4,000 records, about seven pages, and a proxy that counts. */
+class Ground implements AsyncDisposable {
+  broker!: TestBroker;
+  proxy!: BrokerProxy;
+  kafka!: Kafka;
+  /** Most requests of each API that were on their way at once; of fetches only those that do not wait at the broker. */
+  readonly most = new Map<number, number>();
+  readonly #now = new Map<number, number>();
+  readonly #parts = new AsyncDisposableStack();
+
+  static async open(): Promise<Ground> {
+    const ground = new Ground(), parts = ground.#parts;
+    ground.broker = parts.use(await TestBroker.open());
+    await ground.broker.createTopic("t");
+    await using direct = connect(ground.broker.bootstrap);
+    await using producer = createProducer(direct, { log: silentLogger });
+    for (let n = 0; n < records; n += 50) {
+      const batch = Array.from({ length: 50 }, (_, i) => ({
+        value: String(n + i).padEnd(bytes),
+        timestamp: 1_000 + n + i,
+      }));
+      await producer.sendAll("t", batch);
+    }
+    ground.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: ground.broker.broker.port }));
+    const step = (by: number) => ({ api }: Frame) => {
+      const now = (ground.#now.get(api) ?? 0) + by;
+      ground.#now.set(api, now);
+      ground.most.set(api, Math.max(now, ground.most.get(api) ?? 0));
+      return "pass" as const;
+    };
+    ground.proxy.onRequest = step(1);
+    ground.proxy.onAnswer = step(-1);
+    ground.kafka = parts.use(connect(ground.proxy.bootstrap));
+    return ground;
+  }
+
+  get counts() {
+    const { proxy } = this;
+    return {
+      fetches: proxy.count(fetchApi),
+      offsets: proxy.count(listOffsetsApi),
+      metadata: proxy.count(metadataApi),
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#parts.disposeAsync();
+  }
+}
+
+Deno.test("History: a thousand readers at twenty near places and a thousand at one cost a few fetches", async () => {
+  await using ground = await Ground.open();
+  await using history = new History(ground.kafka);
+  const read = async (from: number) => {
+    let count = 0;
+    for (let at = from; at < records;) {
+      const page = await history.read("t", 0, at);
+      count += page.records.filter(({ offset }) => offset >= at).length;
+      at = page.next;
+    }
+    assertEquals(count, records - from);
+  };
+  await Promise.all(Array.from({ length: 2_000 }, (_, n) => read(n % 2 === 0 ? 700 : 100 + n % 40 * 7)));
+  const { fetches, metadata } = ground.counts;
+  assert(fetches <= 40 && metadata <= 2, JSON.stringify(ground.counts));
+  assert(ground.most.get(fetchApi)! <= 4, `${ground.most.get(fetchApi)} fetches at once`);
+});
+
+Deno.test("History.positions(): a thousand who ask the same cost a few requests, and nobody is told an old end", async () => {
+  await using ground = await Ground.open();
+  await using history = new History(ground.kafka);
+  await using direct = connect(ground.broker.bootstrap);
+  await using producer = createProducer(direct, { log: silentLogger });
+  const ask = (at: number) => Promise.all(Array.from({ length: 1_000 }, () => history.positions("t", at)));
+  await ask(earliestOffset);
+  await ask(latestOffset);
+  await ask(2_000);
+  assert(ground.counts.offsets <= 1 + 2 + 4 && ground.counts.metadata <= 2, JSON.stringify(ground.counts));
+  const asks: Promise<void>[] = [];
+  for (let n = 0; n < 50; n++) {
+    await producer.send("t", { value: "x" });
+    for (let i = 0; i < 10; i++) {
+      asks.push(
+        history.positions("t", latestOffset).then(([end]) => assert(end! > records + n, `${end} at ${n}`)),
+      );
+    }
+  }
+  await Promise.all(asks);
+});
+
+Deno.test("Hub: two thousand viewers who resume at once after a restart cost tens of requests, a few at a time", async () => {
+  await using ground = await Ground.open();
+  await using hub = new Hub({ kafka: ground.kafka, metrics: createMetrics("test"), log: silentLogger });
+  const cluster = clusterHash(await ground.kafka.clusterId());
+  const places = Array.from({ length: 2_000 }, (_, n) => n % 2 === 0 ? 3_500 : 3_000 + n % 40 * 7);
+  const viewers = places.map((at) =>
+    new HubViewer(hub, "t", { start: parseCursor(formatCursor(cluster, [at])) })
+  );
+  for (const [n, viewer] of viewers.entries()) await viewer.records(records - places[n]!);
+  for (const [n, viewer] of viewers.entries()) {
+    assertEquals(viewer.all("ready")[0].resume, "exact");
+    viewer.checkWhole([records], [places[n]!]);
+    viewer.viewer.close();
+  }
+  const { fetches, offsets, metadata } = ground.counts;
+  assert(fetches <= 60 && offsets <= 20 && metadata <= 6, JSON.stringify(ground.counts));
+  assert(ground.most.get(fetchApi)! <= 5, "four for the past and the reader's");
+  console.log(`requests for 2,000 viewers: ${JSON.stringify(ground.counts)}`);
+});
+
+Deno.test("Kafka.metadata(): a thousand who ask for a topic at once cost two requests", async () => {
+  await using ground = await Ground.open();
+  await Promise.all(Array.from({ length: 1_000 }, () => ground.kafka.metadata(["t"])));
+  assertEquals(ground.counts.metadata, 2);
+  assertEquals((await ground.kafka.metadata(["u"])).topics[0]?.error, "UNKNOWN_TOPIC_OR_PARTITION");
+  await ground.broker.createTopic("u");
+  assertEquals((await ground.kafka.metadata(["u"])).topics[0]?.error, null);
+});
