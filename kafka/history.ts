@@ -125,11 +125,19 @@ export class History implements AsyncDisposable {
   }
 
   /** As `read`, a page of `maxBytes` that is kept for nobody: for going through much of a log once. A few at once.
+   * @param onSilent told when the partition's leader has not answered something for a second; the read goes on
    * @throws {OutsideLog} @throws {Unreadable} @throws {KafkaError} */
-  async readOnce(topic: string, partition: number, offset: number, maxBytes: number): Promise<Page> {
+  async readOnce(
+    topic: string,
+    partition: number,
+    offset: number,
+    { maxBytes, onSilent }: { maxBytes: number; onSilent: (error: KafkaError) => void },
+  ): Promise<Page> {
     const leader = await this.#leader(topic, partition);
+    if (this.#watch.isSilent(leader)) onSilent(silent(leader));
     const place = { leader, topic, partition, offset };
-    return await this.#turnsOf(leader).once.take(() => this.#fetch(place, maxBytes));
+    const page = this.#turnsOf(leader).once.take(() => this.#fetch(place, maxBytes));
+    return await this.#watch.tellingSilence(leader, page, onSilent);
   }
 
   /** The offset of each partition at `at`; where no record is that young, the end as it was just before. Never older than this

@@ -48,7 +48,8 @@ export class LatestKeys implements Disposable {
 
   /** Resolves when every record from `from` on is looked at. Who asks for what is looked at already waits for nobody.
    * @param to where the topic's reader is now; from there on `append` tells. Partitions that are unknown in either are left out
-   * @throws {KafkaError} when a partition cannot be read; the others are looked at all the same, and the next call goes on
+   * @throws {KafkaError} when a partition cannot be read, or its leader says nothing for a second; the others are looked at all
+   * the same, and the next call goes on
    * @throws the signal's reason */
   async ready(from: Positions, to: Positions, signal?: AbortSignal): Promise<void> {
     const waits = to.map((end, partition) => {
@@ -91,7 +92,8 @@ export class LatestKeys implements Disposable {
   #partition(partition: number, end: number): PartitionKeys {
     return this.#partitions[partition] ??= new PartitionKeys(end, {
       signal: this.#stop.signal,
-      read: (offset) => this.#history.readOnce(this.#topic, partition, offset, readBytes),
+      read: (offset, onSilent) =>
+        this.#history.readOnce(this.#topic, partition, offset, { maxBytes: readBytes, onSilent }),
       added: (count) => {
         this.#size += count;
         this.#forget();
@@ -111,7 +113,7 @@ export class LatestKeys implements Disposable {
 /** What a partition's index works with. */
 interface Source {
   /** @throws {OutsideLog} @throws {Unreadable} @throws {KafkaError} */
-  read(offset: number): Promise<Page>;
+  read(offset: number, onSilent: (error: KafkaError) => void): Promise<Page>;
   added(keys: number): void;
   readonly signal: AbortSignal;
 }
@@ -131,6 +133,8 @@ class PartitionKeys {
   #forgotten = 0;
   #block = firstBlock;
   #isReading = false;
+  /** The node says nothing to the read that is on its way: nobody is to wait for it. */
+  #silent: KafkaError | undefined;
   readonly #source: Source;
   readonly #waiters = new Set<Waiter>();
 
@@ -160,6 +164,7 @@ class PartitionKeys {
   async reach(from: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.low <= from) return;
+    if (this.#silent) throw this.#silent;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { from, resolve, reject };
     const abort = () => reject(signal!.reason);
@@ -196,11 +201,15 @@ class PartitionKeys {
         }
       }
     } catch (error) {
-      for (const { reject } of this.#waiters) reject(error);
-      this.#waiters.clear();
+      this.#rejectAll(error);
     } finally {
       this.#isReading = false;
     }
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const { reject } of this.#waiters) reject(error);
+    this.#waiters.clear();
   }
 
   /** Looks at the records before `low`, a block of them, down to `goal` at most. */
@@ -230,11 +239,13 @@ class PartitionKeys {
   /** The page at an offset, or where the log goes on after a hole. */
   async #look(offset: number): Promise<Page | number> {
     try {
-      return await this.#source.read(offset);
+      return await this.#source.read(offset, (error) => this.#rejectAll(this.#silent = error));
     } catch (error) {
       if (error instanceof Unreadable) return error.next;
       if (error instanceof OutsideLog) return error.first > offset ? error.first : Infinity;
       throw error;
+    } finally {
+      this.#silent = undefined;
     }
   }
 }

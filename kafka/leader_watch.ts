@@ -38,13 +38,18 @@ export class LeaderWatch implements Disposable {
    * @throws {KafkaError} when it does */
   async unlessSilent<T>(leader: number, work: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
-    const tell = () => reject(silent(leader));
+    return await Promise.race([this.tellingSilence(leader, work, reject), promise]);
+  }
+
+  /** Settles as `work` does; `tell` is called when the node falls silent before. */
+  async tellingSilence<T>(leader: number, work: Promise<T>, tell: (error: KafkaError) => void): Promise<T> {
+    const told = () => tell(silent(leader));
     const waiting = this.#waiting.get(leader) ?? new Set();
-    this.#waiting.set(leader, waiting.add(tell));
+    this.#waiting.set(leader, waiting.add(told));
     try {
-      return await Promise.race([work, promise]);
+      return await work;
     } finally {
-      waiting.delete(tell);
+      waiting.delete(told);
       if (waiting.size === 0 && this.#waiting.get(leader) === waiting) this.#waiting.delete(leader);
     }
   }

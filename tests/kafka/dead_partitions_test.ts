@@ -4,6 +4,7 @@ import type { Kafka } from "../../kafka/client.ts";
 import { KafkaError, latestOffset } from "../../kafka/connection.ts";
 import { unknownOffset } from "../../kafka/cursor.ts";
 import { History } from "../../kafka/history.ts";
+import { LatestKeys } from "../../kafka/latest_keys.ts";
 import { createProducer, type Producer } from "../../kafka/producer.ts";
 import { TopicReader } from "../../kafka/reader.ts";
 import { silentLogger } from "../../logger.ts";
@@ -208,6 +209,27 @@ Deno.test("History.read(): a silent node takes nobody else's turns, and who is i
   ground.wake();
   await eventually("its page", () => history.read("t", 1, 0, { impatient: true }));
   await outcomes;
+});
+
+Deno.test("LatestKeys.ready() says after a second that a node is silent, and covers the partitions of others", async () => {
+  await using ground = await Ground.open();
+  const { history } = ground;
+  await ground.send(0, "a", "b");
+  await ground.send(1, "c");
+  await history.positions("t", latestOffset);
+  ground.silence(fetchApi);
+  using index = new LatestKeys("t", history);
+  for (const maxMs of [2_500, 200]) {
+    const began = performance.now();
+    await assertRejects(() => index.ready([0, 0], [2, 1]), KafkaError, "Node 2");
+    assertLess(performance.now() - began, maxMs);
+    assertEquals([index.covers(0, 0), index.covers(1, 0)], [true, false]);
+  }
+  ground.wake();
+  await eventually("all of it", async () => {
+    await index.ready([0, 0], [2, 1]);
+    return true;
+  });
 });
 
 Deno.test("Kafka: a silent node at the head of the bootstrap list costs a second, one that falls silent later too", async () => {
