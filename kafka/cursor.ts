@@ -1,8 +1,8 @@
 /** Cursors: a viewer's place in a topic, as the text that goes out as SSE `id` and comes back as `Last-Event-ID`.
  *
  * `v1.<cluster>.<partition>:<offset>,…`: 8 hex digits of a hash of the cluster's id, then for every partition the last offset
- * that was delivered or passed over, −1 for none; `.end` behind it says that a bounded read was through there. Inside the program the same place is `Positions`: the next offset of each
- * partition. Left out: ids that cover several topics.
+ * that was delivered or passed over, −1 for none; `.end` behind it says that a bounded read was through there. Inside the program
+ * the same place is `Positions`: the next offset of each partition. Left out: ids that cover several topics.
  * @module */
 
 /** The next offset to read, by partition. */
@@ -49,7 +49,8 @@ export function joinCursor(cluster: string, parts: readonly string[]): string {
 /** The id of a place. With no partition known yet it says that nothing of partition 0 was delivered. */
 export function formatCursor(cluster: string, positions: Positions): string {
   const known = positions.length === 0 ? [0] : positions;
-  return joinCursor(cluster, known.map((next, partition) => cursorPart(partition, next)));
+  // A viewer that began before its topic has no place yet in some partitions.
+  return joinCursor(cluster, Array.from(known, (next, partition) => cursorPart(partition, next ?? 0)));
 }
 
 /** The id of an `end` at a place. */
@@ -93,7 +94,7 @@ function readPositions(list: string): Positions {
   return positions;
 }
 
-/** Whether every partition of `a` is at or after the same one of `b`; partitions that `a` does not know are at 0. */
+/** Whether every partition of `a` is at or after the same one of `b`; those of which either does not know where it is are at 0. */
 export function reaches(a: Positions, b: Positions): boolean {
-  return b.every((next, partition) => (a[partition] ?? 0) >= next);
+  return b.every((next, partition) => next <= Math.max(0, a[partition] ?? 0));
 }

@@ -10,6 +10,7 @@ import { withDeadline } from "../deadline.ts";
 import type { Kafka } from "./client.ts";
 import { KafkaError } from "./connection.ts";
 import { History } from "./history.ts";
+import { type Clock, systemClock } from "./timeline.ts";
 import { TopicHub } from "./topic_hub.ts";
 import { Turns } from "./turns.ts";
 import type { FollowOptions, Viewer } from "./viewer.ts";
@@ -23,6 +24,8 @@ export interface HubOptions {
   readonly ringBytes?: number;
   /** How long a topic without viewers is read on. */
   readonly lingerMs?: number;
+  /** What replays and bounds in time go by; default: the system's. */
+  readonly clock?: Clock;
 }
 
 /** Viewers that are fed from Kafka's past at once. */
@@ -79,9 +82,11 @@ export class Hub implements AsyncDisposable {
     });
   }
 
-  /** Whether a topic exists; null when Kafka does not say within a second. */
+  /** Whether a topic exists; null when Kafka does not say within a second. Of one that is followed it is known. */
   async exists(topic: string): Promise<boolean | null> {
-    const { kafka } = this.#options;
+    const { kafka } = this.#options, followed = this.#topics.get(topic);
+    if (followed?.exists) return true;
+    if (followed && !followed.isUp) return null;
     try {
       const { topics: [found] } = await withDeadline(
         kafka.metadata([topic]),
@@ -125,7 +130,7 @@ export class Hub implements AsyncDisposable {
   #topic(topic: string): TopicHub {
     const known = this.#topics.get(topic);
     if (known) return known;
-    const { kafka, metrics, log, ringBytes = 16 * 1024 * 1024 } = this.#options;
+    const { kafka, metrics, log, ringBytes = 16 * 1024 * 1024, clock = systemClock } = this.#options;
     const hub = new TopicHub(topic, {
       kafka,
       history: this.history,
@@ -133,6 +138,7 @@ export class Hub implements AsyncDisposable {
       metrics,
       log,
       ringBytes,
+      clock,
     });
     this.#topics.set(topic, hub);
     return hub;

@@ -5,7 +5,7 @@
  * which is gone reads Kafka instead. Left out: whoever reads and writes it (hub.ts).
  * @module */
 import { type Feed, type Picker, SharedRecord, type Wire } from "./feed.ts";
-import { cursorPart, joinCursor, type Positions, reaches } from "./cursor.ts";
+import { cursorPart, joinCursor, type Positions, reaches, unknownOffset } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 
 /** Records that nobody gets (retention removed them before they were read, or their batch cannot be read): viewers are told in
@@ -97,13 +97,13 @@ export class Ring {
     return this.#basePositions;
   }
 
-  /** Begins, or takes in partitions that were added. */
+  /** Begins, or takes in partitions that were added, or whose place was unknown. */
   extend(positions: Positions): void {
-    for (let partition = this.#positions.length; partition < positions.length; partition++) {
-      const next = positions[partition]!;
+    positions.forEach((next, partition) => {
+      if ((this.#positions[partition] ?? unknownOffset) !== unknownOffset) return;
       this.#positions[partition] = this.#basePositions[partition] = next;
       this.#idParts[partition] = cursorPart(partition, next);
-    }
+    });
   }
 
   /** Adds what was read of one partition; the oldest entries make room. */

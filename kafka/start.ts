@@ -2,7 +2,7 @@
  *
  * Left out: what a route reads from a request (routes/streams.ts).
  * @module */
-import { clusterHash, formatCursor, type Positions, reaches, type StartAt } from "./cursor.ts";
+import { clusterHash, formatCursor, type Positions, reaches, type StartAt, unknownOffset } from "./cursor.ts";
 import { earliestOffset, latestOffset } from "./connection.ts";
 import type { History } from "./history.ts";
 import type { Gap } from "./ring.ts";
@@ -22,6 +22,8 @@ export interface Start {
   readonly positions: Positions;
   readonly ready: Ready;
   readonly gaps: readonly Gap[];
+  /** What Kafka is to be asked for where a position is not known yet: an offset of `connection.ts` or ms since the epoch. */
+  readonly startsAt: number;
 }
 
 /** Where a stream is asked to begin and to end, and how. */
@@ -29,41 +31,56 @@ export type Asked = Pick<
   FollowOptions<object>,
   "start" | "fallback" | "reset" | "until" | "speed" | "policy"
 >;
-type Outcome = Pick<Ready, "resume" | "reason"> & { positions: Positions; gaps?: readonly Gap[] };
+type Outcome = Pick<Ready, "resume" | "reason"> & {
+  positions: Positions;
+  gaps?: readonly Gap[];
+  startsAt?: number;
+};
+type FreshStart = Exclude<StartAt, { kind: "id" }>;
 
 /** Holds a start against the log.
  * @throws {KafkaError} when Kafka has to be asked and does not answer */
 export async function resolveStart(asked: Asked, log: LogState, history: History): Promise<Start> {
   const cluster = clusterHash(log.clusterId);
-  const { resume, reason, positions, gaps = [] } = await outcome(asked, log, history, cluster);
+  const found = await outcome(asked, log, history, cluster);
+  const { resume, reason, positions, gaps = [], startsAt = latestOffset } = found;
   const requested = asked.reset?.requested ?? textOf(asked.start);
   const skipped = gaps.reduce((sum, gap) => sum + gap.skipped, 0);
   const start = formatCursor(cluster, positions);
-  return { positions, gaps, ready: { resume, reason, requested, start, skipped, serverTime: Date.now() } };
+  const ready = { resume, reason, requested, start, skipped, serverTime: Date.now() };
+  return { positions, gaps, startsAt, ready };
 }
 
 async function outcome(asked: Asked, log: LogState, history: History, cluster: string): Promise<Outcome> {
-  const fallback = asked.fallback ?? { kind: "latest" };
+  const fresh = async (start: FreshStart) => {
+    const startsAt = offsetOf(start, asked.policy);
+    return { positions: await freshPositions(startsAt, log, history), startsAt };
+  };
+  const { start, fallback = { kind: "latest" } } = asked;
   const reset = async (reason: string): Promise<Outcome> => ({
     resume: "reset",
     reason,
-    positions: fallback.kind === "id" ? log.positions : await freshPositions(fallback, log, history),
+    ...await fresh(fallback.kind === "id" ? { kind: "latest" } : fallback),
   });
   if (asked.reset) return await reset(asked.reset.reason);
-  const { start } = asked;
-  if (start.kind !== "id") {
-    return { resume: "fresh", reason: null, positions: await freshPositions(start, log, history) };
-  }
+  if (start.kind !== "id") return { resume: "fresh", reason: null, ...await fresh(start) };
   if (start.cluster !== cluster) return await reset("foreign-cluster");
   // Another instance may have delivered what this reader has not met yet, partitions that were added included: then the log itself
-  // is asked.
+  // is asked. Of a partition that does not answer nothing can be said: its part of the id is believed.
   const isAdded = start.positions.length > Math.max(1, log.positions.length);
   if (isAdded) history.forget(log.topic);
-  const isMet = !isAdded && reaches(log.positions, start.positions);
+  const isMet = !isAdded && fits(start.positions, log.positions);
   const ends = isMet ? log.positions : await latest(log, history);
   if (start.positions.length > Math.max(1, ends.length)) return await reset("topic-recreated");
-  if (!reaches(ends, start.positions)) return await reset("ahead-of-log");
+  if (!fits(start.positions, ends)) return await reset("ahead-of-log");
   return await resumed(start.positions, log, history);
+}
+
+/** Whether an id lies before the ends of the log, as far as they are known. */
+function fits(asked: Positions, ends: Positions): boolean {
+  return asked.every((next, partition) =>
+    ends[partition] === unknownOffset || next <= (ends[partition] ?? 0)
+  );
 }
 
 async function resumed(asked: Positions, log: LogState, history: History): Promise<Outcome> {
@@ -83,13 +100,14 @@ async function resumed(asked: Positions, log: LogState, history: History): Promi
     : { resume: "exact", reason: null, positions };
 }
 
-async function freshPositions(
-  start: Exclude<StartAt, { kind: "id" }>,
-  log: LogState,
-  history: History,
-): Promise<Positions> {
-  if (log.positions.length === 0 || start.kind === "latest") return log.positions;
-  const at = start.kind === "earliest" ? earliestOffset : start.ms;
+/** What `latest`, `earliest` or a time is asked of Kafka as. The newest record of each key may lie anywhere in the log. */
+function offsetOf(start: FreshStart, policy: Asked["policy"]): number {
+  if (start.kind === "time") return start.ms;
+  return start.kind === "earliest" || policy === "latest-per-key" ? earliestOffset : latestOffset;
+}
+
+async function freshPositions(at: number, log: LogState, history: History): Promise<Positions> {
+  if (log.positions.length === 0 || at === latestOffset) return log.positions;
   const found = await history.positions(log.topic, at);
   // The end moves on: a place beyond what this reader has met is met in time.
   return log.positions.map((_, partition) => found[partition] ?? 0);

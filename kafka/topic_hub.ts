@@ -7,17 +7,22 @@
 import { setImmediate } from "node:timers";
 import type { Logger } from "../logger.ts";
 import type { Metrics } from "../metrics.ts";
+import { feedFromPast, isHeld, needsPast, type TopicState } from "./behind.ts";
+import { Bound } from "./bounds.ts";
 import type { Kafka } from "./client.ts";
-import { KafkaError } from "./connection.ts";
-import { clusterHash, formatCursor, parseCursor, reaches } from "./cursor.ts";
-import { catchUpStep } from "./catch_up.ts";
+import { KafkaError, latestOffset } from "./connection.ts";
+import { clusterHash, formatCursor, reaches, unknownOffset } from "./cursor.ts";
+import type { FetchedPartition } from "./fetch_response.ts";
 import type { History } from "./history.ts";
+import { LatestKeys } from "./latest_keys.ts";
+import { pump } from "./live.ts";
 import { pause } from "./pause.ts";
 import { TopicReader } from "./reader.ts";
-import { chunkOf, type Entry, isFull, Ring } from "./ring.ts";
-import { resolveStart } from "./start.ts";
+import { Ring } from "./ring.ts";
+import { resolveStart, type Start } from "./start.ts";
+import type { Clock } from "./timeline.ts";
 import type { Turns } from "./turns.ts";
-import { type FollowOptions, Viewer } from "./viewer.ts";
+import { type FollowOptions, Viewer, type ViewerHost } from "./viewer.ts";
 
 /** What a topic's hub works with. */
 export interface TopicHubDeps {
@@ -28,11 +33,14 @@ export interface TopicHubDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly ringBytes: number;
+  readonly clock: Clock;
 }
 
 /** Longest pause between two rounds of writes, when each of them takes long. */
 const maxFlushPauseMs = 20;
 const retryMs = 200;
+/** How often it is asked where a viewer begins in partitions that do not answer. */
+const settleMs = 1_000;
 
 /** The viewers of one topic. */
 export class TopicHub implements AsyncDisposable {
@@ -40,7 +48,10 @@ export class TopicHub implements AsyncDisposable {
   readonly #topic: string;
   readonly #deps: TopicHubDeps;
   readonly #reader: TopicReader;
+  readonly #state: TopicState;
+  readonly #host: ViewerHost;
   #ring: Ring | undefined;
+  #keys: LatestKeys | undefined;
   #cluster = "";
   #clusterId = "";
   #up = true;
@@ -55,12 +66,17 @@ export class TopicHub implements AsyncDisposable {
   constructor(topic: string, deps: TopicHubDeps) {
     this.#topic = topic;
     this.#deps = deps;
+    this.#state = this.#makeState();
+    this.#host = {
+      clock: deps.clock,
+      pump: (viewer) => this.#pump(viewer),
+      sought: (viewer) => this.#sought(viewer),
+      paced: (viewer) => this.#paced(viewer),
+      closed: () => {},
+    };
     this.#reader = new TopicReader(deps.kafka, topic, {
       started: (positions, clusterId) => this.#started(positions, clusterId),
-      records: (fetched) => {
-        this.#ring!.append(fetched);
-        this.#scheduleFlush();
-      },
+      records: (fetched) => this.#records(fetched),
       skipped: (partition, from, to, reason) => {
         this.#ring!.appendGap({ partition, from, to, skipped: to - from, reason });
         this.#scheduleFlush();
@@ -70,11 +86,24 @@ export class TopicHub implements AsyncDisposable {
     }, deps.log);
   }
 
+  /** Whether it is known to be there. */
+  get exists(): boolean {
+    return (this.#ring?.positions.length ?? 0) > 0;
+  }
+
+  /** Whether Kafka answered when it was asked last. */
+  get isUp(): boolean {
+    return this.#up;
+  }
+
   /** Adds a viewer; its first event is on the way as soon as its start is known. */
   add<T extends object>(options: FollowOptions<T>, onClose: (viewer: Viewer) => void): Viewer {
-    const viewer = new Viewer(options, (one) => this.#pump(one), (one) => {
-      this.viewers.delete(one);
-      onClose(one);
+    const viewer = new Viewer(options, {
+      ...this.#host,
+      closed: (one) => {
+        this.viewers.delete(one);
+        onClose(one);
+      },
     });
     this.viewers.add(viewer);
     if (!this.#up) viewer.tell("status", { kafka: "down" });
@@ -90,6 +119,7 @@ export class TopicHub implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     this.#known.resolve();
+    this.#keys?.[Symbol.dispose]();
     clearTimeout(this.#flushTimer);
     for (const viewer of [...this.viewers]) viewer.close();
     await this.#reader[Symbol.asyncDispose]();
@@ -106,13 +136,43 @@ export class TopicHub implements AsyncDisposable {
     this.#tasks.add(task);
   }
 
-  /** Retries while Kafka is away: the viewer has been told `status` by then. */
+  /** What those who feed viewers of the past see of this topic. */
+  #makeState(): TopicState {
+    const { history, turns, metrics, clock } = this.#deps;
+    const hub = (): TopicHub => this;
+    return {
+      topic: this.#topic,
+      history,
+      turns,
+      metrics,
+      clock,
+      signal: this.#stop.signal,
+      get cluster() {
+        return hub().#cluster;
+      },
+      get ring() {
+        return hub().#ring;
+      },
+      get keys() {
+        return hub().#keys ??= new LatestKeys(hub().#topic, history);
+      },
+      start: (viewer, work) => this.#start(viewer, work),
+      enter: (viewer, ring) => this.#enter(viewer, ring),
+    };
+  }
+
+  /** Retries while Kafka is away: the viewer has been told `status` by then. Who is sent elsewhere meanwhile is opened there. */
   async #open(viewer: Viewer): Promise<void> {
+    const { history, clock } = this.#deps;
     while (!viewer.isClosed) {
       await this.#known.promise;
-      const ring = this.#ring;
+      const ring = this.#ring, { run, asked } = viewer;
       if (this.#stop.signal.aborted) return;
       if (!ring) continue; // the log has become another one since
+      if (viewer.options.topicMustExist && !this.exists) {
+        viewer.options.sink.end("unknown-topic");
+        return viewer.close();
+      }
       try {
         const log = {
           topic: this.#topic,
@@ -120,16 +180,14 @@ export class TopicHub implements AsyncDisposable {
           positions: [...ring.positions],
           basePositions: [...ring.basePositions],
         };
-        const { positions, ready, gaps } = await resolveStart(viewer.options, log, this.#deps.history);
+        if (asked.until) viewer.bound ??= new Bound(asked.until);
+        const [start] = await Promise.all([
+          resolveStart(asked, log, history),
+          viewer.bound?.ask(this.#topic, history, clock.now()),
+        ]);
         // The log may have become another one meanwhile.
-        if (ring !== this.#ring || viewer.isClosed) continue;
-        viewer.setPositions(positions);
-        viewer.tell("ready", ready, ready.start);
-        viewer.options.onReady?.(ready);
-        for (const gap of gaps) viewer.tell("gap", gap, ready.start);
-        this.#deps.metrics.resumes(ready.resume);
-        if (ready.skipped > 0) this.#deps.metrics.gaps("retention", ready.skipped);
-        return this.#resume(viewer);
+        if (ring !== this.#ring || viewer.isClosed || viewer.run !== run) continue;
+        return this.#begin(viewer, start);
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error;
         await pause(retryMs, this.#stop.signal);
@@ -137,87 +195,116 @@ export class TopicHub implements AsyncDisposable {
     }
   }
 
+  /** Tells a viewer where it is, and feeds it from there. */
+  #begin(viewer: Viewer, { positions, ready, gaps, startsAt }: Start): void {
+    viewer.setPositions(positions);
+    viewer.cluster = this.#cluster;
+    viewer.startsAt = startsAt;
+    viewer.tell("ready", ready, ready.start);
+    viewer.options.onReady?.(ready);
+    for (const gap of gaps) viewer.tell("gap", gap, ready.start);
+    this.#deps.metrics.resumes(ready.resume);
+    if (ready.skipped > 0) this.#deps.metrics.gaps("retention", ready.skipped);
+    this.#startAtEnds(viewer);
+    if (viewer.positions.includes(unknownOffset) && startsAt !== latestOffset) {
+      this.#start(viewer, this.#settle(viewer));
+    }
+    this.#resume(viewer);
+  }
+
+  /** Who begins at the end begins, in a partition that has just become known, where that ends now. */
+  #startAtEnds(viewer: Viewer): void {
+    if (viewer.startsAt !== latestOffset) return;
+    const ends = this.#ring!.positions;
+    viewer.positions.forEach((next, partition) => {
+      if (next === unknownOffset) viewer.positions[partition] = ends[partition] ?? unknownOffset;
+    });
+  }
+
+  /** Looks for the start of a viewer in partitions that have not answered. */
+  async #settle(viewer: Viewer): Promise<void> {
+    const { run } = viewer, ring = this.#ring!;
+    while (true) {
+      await pause(settleMs, this.#stop.signal);
+      try {
+        const found = await this.#deps.history.positions(this.#topic, viewer.startsAt);
+        if (viewer.isClosed || viewer.run !== run || ring !== this.#ring) return;
+        viewer.syncPositions();
+        const settled = viewer.positions.map((next, partition) =>
+          next === unknownOffset ? found[partition] ?? unknownOffset : next
+        );
+        if (!settled.some((next, partition) => next !== viewer.positions[partition])) continue;
+        viewer.setPositions(settled);
+        this.#refeed(viewer);
+        if (!settled.includes(unknownOffset)) return;
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error;
+      }
+      if (this.#stop.signal.aborted) return;
+    }
+  }
+
+  /** A viewer's place in some partition has become known. */
+  #refeed(viewer: Viewer): void {
+    if (viewer.phase === "behind") viewer.nudge();
+    else if (viewer.phase === "live") this.#resume(viewer);
+  }
+
   /** Feeds a viewer from wherever its positions are. */
   #resume(viewer: Viewer): void {
     const ring = this.#ring;
     if (viewer.isClosed || !ring) return;
-    if (!reaches(viewer.positions, ring.basePositions)) {
-      viewer.phase = "behind";
-      return this.#start(viewer, this.#catchUp(viewer, ring));
-    }
+    if (!needsPast(viewer, ring, this.#deps.clock)) return this.#enter(viewer, ring);
+    viewer.phase = "behind";
+    this.#start(viewer, feedFromPast(viewer, this.#state));
+  }
+
+  /** Feeds a viewer from the ring. */
+  #enter(viewer: Viewer, ring: Ring): void {
     viewer.phase = "live";
+    viewer.timeline?.reachNow();
     Object.assign(viewer, ring.entrance(viewer.positions));
+    if (viewer.bound) this.#start(viewer, this.#endInTime(viewer, viewer.bound));
     this.#pump(viewer);
   }
 
-  async #catchUp(viewer: Viewer, ring: Ring): Promise<void> {
-    const { history, turns, metrics } = this.#deps;
-    while (!viewer.isClosed && ring === this.#ring) {
-      await viewer.writable();
-      if (reaches(viewer.positions, ring.basePositions)) return this.#resume(viewer);
-      const log = {
-        topic: this.#topic,
-        cluster: this.#cluster,
-        basePositions: ring.basePositions,
-        isCurrent: () => ring === this.#ring,
-      };
-      const outcome = await turns.take(() => catchUpStep(viewer, log, history));
-      if (outcome.records > 0) metrics.deliveries(viewer.options.sink.transport, outcome.records);
-      for (const { reason, skipped } of outcome.gaps) metrics.gaps(reason, skipped);
-      if (outcome.stuck) await pause(retryMs, this.#stop.signal);
-    }
+  /** Takes a live viewer out of the ring when the time has come that bounds it. */
+  async #endInTime(viewer: Viewer, bound: Bound): Promise<void> {
+    const { run } = viewer, ring = this.#ring;
+    const isLive = () => viewer.phase === "live" && viewer.run === run && this.#ring === ring;
+    while (isLive() && bound.askAt > this.#deps.clock.now()) await viewer.sleepUntil(bound.askAt);
+    if (!isLive()) return;
+    viewer.syncPositions();
+    this.#resume(viewer);
+  }
+
+  /** The newest of several places that a viewer is sent to wins: one that is being opened already is opened there. */
+  #sought(viewer: Viewer): void {
+    viewer.run++;
+    viewer.nudge();
+    if (viewer.phase === "opening") return;
+    viewer.phase = "opening";
+    this.#start(viewer, this.#open(viewer));
+  }
+
+  #paced(viewer: Viewer): void {
+    if (viewer.phase === "behind") viewer.nudge();
+    if (viewer.phase !== "live" || !viewer.timeline) return;
+    viewer.syncPositions();
+    // It is at the end: a pace below the records' own makes it lag from here on.
+    viewer.timeline.reachNow();
+    this.#resume(viewer);
   }
 
   /** Writes to one live viewer whatever waits for it, as long as its connection takes it. */
   #pump(viewer: Viewer): void {
-    const ring = this.#ring;
-    const { sink, feed, pick } = viewer.options;
-    while (ring && viewer.phase === "live" && viewer.place < ring.head && sink.ready()) {
-      if (viewer.place < ring.base) {
-        if (viewer.lastId !== undefined) viewer.setPositions(idPositions(viewer.lastId));
-        return this.#resume(viewer);
-      }
-      if (viewer.place < viewer.mergeUntil) {
-        this.#merge(viewer, ring);
-        continue;
-      }
-      const chunk = ring.chunk(feed, sink.wire, viewer.place, pick);
-      if (chunk.id === undefined) countAlong(viewer, ring, chunk.to);
-      else viewer.lastId = chunk.id;
-      viewer.place = chunk.to;
-      if (chunk.text === "") continue;
-      sink.write(chunk);
-      if (chunk.records > 0) this.#deps.metrics.deliveries(sink.transport, chunk.records);
-    }
+    if (this.#ring) pump(viewer, this.#ring, this.#deps.metrics, (one) => this.#resume(one));
   }
 
-  /** Entries that come twice are left out, and ids are the viewer's own, until it is where all others are. */
-  #merge(viewer: Viewer, ring: Ring): void {
-    const texts: string[] = [];
-    let length = 0;
-    const { sink } = viewer.options;
-    const end = Math.min(viewer.mergeUntil, ring.head);
-    while (viewer.place < end && !isFull(sink.wire, texts.length, length)) {
-      const entry = ring.at(viewer.place++);
-      if (entry.after <= (viewer.positions[entry.partition] ?? 0)) continue;
-      viewer.positions[entry.partition] = entry.after;
-      const text = this.#ownText(viewer, entry);
-      if (text === null) continue;
-      texts.push(text);
-      length += text.length;
-    }
-    if (viewer.mergeUntil === Infinity) Object.assign(viewer, ring.entrance(viewer.positions));
-    if (texts.length === 0) return;
-    sink.write(chunkOf(texts.join(sink.wire.separator ?? "")));
-    this.#deps.metrics.deliveries(sink.transport, texts.length);
-  }
-
-  #ownText(viewer: Viewer, entry: Entry): string | null {
-    const { sink: { wire }, feed, pick } = viewer.options;
-    const id = formatCursor(this.#cluster, viewer.positions);
-    if (entry.gap) return wire.event("gap", JSON.stringify(entry.gap), id);
-    const shown = entry.shared!.picked(feed, pick);
-    return shown && wire.event(feed.name, shown.json, id);
+  #records(fetched: FetchedPartition): void {
+    this.#ring!.append(fetched);
+    if (this.#keys) { for (const record of fetched.records) this.#keys.append(record); }
+    this.#scheduleFlush();
   }
 
   #started(positions: readonly number[], clusterId: string): void {
@@ -229,25 +316,43 @@ export class TopicHub implements AsyncDisposable {
       maxBytes: this.#deps.ringBytes,
       onPassedOver: () => this.#deps.metrics.undecodable(this.#topic),
     });
+    const before = [...this.#ring.positions];
     this.#ring.extend(positions);
     this.#known.resolve();
+    if (before.length === 0) return;
+    const isFound = positions.some((next, partition) => next !== (before[partition] ?? unknownOffset));
+    if (isFound) { for (const viewer of [...this.viewers]) this.#found(viewer, this.#ring); }
+  }
+
+  /** Partitions have become known, or were added, under a viewer. */
+  #found(viewer: Viewer, ring: Ring): void {
+    if (viewer.phase === "opening") return;
+    viewer.syncPositions();
+    this.#startAtEnds(viewer);
+    if (viewer.phase === "behind") return viewer.nudge();
+    if (isHeld(viewer, ring) || !reaches(viewer.positions, ring.basePositions)) this.#resume(viewer);
   }
 
   /** The log is another one: everyone is told, and begins at its beginning. */
   #restarted(): void {
     this.#deps.history.forget(this.#topic);
     this.#ring = undefined;
+    this.#keys?.[Symbol.dispose]();
+    this.#keys = undefined;
     this.#known = Promise.withResolvers();
-    for (const viewer of this.viewers) {
+    for (const viewer of [...this.viewers]) {
+      viewer.bound = undefined;
       if (viewer.phase === "opening") continue;
-      viewer.phase = "opening";
       const start = { kind: "earliest" } as const;
-      const reset = {
-        requested: viewer.lastId ?? formatCursor(this.#cluster, viewer.positions),
-        reason: "topic-recreated",
+      const requested = viewer.passedId ?? formatCursor(this.#cluster, viewer.positions);
+      viewer.asked = {
+        ...viewer.asked,
+        start,
+        fallback: start,
+        reset: { requested, reason: "topic-recreated" },
       };
-      Object.assign(viewer.options, { start, fallback: start, reset });
-      this.#start(viewer, this.#open(viewer));
+      viewer.timeline?.reset();
+      this.#sought(viewer);
     }
   }
 
@@ -271,7 +376,10 @@ export class TopicHub implements AsyncDisposable {
     const ring = this.#ring;
     if (this.#stop.signal.aborted || !ring) return;
     const began = performance.now(), head = ring.head;
-    for (const viewer of this.viewers) if (viewer.phase === "live") this.#pump(viewer);
+    for (const viewer of this.viewers) {
+      if (viewer.phase === "live") this.#pump(viewer);
+      else if (viewer.watched.length > 0) wakeIfNew(viewer, ring);
+    }
     const tookMs = performance.now() - began;
     this.#flushAfter = performance.now() + Math.min(maxFlushPauseMs, tookMs);
     this.#observe(ring, head);
@@ -290,16 +398,8 @@ export class TopicHub implements AsyncDisposable {
   }
 }
 
-/** For a wire that writes entries without an id one by one: the place is counted instead. */
-function countAlong(viewer: Viewer, ring: Ring, to: number): void {
-  if (viewer.lastId !== undefined) viewer.setPositions(idPositions(viewer.lastId));
-  for (let place = viewer.place; place < to; place++) {
-    const { partition, after } = ring.at(place);
-    viewer.positions[partition] = after;
-  }
-}
-
-function idPositions(id: string): readonly number[] {
-  const start = parseCursor(id);
-  return start.kind === "id" ? start.positions : [];
+/** Wakes a viewer that sleeps when a partition that it watches has a record. */
+function wakeIfNew(viewer: Viewer, { positions }: Ring): void {
+  const isNew = (partition: number) => (positions[partition] ?? 0) > (viewer.positions[partition] ?? 0);
+  if (viewer.watched.some(isNew)) viewer.nudge();
 }

@@ -2,9 +2,13 @@
  *
  * The way out is a `Sink`, which routes/ makes of an SSE stream or a WebSocket. Left out: moving the cursor (topic_hub.ts).
  * @module */
-import type { Positions, StartAt } from "./cursor.ts";
+import type { Bound } from "./bounds.ts";
+import { latestOffset } from "./connection.ts";
+import { formatCursor, parseCursor, type Positions, type StartAt } from "./cursor.ts";
 import type { Feed, Picker, Wire } from "./feed.ts";
 import { type Chunk, chunkOf } from "./ring.ts";
+import type { Asked } from "./start.ts";
+import { type Clock, Timeline } from "./timeline.ts";
 
 /** A connection that takes events. */
 export interface Sink {
@@ -63,11 +67,27 @@ export interface Ready {
   readonly serverTime: number;
 }
 
+/** Who moves a viewer's cursor. */
+export interface ViewerHost {
+  readonly clock: Clock;
+  /** It takes more, and is live. */
+  pump(viewer: Viewer): void;
+  /** It has been sent to another place: `viewer.asked`. */
+  sought(viewer: Viewer): void;
+  /** Its pace has changed. */
+  paced(viewer: Viewer): void;
+  closed(viewer: Viewer): void;
+}
+
+/** Longest sleep, ms: who sleeps looks around after it. */
+const maxSleepMs = 3_600_000;
+
 /** A viewer as the hub knows it. */
 export class Viewer {
-  /** `behind`: fed from Kafka's past; `live`: fed from the ring, at `place`. */
+  /** `behind`: fed from Kafka's past, towards a goal; `live`: fed from the ring, at `place`. */
   phase: "opening" | "behind" | "live" | "closed" = "opening";
-  /** Next offsets; while live, as of the last time they were needed, and `lastId` is newer. */
+  /** Next offsets; while live, as of the last time they were needed, and `lastId` is newer. `unknownOffset` where it is not known yet
+   * where the viewer begins. */
   positions: number[] = [];
   lastId: string | undefined;
   place = 0;
@@ -77,37 +97,75 @@ export class Viewer {
   toldId: string | undefined;
   // deno-lint-ignore no-explicit-any
   readonly options: FollowOptions<any>;
-  /** Who waits for room; after the log became another one also who still waits for the old one. */
-  readonly #waiting: (() => void)[] = [];
-  readonly #pump: (viewer: Viewer) => void;
-  readonly #onClose: (viewer: Viewer) => void;
+  /** What it asks for by now: after `seek` another start. */
+  asked: Asked;
+  /** What `history.positions` is to be asked for where the start is not known yet. */
+  startsAt: number = latestOffset;
+  /** Goes up when it is sent elsewhere: whoever still feeds it from where it was stops. */
+  run = 0;
+  bound: Bound | undefined;
+  timeline: Timeline | undefined;
+  /** Partitions of which a record would wake it. */
+  watched: readonly number[] = [];
+  /** Of the log that it is in, as ids have it; undefined before it has been told where it is. */
+  cluster: string | undefined;
+  readonly #host: ViewerHost;
+  #paused = false;
+  readonly #waiting = new Set<() => void>();
+  readonly #sleeping = new Set<() => void>();
 
-  constructor(
-    // deno-lint-ignore no-explicit-any
-    options: FollowOptions<any>,
-    pump: (viewer: Viewer) => void,
-    onClose: (viewer: Viewer) => void,
-  ) {
+  // deno-lint-ignore no-explicit-any
+  constructor(options: FollowOptions<any>, host: ViewerHost) {
     this.options = options;
-    this.#pump = pump;
-    this.#onClose = onClose;
+    this.asked = options;
+    this.#host = host;
+    if (options.speed !== undefined && options.policy !== "latest") {
+      this.timeline = new Timeline(options.speed, host.clock);
+    }
   }
 
   get isClosed(): boolean {
     return this.phase === "closed";
   }
 
-  /** The sink takes more. */
-  wake(): void {
-    for (const go of this.#waiting.splice(0)) go();
-    if (this.phase === "live") this.#pump(this);
+  /** The id of the place after all that was shown or passed over. */
+  get passedId(): string | undefined {
+    return this.lastId ??
+      (this.cluster === undefined ? undefined : formatCursor(this.cluster, this.positions));
   }
 
-  /** Resolves when the sink takes more, or the viewer is closed. */
+  /** The sink takes more. */
+  wake(): void {
+    for (const go of this.#waiting) go();
+    if (this.phase === "live") this.#host.pump(this);
+  }
+
+  /** Something has changed for it: whoever waits on its behalf looks again. */
+  nudge(): void {
+    for (const go of this.#sleeping) go();
+    for (const go of this.#waiting) go();
+  }
+
+  /** Resolves when the sink takes more, or the viewer is closed or sent elsewhere. */
   async writable(): Promise<void> {
-    while (!this.isClosed && !this.options.sink.ready()) {
-      await new Promise<void>((go) => this.#waiting.push(go));
+    const { run } = this;
+    while (!this.isClosed && this.run === run && !this.options.sink.ready()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add(resolve);
+      await promise;
+      this.#waiting.delete(resolve);
     }
+  }
+
+  /** Resolves at a time of the clock, or at the next nudge. */
+  async sleepUntil(atMs: number): Promise<void> {
+    const { clock } = this.#host;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sleeping.add(resolve);
+    const cancel = clock.after(Math.max(0, Math.min(maxSleepMs, atMs - clock.now())), resolve);
+    await promise;
+    cancel();
+    this.#sleeping.delete(resolve);
   }
 
   /** Writes an event of the stream itself, if the wire carries such; these are few, so they do not wait for room. */
@@ -117,14 +175,39 @@ export class Viewer {
     if (text !== null) this.options.sink.write(chunkOf(text));
   }
 
-  /** Goes to another place; a new `ready` says which. */
-  seek(_start: StartAt): void {
-    throw new Error("not made yet");
+  /** Goes to another place; a new `ready` says which. The newest of several that come at once wins. */
+  seek(start: StartAt): void {
+    if (this.isClosed) return;
+    const { reset: _, ...asked } = this.asked;
+    this.asked = { ...asked, start };
+    this.timeline?.reset();
+    this.#host.sought(this);
   }
 
-  /** Changes the pace; null: as fast as the sink takes records. */
-  setSpeed(_speed: number | null): void {
-    throw new Error("not made yet");
+  /** Changes the pace, from where the replay is; null: as fast as the sink takes records. Who is always shown the newest has none. */
+  setSpeed(speed: number | null): void {
+    if (this.isClosed || this.asked.policy === "latest") return;
+    if (speed === null) this.timeline = undefined;
+    else if (this.timeline) this.timeline.change(speed);
+    else {
+      this.timeline = new Timeline(speed, this.#host.clock);
+      if (this.#paused) this.timeline.freeze();
+    }
+    this.#host.paced(this);
+  }
+
+  /** Time stands still for a replay while its sink takes nothing on purpose. */
+  pause(): void {
+    this.#paused = true;
+    this.timeline?.freeze();
+  }
+
+  /** The sink takes events again. */
+  resume(): void {
+    this.#paused = false;
+    this.timeline?.thaw();
+    this.nudge();
+    this.wake();
   }
 
   /** Where the viewer is. */
@@ -133,11 +216,29 @@ export class Viewer {
     this.lastId = undefined;
   }
 
+  /** Brings `positions` up to the id that was told last. */
+  syncPositions(): void {
+    if (this.lastId === undefined) return;
+    const told = idPositions(this.lastId);
+    // An id says the same of a partition's beginning and of a place that was not known when the id was made.
+    this.setPositions(
+      Array.from(
+        { length: Math.max(told.length, this.positions.length) },
+        (_, partition) => told[partition] || (this.positions[partition] ?? 0),
+      ),
+    );
+  }
+
   /** Forgets the viewer; its sink is the caller's to close. */
   close(): void {
     if (this.isClosed) return;
     this.phase = "closed";
-    this.#onClose(this);
-    this.wake();
+    this.#host.closed(this);
+    this.nudge();
   }
+}
+
+function idPositions(id: string): readonly number[] {
+  const start = parseCursor(id);
+  return start.kind === "id" ? start.positions : [];
 }

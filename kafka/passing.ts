@@ -1,0 +1,178 @@
+/** The policy `latest`: who is behind is shown the newest record of each partition, and told what it was passed over with.
+ *
+ * Left out: when that is so (live.ts, behind.ts); `latest-per-key`, which is a filter on the way through the past (catch_up.ts).
+ * @module */
+import { KafkaError } from "./connection.ts";
+import { formatCursor, unknownOffset } from "./cursor.ts";
+import type { SharedRecord } from "./feed.ts";
+import { type History, OutsideLog, Unreadable } from "./history.ts";
+import { chunkOf, type Gap, type Ring } from "./ring.ts";
+import type { Viewer } from "./viewer.ts";
+
+/** How far from a partition's end its newest shown record is looked for, in offsets: a filter may leave out many. */
+const tails = [1, 64];
+
+/** What a viewer is brought to in one partition: the newest record that it is shown, what it has to be told besides, and its place
+ * then. */
+interface Passage {
+  readonly partition: number;
+  readonly to: number;
+  newest?: SharedRecord | undefined;
+  /** Told behind the newest record: holes that the policy has not made. */
+  readonly holes: Gap[];
+  /** Whether everything before the newest record may have been for this viewer. */
+  isPassedOver: boolean;
+}
+
+/** What Kafka's past holds for a viewer before an offset of a partition. */
+export interface Newest {
+  readonly before: number;
+  readonly shared: SharedRecord | undefined;
+}
+
+/** What was written. */
+export interface Passed {
+  readonly records: number;
+  readonly gaps: readonly Gap[];
+}
+
+/** Brings a viewer to the head of the ring.
+ * @param past the newest shown record of partitions in which the viewer is before the ring, if there is one */
+export function passToHead(
+  viewer: Viewer,
+  ring: Ring,
+  past: ReadonlyMap<number, Newest> = new Map(),
+): Passed {
+  const { feed, pick } = viewer.options;
+  const passages: Passage[] = ring.positions.map((to, partition) => ({
+    partition,
+    to: Math.max(to, viewer.positions[partition] ?? 0),
+    holes: [],
+    isPassedOver: (viewer.positions[partition] ?? 0) < (ring.basePositions[partition] ?? 0) &&
+      (viewer.positions[partition] ?? 0) !== unknownOffset,
+  }));
+  for (let at = ring.head - 1; at >= ring.base; at--) {
+    const { partition, after, shared, gap } = ring.at(at);
+    const passage = passages[partition]!;
+    if (passage.newest || after <= (viewer.positions[partition] ?? 0)) continue;
+    if (gap) passage.holes.unshift(gap);
+    else if (shared!.picked(feed, pick)) passage.newest = shared!;
+  }
+  for (const [partition, { before, shared }] of past) {
+    const passage = passages[partition], to = ring.basePositions[partition] ?? 0;
+    if (!shared || !passage || passage.newest) continue;
+    passage.newest = shared;
+    // The ring has moved on since.
+    if (before < to) {
+      passage.holes.unshift({ partition, from: before, to, skipped: to - before, reason: "policy" });
+    }
+  }
+  const passed = write(viewer, passages);
+  viewer.lastId = formatCursor(viewer.cluster!, viewer.positions);
+  viewer.place = ring.head;
+  const isAhead = viewer.positions.some((next, partition) =>
+    next > Math.max(0, ring.positions[partition] ?? 0)
+  );
+  viewer.mergeUntil = isAhead ? Infinity : ring.head;
+  return passed;
+}
+
+/** Brings a viewer to the given places. */
+export function passTo(
+  viewer: Viewer,
+  goal: readonly number[],
+  past: ReadonlyMap<number, Newest>,
+): Passed {
+  return write(
+    viewer,
+    goal.flatMap((to, partition) => {
+      const from = viewer.positions[partition] ?? 0;
+      if (from === unknownOffset || from >= to) return [];
+      return [{ partition, to, newest: past.get(partition)?.shared, holes: [], isPassedOver: true }];
+    }),
+  );
+}
+
+function write(viewer: Viewer, passages: Passage[]): Passed {
+  const { options: { sink, feed, pick }, positions } = viewer;
+  const texts: (string | null)[] = [];
+  const gaps: Gap[] = [];
+  const idAt = (partition: number, next: number) => {
+    positions[partition] = next;
+    return formatCursor(viewer.cluster!, positions);
+  };
+  const tell = (gap: Gap) => {
+    if (gap.to <= gap.from) return;
+    gaps.push(gap);
+    texts.push(sink.wire.event("gap", JSON.stringify(gap), idAt(gap.partition, gap.to)));
+  };
+  const passOver = (partition: number, to: number) => {
+    const from = Math.max(0, positions[partition] ?? 0);
+    tell({ partition, from, to, skipped: to - from, reason: "policy" });
+  };
+  let records = 0;
+  const timeOf = ({ newest }: Passage) => newest?.record.timestamp ?? -1;
+  for (
+    const { partition, to, newest, holes, isPassedOver } of passages.toSorted((a, b) => timeOf(a) - timeOf(b))
+  ) {
+    // Before its start is known nothing of a partition is passed over.
+    const begins = positions[partition] === unknownOffset;
+    if (newest) {
+      if (!begins) passOver(partition, newest.record.offset);
+      const shown = newest.picked(feed, pick)!;
+      texts.push(sink.wire.event(feed.name, shown.json, idAt(partition, newest.record.offset + 1)));
+      records++;
+    } else if (isPassedOver) passOver(partition, holes[0]?.from ?? to);
+    for (const hole of holes) {
+      const from = Math.max(hole.from, positions[partition] ?? 0);
+      tell({ ...hole, from, skipped: hole.to - from });
+    }
+    if (to > (positions[partition] ?? 0)) positions[partition] = to;
+  }
+  const told = texts.filter((text) => text !== null), { separator } = sink.wire;
+  if (told.length > 0) {
+    for (const text of separator === null ? told : [told.join(separator)]) sink.write(chunkOf(text));
+  }
+  return { records, gaps };
+}
+
+/** The newest record in Kafka's past that a viewer is shown, for each partition in which it is before `goal`; partitions that cannot be
+ * read have none. */
+export async function newestInPast(
+  viewer: Viewer,
+  topic: string,
+  goal: readonly number[],
+  history: History,
+): Promise<Map<number, Newest>> {
+  const found = new Map<number, Newest>();
+  await Promise.all(goal.map(async (end, partition) => {
+    const from = viewer.positions[partition] ?? 0;
+    if (from === unknownOffset || from >= end) return;
+    const shared = await newestBefore(viewer, { topic, partition, from, end }, history);
+    found.set(partition, { before: end, shared });
+  }));
+  return found;
+}
+
+async function newestBefore(
+  viewer: Viewer,
+  { topic, partition, from, end }: { topic: string; partition: number; from: number; end: number },
+  history: History,
+): Promise<SharedRecord | undefined> {
+  const { feed, pick } = viewer.options;
+  for (const tail of tails) {
+    try {
+      const offset = Math.max(from, end - tail);
+      const { shared } = await history.read(topic, partition, offset, { impatient: true });
+      const newest = shared.findLast((one) =>
+        one.record.offset >= offset && one.record.offset < end && one.picked(feed, pick)
+      );
+      if (newest) return newest;
+    } catch (error) {
+      if (error instanceof OutsideLog || error instanceof Unreadable) continue;
+      if (!(error instanceof KafkaError)) throw error;
+      return undefined;
+    }
+  }
+  return undefined;
+}
