@@ -13,7 +13,16 @@ import { requests } from "kafkajs/src/protocol/requests/index.js";
 import Long from "kafkajs/src/utils/long.js";
 import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
 import { withDeadline } from "../deadline.ts";
-import { asKafkaError, firstOf, KafkaError, noAnswer, Nodes, patienceMs, settlesWithin } from "./nodes.ts";
+import {
+  asKafkaError,
+  firstOf,
+  KafkaError,
+  noAnswer,
+  Nodes,
+  patienceMs,
+  settlesWithin,
+  unlessCut,
+} from "./nodes.ts";
 
 export { connectTimeoutMs, KafkaError, patienceMs, settlesWithin } from "./nodes.ts";
 
@@ -286,7 +295,7 @@ export class KafkaConnection implements AsyncDisposable {
     const what = protocol.request.apiName;
     try {
       return await withDeadline(
-        node.connectionPool.send(protocol),
+        unlessCut(node, () => node.connectionPool.send(protocol)),
         timeoutMs,
         () => noAnswer(what, timeoutMs),
       );

@@ -168,14 +168,40 @@ export class Nodes {
   }
 }
 
+/** Who waits for an answer of a node, to be told when it is cut. */
+const waiting = new WeakMap<object, Set<(closed: KafkaError) => void>>();
+const cutNodes = new WeakSet<object>();
+
 async function cut(node: Untyped): Promise<void> {
-  const closed = new KafkaError("UNREACHABLE", "Kafka connection closed");
+  const closed = connectionClosed();
+  cutNodes.add(node);
   for (const connection of node.connectionPool.pool) {
+    // The library would open another socket for a request that is on its way to this one.
+    connection.connect = () => Promise.reject(closed);
     connection.rejectRequests(closed);
     // Whoever waits for a socket to open learns it by the error.
     connection.socket?.destroy(connection.isConnected() ? undefined : closed);
   }
+  for (const reject of waiting.get(node) ?? []) reject(closed);
   await node.disconnect();
+}
+
+/** Settles as a request to a node does, or fails when the node is cut: the library loses requests that are just being made then.
+ * @throws {KafkaError} */
+export async function unlessCut<T>(node: object, request: () => Promise<T>): Promise<T> {
+  if (cutNodes.has(node)) throw connectionClosed();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const rejects = waiting.get(node) ?? new Set();
+  waiting.set(node, rejects.add(reject));
+  try {
+    return await Promise.race([request(), promise]);
+  } finally {
+    rejects.delete(reject);
+  }
+}
+
+function connectionClosed(): KafkaError {
+  return new KafkaError("UNREACHABLE", "Kafka connection closed");
 }
 
 /** The first that succeeds, else the last failure. */
