@@ -58,6 +58,8 @@ export class Account {
   #generation: number | null = null;
   /** The next offset of each partition. */
   #next: number[] = [];
+  /** By partition: what a gap of `latest-per-key` has announced, and how many records of it are still to be left out. */
+  readonly #announced = new Map<number, { readonly from: number; readonly to: number; left: number }>();
   /** Partitions whose leader had not said where they end when the client began at the end. */
   #unsaid = new Set<number>();
   records = 0;
@@ -133,6 +135,7 @@ export class Account {
     this.#next = [...start];
     this.#start = start;
     this.#newest.length = 0;
+    this.#announced.clear();
     this.#generation = generation;
     this.#unsaid.clear();
   }
@@ -150,7 +153,7 @@ export class Account {
       const log = partitions[q];
       if (!log) throw new Mismatch(`there is no partition ${q}`);
       const [low, high] = this.#freshRange(asked, log, q);
-      if (next < low || next > high) {
+      if (!log.isBetween(next, low, high)) {
         throw new Mismatch(`partition ${q} starts at ${next}: ${low} to ${high} is wanted`);
       }
     });
@@ -160,7 +163,7 @@ export class Account {
     const first = firsts[q] ?? 0, end = ends[q] ?? 0;
     if (cursor === "latest") return [alone && this.#opening.policy !== "latest-per-key" ? end : 0, log.end];
     // Where the log begins may be known from a moment ago: what has gone since is then told as a gap.
-    if (cursor === "earliest") return [0, log.most];
+    if (typeof cursor === "string") return [0, log.most];
     return [log.firstSince(cursor.ms, first, end), log.firstSince(cursor.ms, log.most, log.end)];
   }
 
@@ -202,14 +205,20 @@ export class Account {
     this.records++;
     this.#next[partition] = offset + 1;
     this.#newest[partition] = offset;
+    const announced = this.#announced.get(partition);
+    if (announced && offset + 1 >= announced.to) {
+      if (announced.left > 0) throw new Mismatch(`${announced.left} records less were left out than it told`);
+      this.#announced.delete(partition);
+    }
     this.#follow(id);
   }
 
   #gap({ id, data }: Told): void {
     const { partition, from, to, skipped, reason } = data;
     const next = this.#next[partition] ?? 0;
+    if (reason === "policy" && this.#opening.policy === "latest-per-key") this.#announce(data, next);
     // What was passed over at the start was told by `ready`.
-    if (to > next) {
+    else if (to > next) {
       if (from < next) throw new Mismatch("the gap begins before the place");
       this.#advance(partition, from);
       if (skipped !== to - from) throw new Mismatch("skipped is to − from");
@@ -226,6 +235,16 @@ export class Account {
       this.skipped += skipped;
     }
     this.#follow(id);
+  }
+
+  /** Some records of a range that follows are left out, as newer ones have their keys. */
+  #announce({ partition, from, to, skipped }: Told["data"], next: number): void {
+    if (from < next) throw new Mismatch("the gap begins before the place");
+    if (this.#announced.has(partition)) throw new Mismatch("the last gap is not through yet");
+    if (skipped < 1 || skipped > to - from) throw new Mismatch("so many records are not between");
+    this.#announced.set(partition, { from, to, left: skipped });
+    this.gaps++;
+    this.skipped += skipped;
   }
 
   /** The end of a bounded read: everything before the bound was shown, and the bound is where it was asked for. */
@@ -245,7 +264,7 @@ export class Account {
       const [low, high] = until === "latest"
         ? [end, log.end]
         : [log.firstSince(until.ms, first, end), log.firstSince(until.ms, log.most, log.end)];
-      if (place < low || place > Math.max(start, high)) {
+      if (!log.isBetween(place, low, Math.max(start, high))) {
         throw new Mismatch(`partition ${q} ends at ${place}: ${low} to ${high} is wanted`);
       }
     });
@@ -261,19 +280,25 @@ export class Account {
     });
   }
 
-  /** On to an offset: nothing that was asked for may lie between. */
+  /** On to an offset: nothing that was asked for may lie between, but what was announced. */
   #advance(partition: number, to: number): void {
     const next = this.#next[partition] ?? 0;
     if (to === next) return;
     this.#next[partition] = to;
     if (this.#unsaid.delete(partition) || this.#generation === null) return;
     const log = this.#model.generations[this.#generation]!.partitions[partition];
+    const announced = this.#announced.get(partition);
     for (let offset = next; offset < to; offset++) {
       const record = log?.at(offset);
-      if (record && this.#wants(record.key)) {
+      if (!record || !this.#wants(record.key)) continue;
+      const mayGo = announced && offset >= announced.from && offset < announced.to && announced.left-- > 0;
+      if (!mayGo || !log?.hasNewer(offset)) {
         throw new Mismatch(`${record.text.slice(0, 30)} at ${partition}:${offset} was left out`);
       }
     }
+    if (!announced || to < announced.to) return;
+    if (announced.left > 0) throw new Mismatch(`${announced.left} records less were left out than it told`);
+    this.#announced.delete(partition);
   }
 
   #wants(key: string): boolean {

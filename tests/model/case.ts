@@ -8,46 +8,13 @@ import type { Asked } from "./account.ts";
 import { Client, type Snapshot } from "./client.ts";
 import { LogModel, PartitionModel } from "./log_model.ts";
 import type { Stage } from "./stage.ts";
+import type { Tally } from "./tally.ts";
+import { type DrawnRecord, transact } from "./transactions.ts";
 import { keys, lastKey, type Opening, type Plan, type Sending, type Step } from "./steps.ts";
-
-/** What cases amounted to. */
-export class Tally {
-  cases = 0;
-  produced = 0;
-  shown = 0;
-  clients = 0;
-  cuts = 0;
-  resumed = { fresh: 0, exact: 0, gap: 0, reset: 0 } as Record<string, number>;
-  gaps = 0;
-  skipped = 0;
-  ends = 0;
-  seeks = 0;
-  steps: Record<string, number> = {};
-
-  slowest = { seconds: 0, seed: NaN };
-
-  took(seed: number, seconds: number): void {
-    if (seconds > this.slowest.seconds) this.slowest = { seconds, seed };
-    if (seconds > slowSeconds) console.log(`model: seed ${seed} took ${seconds.toFixed(1)} s`);
-  }
-
-  toString(): string {
-    const { fresh, exact, gap, reset } = this.resumed;
-    const told = Object.entries(this.steps).filter(([name]) =>
-      !/^(produce|open|give|pause|release)/.test(name)
-    )
-      .map(([name, count]) => `${count}× ${name}`).join(", ");
-    return `${this.cases} cases: ${this.produced} records, ${this.shown} shown to ${this.clients} clients, ` +
-      `${this.gaps} gaps of ${this.skipped}, ${this.ends} ends, ${this.seeks} seeks; starts: ${fresh} fresh, ${exact} exact, ${gap} gap, ` +
-      `${reset} reset; ${told}; slowest ${this.slowest.seconds.toFixed(1)} s (seed ${this.slowest.seed})`;
-  }
-}
 
 /** Of the first record; later ones go up by some 10 ms each, and back now and then. */
 const firstMs = 1_700_000_000_000, stepMs = 10;
 const maxClients = 8;
-/** A case that takes longer is told of. */
-const slowSeconds = 5;
 
 /** A case under way. */
 export class Case {
@@ -109,6 +76,8 @@ export class Case {
         if (step.awaited) await Promise.all(sent);
         return;
       }
+      case "transaction":
+        return await this.#transact(step);
       case "open":
         return await this.#open(step.opening, step.waitMs);
       case "cut": {
@@ -214,35 +183,57 @@ export class Case {
     return { generation: number, firsts: partitions.map(({ least }) => least), ends, alone: !this.#followed };
   }
 
-  /** Sends records; what becomes of them is waited for in `#sending`. */
-  #send(sending: Sending): Promise<void> {
-    const generation = this.#model.current;
-    const partition = sending.partition === null
-      ? undefined
-      : sending.partition % generation.partitions.length;
-    const records = Array.from({ length: sending.count }, () => {
+  /** Makes records for the newest generation. */
+  #draw(sending: Sending): DrawnRecord[] {
+    const { partitions } = this.#model.current;
+    return Array.from({ length: sending.count }, () => {
       const number = this.#model.nextNumber();
       const timestamp = firstMs + stepMs * number + (number * 7_919) % 61 - 30;
       this.#newestMs = Math.max(this.#newestMs, timestamp);
       const key = sending.key ?? keys[(number * 2_654_435_761 >>> 8) % keys.length]!;
-      return { text: this.#model.text(number, sending.bytes), key, timestamp };
-    });
-    const sent = this.#stage.producer.sendAll(
-      this.#topic,
-      records.map(({ text, key, timestamp }) => ({
+      const text = this.#model.text(number, sending.bytes);
+      return {
+        text,
         key,
-        value: this.#stage.valueOf(text),
         timestamp,
-        ...(partition !== undefined && { partition }),
-      })),
-    ).then((places) => {
-      places.forEach((place, n) =>
-        generation.partitions[place.partition]!.acknowledged(place.offset, records[n]!)
+        value: this.#stage.valueOf(text),
+        ...(sending.partition !== null && { partition: sending.partition % partitions.length }),
+      };
+    });
+  }
+
+  /** Sends records; what becomes of them is waited for in `#sending`. */
+  #send(sending: Sending): Promise<void> {
+    const generation = this.#model.current, records = this.#draw(sending);
+    const sent = this.#stage.producer.sendAll(this.#topic, records).then((places) => {
+      places.forEach(({ partition, offset }, n) =>
+        generation.partitions[partition]!.acknowledged(offset, records[n]!)
       );
       this.#tally.produced += records.length;
     }).catch((error) => void (this.#failed ??= error)).finally(() => this.#sending.delete(sent));
     this.#sending.add(sent);
     return sent;
+  }
+
+  /** Nobody is shown what is given up; it has its offsets all the same, as has the end of a transaction. */
+  async #transact({ sendings, commits }: Step & { readonly do: "transaction" }): Promise<void> {
+    const { partitions } = this.#model.current;
+    const records = sendings.flatMap((sending) =>
+      this.#draw({ ...sending, partition: sending.partition ?? 0 })
+    );
+    await this.#acknowledgements(); // so that the end of the transaction comes right behind it
+    const places = await transact(this.#stage.node.port, this.#topic, records, commits);
+    for (const [partition, base] of places) {
+      const log = partitions[partition]!;
+      let offset = base;
+      for (const record of records) {
+        if (record.partition !== partition) continue;
+        if (commits) log.acknowledged(offset++, record);
+        else log.hides(offset++, record.timestamp);
+      }
+      log.hides(offset, Date.now());
+    }
+    if (commits) this.#tally.produced += records.length;
   }
 
   async #deleteRecords(number: number, share: number): Promise<void> {
@@ -310,6 +301,10 @@ export class Case {
   async #mend(): Promise<void> {
     this.#stage.release();
     await this.#stage.back();
+    await this.#acknowledgements();
+  }
+
+  async #acknowledgements(): Promise<void> {
     await within("acknowledgements", 60_000, Promise.all(this.#sending));
     if (this.#failed) throw new Error("A record was not acknowledged", { cause: this.#failed });
   }
@@ -350,6 +345,7 @@ export class Case {
       client.onEvent = () => look(client);
       look(client);
     }
+    const looking = this.#grown ? setInterval(() => this.#stage.cutKafka(), 1_000) : undefined;
     const timer = setTimeout(() => {
       const [client] = waiting;
       reject(
@@ -361,7 +357,7 @@ export class Case {
         ),
       );
     }, this.#settleMs);
-    await promise.finally(() => clearTimeout(timer));
+    await promise.finally(() => (clearTimeout(timer), clearInterval(looking)));
   }
 
   #count(): void {

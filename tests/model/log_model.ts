@@ -15,6 +15,8 @@ export interface LoggedRecord {
 export class PartitionModel {
   /** By offset; offsets that hold no record are missing. */
   readonly #records: (LoggedRecord | undefined)[] = [];
+  /** Times of what is in the log and shown to nobody, by offset: ends of transactions, and what was given up. */
+  readonly #hidden = new Map<number, number>();
   /** The log begins at `least` or later, and not after `most`. */
   least = 0;
   most = 0;
@@ -35,6 +37,11 @@ export class PartitionModel {
     this.#records[offset] = record;
   }
 
+  /** Something is at an offset that nobody is shown. */
+  hides(offset: number, timestamp: number): void {
+    this.#hidden.set(offset, timestamp);
+  }
+
   /** Kafka says that the log begins here now. */
   startsAt(offset: number): void {
     this.least = Math.max(this.least, offset);
@@ -46,11 +53,27 @@ export class PartitionModel {
     this.most = Math.max(this.most, before);
   }
 
+  /** Whether a place is right that should lie between two others: offsets without a record make no difference. */
+  isBetween(place: number, low: number, high: number): boolean {
+    return place < low ? this.#isEmpty(place, low) : place <= high || this.#isEmpty(high, place);
+  }
+
+  #isEmpty(from: number, to: number): boolean {
+    for (let offset = from; offset < to; offset++) if (this.#records[offset]) return false;
+    return true;
+  }
+
+  /** Whether a later record has the key of the one at an offset. */
+  hasNewer(offset: number): boolean {
+    const key = this.#records[offset]?.key;
+    return this.#records.findLastIndex((record) => record?.key === key) > offset;
+  }
+
   /** The first offset from `from` to before `end` with a record at or after a time; `end` when there is none. */
   firstSince(ms: number, from: number, end: number): number {
-    for (let offset = from; offset < Math.min(end, this.end); offset++) {
-      const record = this.#records[offset];
-      if (record && record.timestamp >= ms) return offset;
+    for (let offset = from; offset < end; offset++) {
+      const timestamp = this.#records[offset]?.timestamp ?? this.#hidden.get(offset);
+      if (timestamp !== undefined && timestamp >= ms) return offset;
     }
     return end;
   }

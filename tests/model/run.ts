@@ -4,7 +4,8 @@
  * looks for fewer steps that fail as well.
  * @module */
 import { Random } from "../random.ts";
-import { Case, Tally } from "./case.ts";
+import { Case } from "./case.ts";
+import { Tally } from "./tally.ts";
 import type { Stage } from "./stage.ts";
 import { describeStep, drawPlan, type Features, type Plan, type Weights } from "./steps.ts";
 

@@ -35,6 +35,8 @@ export interface Sending {
 /** One step. `viewer` and `partition` are taken modulo how many there are, `share` is in thousandths. */
 export type Step =
   | { readonly do: "produce"; readonly sendings: readonly Sending[]; readonly awaited: boolean }
+  /** In a transaction, which is committed or given up. */
+  | { readonly do: "transaction"; readonly sendings: readonly Sending[]; readonly commits: boolean }
   /** `waitMs`: for its first event, at most. */
   | { readonly do: "open"; readonly opening: Opening; readonly waitMs: number }
   | { readonly do: "cut"; readonly viewer: number; readonly share: number; readonly resumed: boolean }
@@ -79,6 +81,7 @@ export type Weights = Readonly<Record<Step["do"], number>>;
 /** Weights of cases in one process. */
 export const usualWeights: Weights = {
   produce: 34,
+  transaction: 1,
   open: 20,
   cut: 12,
   resume: 8,
@@ -138,6 +141,12 @@ function drawStep(random: Random, weights: Weights, features: Features): Step {
         do: name,
         sendings: Array.from({ length: random.between(1, 3) }, () => drawSending(random)),
         awaited: random.between(0, 2) > 0,
+      };
+    case "transaction":
+      return {
+        do: name,
+        sendings: Array.from({ length: random.between(1, 3) }, () => drawSending(random)),
+        commits: random.between(0, 1) > 0,
       };
     case "open":
       return { do: name, opening: drawOpening(random, features), waitMs: pick(random, [0, 20, 200]) };
