@@ -34,7 +34,8 @@ function line(value) {
   if (bytes) return `${bytes.length} bytes: ${hex(bytes.subarray(0, 48))}${bytes.length > 48 ? " …" : ""}`;
   if (value === null) return "null";
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length > lineLength ? `${text.slice(0, lineLength)}…` : text;
+  const start = text.slice(0, lineLength).replace(/\s+/g, " ");
+  return text.length > lineLength ? `${start}…` : start;
 }
 
 /** The bytes that stand in JSON as base64, or null. @param {unknown} value */

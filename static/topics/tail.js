@@ -76,6 +76,11 @@ export class Tail {
     return this.#state.key !== "" || this.#state.where.length > 0;
   }
 
+  /** Whether there is no such topic. */
+  get isUnknown() {
+    return this.phase === "failed" && this.problem?.status === 404;
+  }
+
   /** Asks about the topic and follows it. */
   async open() {
     const { signal } = this.#work;
@@ -197,6 +202,7 @@ export class Tail {
     if (this.catchUp) {
       this.catchUp.records++;
       this.catchUp.upTo = record.timestamp;
+      if (record.timestamp > this.catchUp.until && !this.#left()) this.catchUp = null;
     }
     this.#buffer.push(record, size);
     this.#onRecord(record);

@@ -87,16 +87,8 @@ const reasons = {
 };
 
 /** @param {Tail} tail @returns {Notice} */
-function failure({ problem, topic }) {
-  if (problem?.code === "unknown-topic" || problem?.status === 404) {
-    return {
-      kind: "failed",
-      word: "Unknown topic",
-      title: `There is no topic ${topic}`,
-      detail: `It may have been deleted. tailrace topics create ${topic} makes it.`,
-      action: "retry",
-    };
-  }
+function failure({ problem, isUnknown }) {
+  if (isUnknown) return { kind: "failed", word: "Unknown topic" }; // the page says more in the place of the records
   const parts = [problem?.detail ?? "", problem?.requestId ? `Request ${problem.requestId}.` : ""];
   const title = problem?.title ?? "This topic cannot be shown";
   return { kind: "failed", word: "Error", title, detail: parts.filter(Boolean).join(" · "), action: "retry" };

@@ -221,6 +221,7 @@ async function askTopics() {
       const { topics: found, serverTime } = await fetchTopics();
       topics.update(found, serverTime);
       setText(byId("topic-count"), count(found.length));
+      setText(byId("topic-noun"), found.length === 1 ? "topic" : "topics");
       showListText();
     } catch (error) {
       const { title = "The topics could not be read" } = error instanceof ApiError ? error.problem : {};
@@ -261,7 +262,10 @@ function wireControls() {
   byId("choose-command").replaceChildren(
     copyLine(`curl ${new URL("/topics", location.href).href}`, "line that lists topics"),
   );
-  wireEmpty(() => state.topic ?? "", () => go({ cursor: tail?.isFiltered ? "earliest" : "last" }));
+  wireEmpty(() => state.topic ?? "", () => {
+    if (tail?.isUnknown) openTail();
+    else go({ cursor: tail?.isFiltered ? "earliest" : "last" });
+  });
   wireStart(
     (asked) =>
       go({ ...asked, isFollowing: !isPast(asked.cursor) || asked.key !== "" || asked.where.length > 0 }),

@@ -75,6 +75,7 @@ Deno.test(`${followers} follow() over a killed service: each resumes exact, lose
         records: stored.length,
         behind: all.filter(({ ids }) => ids.length < stored.length).length,
         states: [...new Set(all.map(({ stream }) => stream.state.name))],
+        log: service.log().slice(-2_000),
       }));
     await haveAll("the first records");
 

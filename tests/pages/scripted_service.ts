@@ -47,8 +47,8 @@ export class ScriptedService implements AsyncDisposable {
   tracks: () => Response | Promise<Response> = () => this.tracksOf([]);
   /** What is answered about topics instead of the one there is; null: nothing else. */
   refuseTopics: (() => Response) | null = null;
-  /** Records of the topic before the log of this service, as they are told. */
-  recordsBefore = 0;
+  /** Records that the topic is said to have after those of this log. */
+  recordsAhead = 0;
   /** What a stream answers instead of opening; null opens it. */
   refuseStream: (() => Response | null) | null = null;
   /** First event of the next streams. */
@@ -158,7 +158,7 @@ export class ScriptedService implements AsyncDisposable {
 
   #topics(): Hono {
     const facts = () => {
-      const latest = this.#log.length, records = latest + this.recordsBefore;
+      const latest = this.#log.length + this.recordsAhead, records = latest;
       const partition = { partition: 0, leader: 1, earliest: 0, latest, records, bytes: records * 100 };
       const ids = { earliest: id(-1), latest: id(latest - 1) };
       return { name: "orders", partitions: [partition], records, bytes: records * 100, config: {}, ...ids };
