@@ -7,7 +7,7 @@ import { parseCursor } from "../../kafka/cursor.ts";
 import { defineFeed, defineWire, type Wire } from "../../kafka/feed.ts";
 import type { Hub } from "../../kafka/hub.ts";
 import type { Chunk } from "../../kafka/ring.ts";
-import type { FollowOptions, Sink, Viewer } from "../../kafka/viewer.ts";
+import type { EndReason, FollowOptions, Sink, Viewer } from "../../kafka/viewer.ts";
 import { eventually } from "../eventually.ts";
 
 /** One event as it was written. */
@@ -51,6 +51,7 @@ export class HubViewer implements Sink {
   /** Writes that it takes before it has to be given more room. */
   room: number;
   ended = false;
+  endReason: EndReason | undefined;
   readonly viewer: Viewer;
 
   constructor(
@@ -73,8 +74,9 @@ export class HubViewer implements Sink {
     this.events.push(...chunk.text.split("\n").map((line) => JSON.parse(line)));
   }
 
-  end(): void {
+  end(reason: EndReason): void {
     this.ended = true;
+    this.endReason ??= reason;
   }
 
   /** Lets it take `writes` more. */
