@@ -20,6 +20,7 @@ import {
 } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
 import { isTopicName } from "../kafka/topics.ts";
+import type { Until } from "../kafka/viewer.ts";
 import { createLogger } from "../logger.ts";
 import type { Setting, SettingGroup } from "../setting_kinds.ts";
 import { broker } from "./broker.ts";
@@ -27,6 +28,7 @@ import { demo } from "./demo.ts";
 import { publishGeo } from "./publish.ts";
 import { CommandError, type CommandRun, UsageError } from "./run.ts";
 import { serve } from "./serve.ts";
+import { readFrom, readUntil, tail, type TailOptions } from "./tail.ts";
 import { createTopics, listTopics } from "./topics.ts";
 import { user } from "./user.ts";
 
@@ -93,6 +95,7 @@ function program(process: CliProcess): Command {
   }, (config, run) => demo(config, run));
   addTopics(root, process);
   addPublish(root, process);
+  addTail(root, process);
   subcommand(root, process, {
     name: "user",
     description: "Print a user's line for BROKER_USERS_FILE; the password comes from stdin",
@@ -180,6 +183,41 @@ function addPublish(root: Command, process: CliProcess): void {
       ...(name === undefined ? {} : { name: String(name) }),
     }, run);
   });
+}
+
+function addTail(root: Command, process: CliProcess): void {
+  const collect = (value: string, before: string[]) => [...before, value];
+  subcommand(
+    root,
+    process,
+    {
+      name: "tail",
+      description: "Print the records of a topic, and on as they come",
+      groups: clientGroups,
+      extend: (command) =>
+        command.argument("<name>", "Topic")
+          .option(
+            "--from <place>",
+            "latest, earliest, a time, -N: the last N records (default latest)",
+            readFrom,
+          )
+          .option("--until <place>", "latest: the end as it is now; or a time (default: never)", readUntil)
+          .option("--key <text>", "Only records with this key; may repeat", collect, [])
+          .option("--where <condition>", "Only records such as speed>50 or name~bus; may repeat", collect, [])
+          .option("--limit <n>", "End after so many records", wholeNumber("--limit", 1, 1e12 - 1))
+          .option("--json", "Each record as a line of JSON"),
+    },
+    (config, run, { args: [topic], options: { from, until, key, where, limit, json } }) =>
+      tail(config, String(topic), {
+        from: (from ?? { kind: "latest" }) as TailOptions["from"],
+        ...(until === undefined ? {} : { until: until as Until }),
+        keys: key as string[],
+        where: where as string[],
+        ...(limit === undefined ? {} : { limit: limit as number }),
+        json: json === true,
+        colour: run.isTerminal && !process.env.has("NO_COLOR"),
+      }, run),
+  );
 }
 
 /** How a subcommand is listed; what `serve` takes besides options is only there to be refused. */

@@ -22,7 +22,7 @@ async function refused(
 Deno.test("tailrace --help lists the subcommands, and each has a --help of its own", async () => {
   const root = await runCli(["--help"]);
   assertEquals([root.code, root.stderr], [0, ""]);
-  for (const name of ["serve", "broker", "demo", "topics", "publish", "user"]) {
+  for (const name of ["serve", "broker", "demo", "topics", "publish", "tail", "user"]) {
     assertMatch(root.stdout, new RegExp(`^  ${name}\\b`, "m"));
   }
   const commands = [
@@ -34,6 +34,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     "topics list",
     "publish",
     "publish geo",
+    "tail",
     "user",
   ];
   for (const command of commands) {
@@ -62,7 +63,10 @@ Deno.test("tailrace --version prints the version", async () => {
 
 Deno.test("tailrace refuses what it does not know with one line and exit code 2", async () => {
   const cases: [args: string[], says: string][] = [
-    [["bogus"], 'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish, user'],
+    [
+      ["bogus"],
+      'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish, tail, user',
+    ],
     [["--prot", "1"], "unknown option '--prot' (Did you mean --port?)"],
     [["serve", "--port", "x"], 'Cannot use PORT: found "x" (flag --port), allowed: an integer in 0..65535'],
     [["serve", "--port"], "argument missing"],
