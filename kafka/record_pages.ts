@@ -166,7 +166,7 @@ class Scan {
 
   async #read(lane: Lane): Promise<void> {
     try {
-      const page = await inTime(this.history.read(this.topic, lane.partition, lane.at));
+      const page = await inTime(this.history.read(this.topic, lane.partition, lane.at, { impatient: true }));
       for (const { key, value } of page.records) {
         this.#bytesLeft -= (key?.length ?? 0) + (value?.length ?? 0) + recordOverheadBytes;
       }

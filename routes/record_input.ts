@@ -35,8 +35,8 @@ const RecordInput = z.strictObject({
   headers: Headers.optional(),
   /** Default by the key. */
   partition: z.int().min(0).max(2 ** 31 - 1).optional(),
-  /** ms since the epoch, default now. */
-  timestamp: z.int().min(0).optional(),
+  /** ms since the epoch, default now; 0 would be taken for none by the client library. */
+  timestamp: z.int().min(1).optional(),
 });
 const RecordsInput = z.strictObject({ records: z.array(z.unknown()).min(1) });
 
@@ -97,15 +97,17 @@ function toRecord({ key, value, headers, partition, timestamp }: z.infer<typeof 
 async function readRaw(c: Context): Promise<OutRecord> {
   const query = new URL(c.req.url).searchParams, key = query.get("key");
   const errors: FieldError[] = [];
-  const number = (name: string, most: number) => {
+  const number = (name: string, least: number, most: number) => {
     const text = query.get(name);
     if (text === null) return undefined;
     const found = /^\d{1,16}$/.test(text) ? Number(text) : Infinity;
-    if (found > most) errors.push({ pointer: name, detail: `a number from 0 to ${most} is wanted` });
+    if (found < least || found > most) {
+      errors.push({ pointer: name, detail: `a number from ${least} to ${most} is wanted` });
+    }
     return found;
   };
-  const partition = number("partition", 2 ** 31 - 1),
-    timestamp = number("timestamp", Number.MAX_SAFE_INTEGER);
+  const partition = number("partition", 0, 2 ** 31 - 1),
+    timestamp = number("timestamp", 1, Number.MAX_SAFE_INTEGER);
   refuse(errors);
   return {
     key,
