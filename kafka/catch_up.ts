@@ -226,7 +226,8 @@ class Writes {
     if (isLeftOut) leftOut.count++;
   }
 
-  /** What was passed over is told before the records behind it, under the place before both: a cut between them loses nothing. */
+  /** What was passed over is told before the records behind it, under the place before both: a cut between them loses nothing. Without
+   * a record the last gap has the place after all. */
   #flush(before: string): void {
     const { options: { sink }, positions } = this.#viewer;
     const hasRecords = this.#texts.length > 0;
@@ -235,8 +236,9 @@ class Writes {
       if (count > 0) gaps.push({ partition, from, to, skipped: count, reason: "policy" });
     }
     this.#leftOut.clear();
-    const id = hasRecords ? before : formatCursor(this.#log.cluster, positions);
-    const told = gaps.map((gap) => sink.wire.event("gap", JSON.stringify(gap), id));
+    const idOf = (gap: Gap) =>
+      hasRecords || gap !== gaps.at(-1) ? before : formatCursor(this.#log.cluster, positions);
+    const told = gaps.map((gap) => sink.wire.event("gap", JSON.stringify(gap), idOf(gap)));
     const texts = [...told.filter((text) => text !== null), ...this.#texts];
     this.gaps.push(...gaps);
     this.records += this.#texts.length;
