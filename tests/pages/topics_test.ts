@@ -35,6 +35,8 @@ const shown = (page: Page, column: "key" | "place" | "value") =>
 const isLive = (page: Page) => eventually("live", async () => await text(page, "#state") === "Live");
 const received = async (page: Page) =>
   Number((await text(page, "#count-text")).match(/^([\d,]+) received/)?.[1]?.replaceAll(",", "") ?? 0);
+/** A few more than a hundred when some were stored within the second before: what is told of a topic is as old. */
+const hasLast = (page: Page) => eventually("the last ones", async () => await received(page) >= 100);
 const query = (page: Page) => new URL(page.url()).searchParams;
 
 const order = (i: number) => ({
@@ -88,7 +90,7 @@ Deno.test({
       "shows the last hundred and what comes, and says what it was",
       "/topics/orders",
       async (page) => {
-        await eventually("the last ones", async () => await received(page) === 100);
+        await hasLast(page);
         await isLive(page);
         const before = await shown(page, "key");
         assert(before.length > 10 && before.length < 60, `${before.length} rows`);
@@ -104,7 +106,7 @@ Deno.test({
       "stays where somebody reads, counts what is new, and goes back",
       "/topics/orders",
       async (page) => {
-        await eventually("the last ones", async () => await received(page) === 100);
+        await hasLast(page);
         await page.hover("#records");
         await page.mouse.wheel(0, -400);
         await eventually("not to follow", async () => !(await page.isChecked("#follow")));
@@ -123,7 +125,7 @@ Deno.test({
       "opens a record by keyboard, with its headers, and closes it",
       "/topics/orders",
       async (page) => {
-        await eventually("the last ones", async () => await received(page) === 100);
+        await hasLast(page);
         await isLive(page);
         await page.focus("#records");
         await page.keyboard.press("ArrowUp");
@@ -152,7 +154,7 @@ Deno.test({
     );
 
     await step("filters on the server by key and by field, also live", "/topics/orders", async (page) => {
-      await eventually("the last ones", async () => await received(page) === 100);
+      await hasLast(page);
       await page.fill("#where", "customer.name=Ada & id<9");
       await page.selectOption("#start", "earliest");
       await eventually("four", async () => await received(page) === 4);
@@ -178,7 +180,7 @@ Deno.test({
       "jumps to an offset and to a time, and reads on from there",
       "/topics/orders",
       async (page) => {
-        await eventually("the last ones", async () => await received(page) === 100);
+        await hasLast(page);
         await page.selectOption("#start", "offset");
         await page.fill("#offset", "1:10");
         await page.keyboard.press("Enter");
@@ -245,7 +247,7 @@ Deno.test({
       "/topics",
       async (page) => {
         await page.locator("#topics [role=option]:visible", { hasText: "orders" }).click();
-        await eventually("the last ones", async () => await received(page) === 100);
+        await hasLast(page);
         assertEquals(await page.isVisible("#topics"), false);
         assertEquals(await page.evaluate(() => document.documentElement.scrollWidth), 360);
         await page.click("#show-tools");
