@@ -13,6 +13,7 @@ import {
   KafkaError,
   latestOffset,
   type PartitionLeader,
+  patienceMs,
 } from "./connection.ts";
 import { type Positions, unknownOffset } from "./cursor.ts";
 import { SharedRecord } from "./feed.ts";
@@ -20,6 +21,7 @@ import type { FetchedPartition, KafkaRecord } from "./fetch_response.ts";
 import { Joined } from "./joined.ts";
 import { LeaderWatch, silent } from "./leader_watch.ts";
 import { PageCache } from "./page_cache.ts";
+import { pause } from "./pause.ts";
 import { Turns } from "./turns.ts";
 
 /** Some records of one partition, ascending; it covers the offsets `from` … `next` − 1. */
@@ -64,7 +66,9 @@ const pageBytes = 64 * 1024;
 const maxReadsAtOnce = 4, maxOnceReadsAtOnce = 2;
 const maxCachedBytes = 32 * 1024 * 1024;
 /** How long it is believed who leads a partition, and for how long after an answer that spoke against it. */
-const metadataAgeMs = 10_000, doubtfulAgeMs = 250;
+const metadataAgeMs = 10_000, doubtfulAgeMs = 100;
+/** Pause between two questions while a leader is being chosen. */
+const placingPollMs = 100;
 /** For how long the beginning of a log is believed; who begins before it meets the hole. */
 const earliestAgeMs = 100;
 
@@ -93,6 +97,9 @@ export class History implements AsyncDisposable {
   readonly #reading = new Map<string, Reading>();
   readonly #turns = new Map<number, { readonly pages: Turns; readonly once: Turns }>();
   readonly #watch = new LeaderWatch();
+  /** Since when some partition of a topic has not said where it is. */
+  readonly #missingSince = new Map<string, number>();
+  readonly #stop = new AbortController();
 
   constructor(kafka: Kafka) {
     this.#kafka = kafka;
@@ -164,6 +171,7 @@ export class History implements AsyncDisposable {
     const isOfTopic = (key: string) => key.startsWith(`${topic}/`);
     this.#leaders.delete(topic);
     this.#earliest.delete(topic);
+    this.#missingSince.delete(topic);
     this.#described.forget((key) => key === topic);
     this.#placed.forget(isOfTopic);
     for (const key of this.#reading.keys()) if (isOfTopic(key)) this.#reading.delete(key);
@@ -171,11 +179,29 @@ export class History implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
     this.#watch[Symbol.dispose]();
     await this.#connection[Symbol.asyncDispose]();
   }
 
+  /** A leader that is just being chosen is waited for; for one that has been missing for longer nobody waits. */
   async #positions(topic: string, at: number): Promise<Positions> {
+    for (const began = performance.now();; await pause(placingPollMs, this.#stop.signal)) {
+      const answers = await this.#answers(topic, at);
+      const failures = answers.filter((answer) => answer instanceof KafkaError);
+      if (failures.length === 0) this.#missingSince.delete(topic);
+      else {
+        this.#doubt(topic);
+        const since = this.#missingSince.get(topic) ?? began;
+        this.#missingSince.set(topic, since);
+        if (performance.now() < since + patienceMs && !this.#stop.signal.aborted) continue;
+        if (failures.length === answers.length) throw failures[0]!;
+      }
+      return answers.map((answer) => answer instanceof KafkaError ? unknownOffset : answer);
+    }
+  }
+
+  async #answers(topic: string, at: number): Promise<(number | KafkaError)[]> {
     const partitions = await this.#partitions(topic);
     const found = new Map<number, number | KafkaError>();
     await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
@@ -190,11 +216,7 @@ export class History implements AsyncDisposable {
         for (const partition of numbers) found.set(partition, error);
       }
     }));
-    const answers = partitions.map(({ partition }) => found.get(partition) ?? noLeader(topic, partition));
-    const failures = answers.filter((answer) => answer instanceof KafkaError);
-    if (failures.length > 0) this.#doubt(topic);
-    if (failures.length > 0 && failures.length === answers.length) throw failures[0]!;
-    return answers.map((answer) => answer instanceof KafkaError ? unknownOffset : answer);
+    return partitions.map(({ partition }) => found.get(partition) ?? noLeader(topic, partition));
   }
 
   /** For a time the ends are asked first: what is appended between the two requests is behind the end that is taken. */

@@ -23,6 +23,7 @@ import {
 } from "./connection.ts";
 import { unknownOffset } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
+import { Sleep } from "./pause.ts";
 import type { Gap } from "./ring.ts";
 
 /** What a reader tells its owner, in order. */
@@ -47,7 +48,7 @@ const partitionBytes = 1024 * 1024;
 const requestBytes = 8 * 1024 * 1024;
 /** How often the cluster is asked for new partitions; sooner while a partition cannot be read. */
 const refreshMs = 30_000, troubledRefreshMs = 1_000;
-const missingPollMs = 500;
+const missingPollMs = 500, placingPollMs = 50;
 /** Pause before the cluster is asked after something failed, at first; it doubles, up to a second. */
 const firstBackoffMs = 50;
 /** Failures in a row, with an answer from Kafka, that pass for a moment's. */
@@ -78,6 +79,7 @@ export class TopicReader implements AsyncDisposable {
   /** Counts the logs that there were under the topic's name: an answer about an earlier one is none. */
   #generation = 0;
   #begun = false;
+  #placingSince: number | undefined;
   /** Seen missing: what comes is read from its beginning. */
   #wasMissing = false;
   /** Since the last (re)start. */
@@ -93,7 +95,7 @@ export class TopicReader implements AsyncDisposable {
   #unplaced: KafkaError | undefined;
   /** Something failed since the cluster was looked at. */
   #isTroubled = false;
-  #wake: () => void = () => {};
+  readonly #sleep = new Sleep();
   readonly #tasks = new Set<Promise<void>>();
 
   constructor(kafka: Kafka, topic: string, events: ReaderEvents, log: Logger) {
@@ -106,12 +108,12 @@ export class TopicReader implements AsyncDisposable {
 
   /** Looks at the cluster at once, if the reader is waiting to do so. */
   wake(): void {
-    this.#wake();
+    this.#sleep.wake();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    this.#wake();
+    this.#sleep.close();
     for (const lane of this.#lanes.values()) lane.resume?.();
     await this.#connection[Symbol.asyncDispose]();
     while (this.#tasks.size > 0) await Promise.all(this.#tasks);
@@ -138,10 +140,10 @@ export class TopicReader implements AsyncDisposable {
         if (code === "UNREACHABLE" || ++failures >= patience) this.#status(false);
         this.#isTroubled = true;
       }
-      if (!this.#isTroubled) await this.#pause(waitMs);
+      if (!this.#isTroubled) await this.#sleep.for(waitMs);
       if (!this.#isTroubled) backoffMs = firstBackoffMs;
       else {
-        await this.#pause(backoffMs * (0.5 + Math.random() / 2), false);
+        await this.#sleep.for(backoffMs * (0.5 + Math.random() / 2), false);
         backoffMs = Math.min(troubledRefreshMs, 2 * backoffMs);
       }
     }
@@ -158,7 +160,7 @@ export class TopicReader implements AsyncDisposable {
     if (failures === 0 && this.#lanes.size === 0) this.#status(true);
     this.#partitions = partitions;
     this.#moved.clear();
-    await this.#position(partitions);
+    if (!(await this.#position(partitions))) return placingPollMs;
     if (this.#closed) return 0;
     for (const leader of byLeader(partitions).keys()) this.#open(leader);
     for (const lane of this.#lanes.values()) lane.resume?.();
@@ -196,23 +198,30 @@ export class TopicReader implements AsyncDisposable {
   }
 
   /** Gives partitions that are new to the reader their place: the end at the start, else their beginning.
+   * @returns false at the start, while some are without a place and may have one within a second: leaders of a new topic take
+   * a moment
    * @throws {KafkaError} at the start, when no partition can be placed */
-  async #position(partitions: readonly PartitionLeader[]): Promise<void> {
+  async #position(partitions: readonly PartitionLeader[]): Promise<boolean> {
     if (!this.#begun && !this.#wasMissing) {
       while (this.#positions.length < partitions.length) this.#positions.push(unknownOffset);
-      await settlesWithin(Promise.all(this.#askEnds()), patienceMs);
-      if (this.#positions.every((next) => next === unknownOffset)) {
+      this.#placingSince ??= performance.now();
+      const leftMs = this.#placingSince + patienceMs - performance.now();
+      await settlesWithin(Promise.all(this.#askEnds()), Math.max(leftMs, placingPollMs));
+      const known = this.#positions.filter((next) => next !== unknownOffset).length;
+      if (known < partitions.length && performance.now() < this.#placingSince + patienceMs) return false;
+      if (known === 0) {
         throw this.#unplaced ??
           new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} says where it ends`);
       }
     } else {
       this.#askEnds();
-      if (this.#begun && this.#positions.length >= partitions.length) return;
+      if (this.#begun && this.#positions.length >= partitions.length) return true;
       while (this.#positions.length < partitions.length) this.#positions.push(0);
     }
     this.#begun = true;
     this.#wasMissing = false;
     this.#events.started([...this.#positions], this.#clusterId!);
+    return true;
   }
 
   /** Asks for the ends that are not known, each node once at a time. An answer that comes late counts as well. */
@@ -237,7 +246,7 @@ export class TopicReader implements AsyncDisposable {
         if (end instanceof KafkaError) this.#unplaced = end;
         else if (this.#positions[partition] === unknownOffset) this.#positions[partition] = end;
       }
-      if (!this.#begun) return this.#wake();
+      if (!this.#begun) return this.#sleep.wake();
       this.#events.started([...this.#positions], this.#clusterId!);
       this.#open(leader);
     } catch (error) {
@@ -379,18 +388,7 @@ export class TopicReader implements AsyncDisposable {
   #trouble(): void {
     if (this.#isTroubled) return;
     this.#isTroubled = true;
-    this.#wake();
-  }
-
-  /** @param isWakeable whether trouble and `wake` end it */
-  async #pause(ms: number, isWakeable = true): Promise<void> {
-    if (this.#closed) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    this.#wake = () => (isWakeable || this.#closed) && resolve();
-    await promise;
-    clearTimeout(timer);
-    this.#wake = () => {};
+    this.#sleep.wake();
   }
 }
 

@@ -104,6 +104,23 @@ for (const kind of kinds) {
   });
 }
 
+Deno.test("a leader that is chosen within the second: nobody notices that there was none", async () => {
+  await using ground = await Ground.open();
+  const { cluster, history } = ground;
+  await ground.send(0, "a");
+  await ground.send(1, "b", "c");
+  const choose = (ms: number) => {
+    cluster.leaderOf = (partition) => partition === 0 ? 1 : null;
+    const timer = setTimeout(() => cluster.leaderOf = (partition) => partition + 1, ms);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  };
+  using _first = choose(300);
+  ground.read();
+  assertEquals(await history.positions("t", latestOffset), [1, 2]);
+  await ground.hears("started 1 2");
+  assertEquals(ground.told, ["up", "started 1 2"]);
+});
+
 for (const kind of ["refusing", "silent"] as const) {
   Deno.test(`TopicReader: a node that becomes ${kind} holds up its own partitions only, and goes on where it was`, async () => {
     await using ground = await Ground.open();
