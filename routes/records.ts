@@ -13,7 +13,7 @@ import { ForeignCursor, type PageWanted, readRecords, type RecordPage } from "..
 import type { RecordView } from "../kafka/record_view.ts";
 import type { Metrics } from "../metrics.ts";
 import { maxFieldErrors } from "./json_body.ts";
-import { kafkaProblem, unknownTopic } from "./kafka_problem.ts";
+import { kafkaProblem, missingTopic } from "./kafka_problem.ts";
 import type { AppEnv } from "./middleware.ts";
 import { readPost } from "./record_input.ts";
 import { readCursor, readKeys, readUntil, topicOf } from "./streams.ts";
@@ -117,7 +117,7 @@ async function partitionsOf(
   const known = await topicViews.partitions(topic).catch((error) => {
     throw kafkaProblem(error, topic, `send to ${topic}`);
   });
-  if (known === 0) throw unknownTopic(topic);
+  if (known === 0) throw missingTopic(topic);
   return async (partition) =>
     partition < known || partition < await topicViews.partitions(topic, partition + 1);
 }
