@@ -2,7 +2,7 @@
  *
  * Left out: real connections (tests/routes/).
  * @module */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { parseCursor } from "../../kafka/cursor.ts";
 import { defineFeed, defineWire, type Wire } from "../../kafka/feed.ts";
 import type { Hub } from "../../kafka/hub.ts";
@@ -126,6 +126,19 @@ export class HubViewer implements Sink {
       next[partition]!++;
     }
     assertEquals(next, ends);
+  }
+
+  /** Fails unless each record's id names it as the last of its partition, and no id goes back. */
+  checkIds(): void {
+    let before: readonly number[] = [];
+    for (const { event, id, data } of this.events) {
+      if (id === null) continue;
+      const place = placeOf(id);
+      if (event === "ready") before = [];
+      if (event === "record") assertEquals(place[data.partition], data.offset + 1, id);
+      before.forEach((next, partition) => assert((place[partition] ?? 0) >= next, `${id} goes back`));
+      before = place;
+    }
   }
 }
 
