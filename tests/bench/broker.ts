@@ -15,6 +15,7 @@ import { ProtocolClient } from "../protocol/client.ts";
 import { testPython } from "../requirements.ts";
 import { Service } from "../service.ts";
 import { measureRestart } from "./broker_restart.ts";
+import { cpuSeconds, megabytes, resetPeak } from "./measure.ts";
 
 /** What the load process is told. */
 export interface BrokerJob {
@@ -118,7 +119,7 @@ async function measure(
   wanted: Omit<BrokerJob, "bootstrap" | "partitions">,
 ): Promise<Measured> {
   const job: BrokerJob = { ...wanted, bootstrap: target.bootstrap, partitions };
-  Deno.writeTextFileSync(`/proc/${target.pid}/clear_refs`, "5"); // the peak begins anew
+  resetPeak(target.pid);
   const cpuBefore = cpuSeconds(target.pid);
   const script =
     new URL(client === "kafkajs" ? "broker_load.ts" : "broker_load.py", import.meta.url).pathname;
@@ -129,14 +130,8 @@ async function measure(
   return {
     seconds: JSON.parse(stdout).seconds,
     cpuSeconds: cpuSeconds(target.pid) - cpuBefore,
-    peakMegabytes: Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${target.pid}/status`))?.[1]) /
-      1024,
+    peakMegabytes: megabytes(target.pid, "VmHWM"),
   };
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100; // fields 14 and 15 of proc(5), in ticks of 1/100 s
 }
 
 function print(

@@ -8,6 +8,7 @@
  * @module */
 import { parseArgs } from "node:util";
 import { Service } from "../service.ts";
+import { cpuSeconds, megabytes, row } from "./measure.ts";
 
 /** What the load process is told, and what it tells; rates per second, times in ms. */
 export type Job =
@@ -112,8 +113,7 @@ async function run(job: Job): Promise<Outcome> {
 /** User and system time of the service; null where there is no /proc. */
 function cpuSecondsSoFar(): number | null {
   try {
-    const fields = Deno.readTextFileSync(`/proc/${service.pid}/stat`).split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / 100; // fields 14 and 15 of proc(5), in ticks of 1/100 s
+    return cpuSeconds(service.pid);
   } catch {
     return null;
   }
@@ -121,8 +121,7 @@ function cpuSecondsSoFar(): number | null {
 
 function rssMegabytes(): number | string {
   try {
-    const kilobytes = /VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${service.pid}/status`));
-    return Number(kilobytes?.[1]) / 1024;
+    return megabytes(service.pid);
   } catch {
     return "–";
   }
@@ -130,14 +129,4 @@ function rssMegabytes(): number | string {
 
 function perMillion(cpuSeconds: number | null, count: number): number | string {
   return cpuSeconds === null || count === 0 ? "–" : cpuSeconds / count * 1e6;
-}
-
-function row(cells: readonly (number | string)[], widths: readonly number[]): string {
-  const text = (cell: number | string) =>
-    typeof cell === "string"
-      ? cell
-      : cell >= 100 || Number.isInteger(cell)
-      ? String(Math.round(cell))
-      : cell.toFixed(1);
-  return cells.map((cell, i) => text(cell).padStart(widths[i]!)).join("");
 }
