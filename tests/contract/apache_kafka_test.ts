@@ -4,6 +4,7 @@ import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
+import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
 
 const { ignore } = requires("apache-kafka");
@@ -24,3 +25,4 @@ if (!ignore) {
 kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
+topicsContract("Apache Kafka", ignore, () => ({ service }));

@@ -2,6 +2,7 @@
 import { Service } from "../service.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
+import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
 
 let service: Service;
@@ -16,3 +17,4 @@ Deno.test.afterAll(async () => {
 kafkaContract("the embedded broker", false, () => service.bootstrap);
 transactionContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
+topicsContract("the embedded broker", false, () => ({ service }));
