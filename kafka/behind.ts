@@ -195,10 +195,14 @@ class PastFeed {
 
   /** Shows the newest of each partition and passes over the rest. */
   async #pass(goal: readonly number[]): Promise<void> {
-    const viewer = this.#viewer, ring = this.#ring, { topic, history, turns } = this.#state;
-    const past = await turns.take(() => newestInPast(viewer, topic, goal, history));
+    const viewer = this.#viewer, { bound } = viewer, ring = this.#ring, { head } = ring;
+    const { topic, history, turns } = this.#state;
+    const to = bound ? goal : [...ring.positions];
+    const past = await turns.take(() => newestInPast(viewer, topic, to, history));
     if (!this.#isCurrent() || !viewer.options.sink.ready()) return;
-    const passed = viewer.bound ? passTo(viewer, goal, past) : passToHead(viewer, ring, past);
+    // What came meanwhile has left the ring already: the past is to be asked again.
+    if (!bound && ring.base > head) return;
+    const passed = bound ? passTo(viewer, to, past) : passToHead(viewer, ring, past);
     this.#count(passed.records, passed.gaps);
   }
 

@@ -22,8 +22,7 @@ export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewe
       continue;
     }
     const chunk = ring.chunk(feed, sink.wire, viewer.place, pick);
-    if (policy !== undefined && chunk.to < ring.head && policy !== "lossless") {
-      // More waits than one write takes.
+    if (policy !== undefined && chunk.to < ring.head && isLagging(viewer)) {
       viewer.syncPositions();
       if (policy === "latest-per-key") return leave(viewer);
       pass(viewer, ring, metrics);
@@ -36,6 +35,13 @@ export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewe
     sink.write(chunk);
     if (chunk.records > 0) metrics.deliveries(sink.transport, chunk.records);
   }
+  viewer.hasWaited = viewer.place < ring.head;
+}
+
+/** Whether a viewer for which more waits than one write takes is to be passed over with it. On a wire of single events it has to have
+ * refused some, too. */
+function isLagging({ asked: { policy }, options: { sink }, hasWaited }: Viewer): boolean {
+  return policy !== "lossless" && (hasWaited || sink.wire.separator !== null);
 }
 
 function pass(viewer: Viewer, ring: Ring, metrics: Metrics): void {
@@ -63,7 +69,7 @@ function merge(viewer: Viewer, ring: Ring, metrics: Metrics): void {
     length += text.length;
     if (entry.shared) records++;
   }
-  if (before && viewer.place < end) {
+  if (before && viewer.place < end && isLagging(viewer)) {
     viewer.setPositions(before);
     viewer.place = place;
     return pass(viewer, ring, metrics);

@@ -93,6 +93,8 @@ export class Viewer {
   place = 0;
   /** Below this place of the ring some entries were seen already, and ids are the viewer's own. */
   mergeUntil = 0;
+  /** Whether something waited for it when it was written to last. */
+  hasWaited = false;
   /** The id that was last told in a heartbeat. */
   toldId: string | undefined;
   // deno-lint-ignore no-explicit-any
