@@ -4,6 +4,7 @@
  * Ambiguous by design: the JSON text `null` looks like no value at all, and so do the JSON `{"base64":"…"}` and bytes.
  * Left out: which records are shown (record_filter.ts), schema registries, Avro and Protobuf, which come out as bytes.
  * @module */
+import { isUtf8 } from "node:buffer";
 import { defineFeed } from "./feed.ts";
 import type { KafkaRecord } from "./fetch_response.ts";
 
@@ -13,7 +14,7 @@ export interface Base64 {
 }
 
 // A byte order mark is part of the text, or it would be lost.
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Records of any topic: events named `record`. */
 export const recordFeed = defineFeed<RecordView>(
@@ -53,12 +54,12 @@ export function valueJson(bytes: Uint8Array | null): string {
   if (bytes === null) return "null";
   const text = decode(bytes);
   if (text === undefined) return `{"base64":"${base64(bytes)}"}`;
-  return mayBeJson(bytes) && isJson(text) ? keepOneLine(text.trim()) : oneLine(text);
+  return isJson(text) ? keepOneLine(text.trim()) : oneLine(text);
 }
 
 function parseValue(bytes: Uint8Array | null): unknown {
   const text = textOrBase64(bytes);
-  if (typeof text !== "string" || !mayBeJson(bytes!)) return text;
+  if (typeof text !== "string" || !jsonStart.test(text)) return text;
   try {
     return JSON.parse(text);
   } catch {
@@ -81,24 +82,17 @@ function base64(bytes: Uint8Array): string {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).toBase64();
 }
 
+/** Undefined for bytes that are no UTF-8: told by a look, as an error for each record would cost many times as much. */
 function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return isUtf8(bytes) ? decoder.decode(bytes) : undefined;
 }
 
-/** Whether the first byte is one that JSON begins with: plain text need not be parsed to fail. */
-function mayBeJson(bytes: Uint8Array): boolean {
-  const first = bytes[0];
-  if (first === undefined) return false;
-  return jsonStarts.has(first);
-}
-
-const jsonStarts = new Set(new TextEncoder().encode('{["-0123456789tfn \t\r\n'));
+/** How JSON begins; a scalar as a whole. Most text that is none is told apart by it, for the same reason. */
+const jsonStart =
+  /^[ \t\r\n]*(?:\{[ \t\r\n]*["}]|\[[ \t\r\n]*[[{"\-\dtfn\]]|"|(?:-?\d[\d.eE+-]*|true|false|null)[ \t\r\n]*$)/;
 
 function isJson(text: string): boolean {
+  if (!jsonStart.test(text)) return false;
   try {
     JSON.parse(text);
     return true;

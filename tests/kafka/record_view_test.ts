@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KafkaRecord } from "../../kafka/fetch_response.ts";
 import { RecordView } from "../../kafka/record_view.ts";
+import { Random } from "../random.ts";
 
 const encoder = new TextEncoder();
 
@@ -72,6 +73,48 @@ Deno.test("RecordView shows other text as a string, and other bytes as base64", 
   assertEquals(view("plain").value, "plain");
   assertEquals(view(new Uint8Array([0xff])).value, { base64: "/w==" });
   assertEquals(view('{"a":[1]}').value, { a: [1] });
+});
+
+Deno.test("RecordView takes for JSON exactly what JSON.parse takes", () => {
+  const random = new Random("texts that are or are not JSON");
+  const tokens = [
+    ...'{}[],:"-+.eE019 \t\n',
+    "true",
+    "false",
+    "null",
+    '"a"',
+    '{"b":',
+    "[1",
+    "\u2028",
+    "ü",
+    "NaN",
+    "\\",
+  ];
+  const isJson = (text: string) => {
+    try {
+      JSON.parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let valid = 0;
+  for (let n = 0; n < 50_000; n++) {
+    let text = "";
+    for (let left = random.between(0, 7); left > 0; left--) {
+      text += tokens[random.between(0, tokens.length - 1)];
+    }
+    const shown = valueText(text);
+    if (isJson(text)) {
+      valid++;
+      assertEquals(JSON.parse(shown), JSON.parse(text), text);
+      assertEquals(view(text).value, JSON.parse(text), text);
+    } else {
+      assertEquals(JSON.parse(shown), text);
+      assertEquals(view(text).value, text);
+    }
+  }
+  assert(valid > 1_000, `${valid}`);
 });
 
 Deno.test("RecordView shows keys as text, base64 or null, and headers only when there are some", () => {
