@@ -118,6 +118,7 @@ function showWays(stream, broker) {
   setText(byId("topic"), stream.topic);
   setText(byId("client-url"), full("/client.js"));
   /** @type {HTMLAnchorElement} */ (byId("map-link")).href = stream.page;
+  /** @type {HTMLAnchorElement} */ (byId("tail-link")).href = `/topics/${stream.topic}`;
   /** @type {[string, string, string][]} */
   const ways = [
     ["Post a position", "Answered when Kafka has it; an array posts many.", testCommand(stream.topic)],

@@ -227,6 +227,7 @@ function build() {
       <div class="details-streams" data-part="streams"></div>
     </div>
     <p class="visually-hidden" role="status" data-part="live"></p>`;
+  header.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   /** @template {Element} [E=HTMLElement] @param {string} name @returns {E} */
   const part = (name) => /** @type {E} */ (header.querySelector(`[data-part="${name}"]`));
   /** @param {string} name */
