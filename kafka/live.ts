@@ -5,7 +5,7 @@
 import type { Metrics } from "../metrics.ts";
 import { formatCursor } from "./cursor.ts";
 import { passToHead } from "./passing.ts";
-import { chunkOf, type Entry, isFull, type Ring } from "./ring.ts";
+import { chunkOf, type Entry, isFull, isHad, type Ring } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Writes to a live viewer; one that can no longer be fed from the ring is handed to `leave`, its positions up to date. */
@@ -61,8 +61,8 @@ function merge(viewer: Viewer, ring: Ring, metrics: Metrics): void {
   while (viewer.place < end && !isFull(sink.wire, texts.length, length)) {
     const entry = ring.at(viewer.place++);
     const from = viewer.positions[entry.partition] ?? 0;
-    if (entry.after <= from) continue;
-    viewer.positions[entry.partition] = entry.after;
+    viewer.positions[entry.partition] = Math.max(from, entry.after);
+    if (isHad(entry, from)) continue;
     const text = ownText(viewer, entry, from);
     if (text === null) continue;
     texts.push(text);

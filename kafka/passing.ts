@@ -6,7 +6,7 @@ import { KafkaError } from "./connection.ts";
 import { formatCursor, unknownOffset } from "./cursor.ts";
 import type { SharedRecord } from "./feed.ts";
 import { type History, OutsideLog, Unreadable } from "./history.ts";
-import { chunkOf, type Gap, type Ring } from "./ring.ts";
+import { chunkOf, type Gap, isHad, type Ring } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** How far from a partition's end its newest shown record is looked for, in offsets: a filter may leave out many. */
@@ -52,9 +52,9 @@ export function passToHead(
       (viewer.positions[partition] ?? 0) !== unknownOffset,
   }));
   for (let at = ring.head - 1; at >= ring.base; at--) {
-    const { partition, after, shared, gap } = ring.at(at);
+    const entry = ring.at(at), { partition, shared, gap } = entry;
     const passage = passages[partition]!;
-    if (passage.newest || after <= (viewer.positions[partition] ?? 0)) continue;
+    if (passage.newest || isHad(entry, viewer.positions[partition] ?? 0)) continue;
     if (gap) passage.holes.unshift(gap);
     else if (shared!.picked(feed, pick)) passage.newest = shared!;
   }

@@ -29,6 +29,12 @@ export interface Entry {
   readonly gap: Gap | null;
 }
 
+/** Whether a viewer at `position` of its partition has had an entry. The newest record of a fetch reaches over what holds no record, such
+ * as the end of its transaction; whoever has had it may be at a place between. */
+export function isHad({ gap, offset, after }: Entry, position: number): boolean {
+  return gap ? after <= position : offset < position;
+}
+
 /** Events that leave in one write. */
 export interface Chunk {
   readonly text: string;
@@ -140,8 +146,8 @@ export class Ring {
   entrance(positions: Positions): { place: number; mergeUntil: number } {
     let place = this.head, mergeUntil = this.base;
     for (let i = this.head - 1; i >= this.base; i--) {
-      const { partition, after } = this.at(i);
-      if (after > (positions[partition] ?? 0)) place = i;
+      const entry = this.at(i);
+      if (!isHad(entry, positions[entry.partition] ?? 0)) place = i;
       else if (mergeUntil === this.base) mergeUntil = i + 1;
     }
     if (!reaches(this.#positions, positions)) return { place, mergeUntil: Infinity };
