@@ -9,7 +9,7 @@ import { createProducer, type Producer } from "../../kafka/producer.ts";
 import { TopicReader } from "../../kafka/reader.ts";
 import { silentLogger } from "../../logger.ts";
 import { eventually } from "../eventually.ts";
-import { fetchApi, listOffsetsApi, metadataApi } from "./broker_proxy.ts";
+import { fetchApi, listOffsetsApi, metadataApi, type Verdict } from "./broker_proxy.ts";
 import { SplitCluster } from "./split_cluster.ts";
 import { connect, TestBroker } from "./test_broker.ts";
 
@@ -164,6 +164,31 @@ Deno.test("TopicReader reads at the new leader when the old one fell silent", as
   await ground.send(1, "c");
   await ground.hears("1 c");
   assertEquals(ground.told.filter((line) => line.startsWith("1 ")), ["1 a", "1 b", "1 c"]);
+});
+
+Deno.test("TopicReader passes over the late answer of a node whose partition was read elsewhere since", async () => {
+  await using ground = await Ground.open();
+  ground.read();
+  await ground.hears("started 0 0");
+  const go = Promise.withResolvers<Verdict>();
+  let held = 0;
+  ground.cluster.node(2).onAnswer = ({ api, bytes }) => {
+    if (api !== fetchApi || !new TextDecoder("latin1").decode(bytes).includes("late")) return "pass";
+    held++;
+    return go.promise;
+  };
+  await ground.send(1, "late");
+  await eventually("its answer", () => held > 0);
+  ground.cluster.leaderOf = () => 1;
+  await ground.hears("1 late");
+  await ground.send(1, "b");
+  await ground.hears("1 b");
+  const asked = ground.cluster.node(1).count(fetchApi);
+  go.resolve("pass");
+  await ground.send(1, "c");
+  await ground.hears("1 c");
+  await eventually("more rounds", () => ground.cluster.node(1).count(fetchApi) > asked + 3);
+  assertEquals(ground.told.filter((line) => line.startsWith("1 ")), ["1 late", "1 b", "1 c"]);
 });
 
 Deno.test("TopicReader says down when every node is gone, and can be disposed while one is silent", async () => {
