@@ -5,6 +5,7 @@
  * follows after the page is made (streams do that, topic_hub.ts).
  * @module */
 import { withDeadline } from "../deadline.ts";
+import { StreamError } from "../errors.ts";
 import { earliestOffset, KafkaError, latestOffset } from "./connection.ts";
 import { clusterHash, formatCursor, type Positions, type StartAt, unknownOffset } from "./cursor.ts";
 import type { Picker } from "./feed.ts";
@@ -49,8 +50,9 @@ const readsAtOnce = 8;
 /** After so long the event loop is given back, ms. */
 const busyMs = 8;
 const recordOverheadBytes = 100;
-/** Pages that are made at once. */
-const turns = new Turns(8);
+/** Pages that are made at once, and that may wait for it. */
+const turns = new Turns(8), maxWaiting = 256;
+let asked = 0;
 
 /** The part of one partition that belongs to the page: from `at` to before `bound`. */
 interface Lane {
@@ -63,16 +65,28 @@ interface Lane {
 }
 
 /** Reads a page.
+ * @throws {StreamError} 503 `overloaded` when too many wait
  * @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, or when Kafka does not answer
  * @throws {ForeignCursor} */
-export function readRecords(history: History, topic: string, wanted: PageWanted): Promise<RecordPage> {
-  return turns.take(async () => {
-    const cluster = clusterHash(await inTime(history.clusterId()));
-    const scan = new Scan(history, topic, await openLanes(history, topic, cluster, wanted));
-    const records = await scan.run(wanted);
-    const cursor = formatCursor(cluster, scan.positions);
-    return { records, cursor, more: scan.lanes.some(hasMore), gaps: scan.gaps };
-  });
+export async function readRecords(history: History, topic: string, wanted: PageWanted): Promise<RecordPage> {
+  if (asked >= maxWaiting) {
+    const detail = `Cannot read the records of ${topic} as ${asked} such requests wait already`;
+    throw new StreamError("overloaded", 503, detail, { headers: { "retry-after": "1" } });
+  }
+  asked++;
+  try {
+    return await turns.take(() => readPage(history, topic, wanted));
+  } finally {
+    asked--;
+  }
+}
+
+async function readPage(history: History, topic: string, wanted: PageWanted): Promise<RecordPage> {
+  const cluster = clusterHash(await inTime(history.clusterId()));
+  const scan = new Scan(history, topic, await openLanes(history, topic, cluster, wanted));
+  const records = await scan.run(wanted);
+  const cursor = formatCursor(cluster, scan.positions);
+  return { records, cursor, more: scan.lanes.some(hasMore), gaps: scan.gaps };
 }
 
 async function openLanes(
