@@ -188,9 +188,7 @@ class Multiplex implements Trunk {
   #idAtBeat(): string | undefined {
     if (!this.#lanes.isEmpty) return undefined;
     for (const [{ viewer }, index] of this.#indexes) {
-      if (viewer?.options.pick && !viewer.isClosed && viewer.lastId !== undefined) {
-        this.#ids[index] = viewer.lastId;
-      }
+      if (viewer && !viewer.isClosed) this.#ids[index] = viewer.passedId ?? this.#ids[index]!;
     }
     const id = composeId(this.#ids);
     if (id === this.#told) return undefined;

@@ -17,6 +17,8 @@ import { closeCodes, type Socket, type Talk, upgradeSocket } from "./websocket.t
 export const jsonProtocol = "tailrace.v1.json";
 /** Streams that one connection carries, at most; a socket's own comes on top. */
 export const maxStreams = 32;
+/** Subscribes that a socket may send at once, and how soon after that there may be another one, ms: each makes work in Kafka. */
+const subscribesAtOnce = 2 * maxStreams, subscribeEveryMs = 50;
 
 /** Events as `tailrace.v1.json` writes them. */
 export const jsonWire = defineWire("\n", (name, json, id) => eventText(name, "", json, id ?? ""));
@@ -53,8 +55,6 @@ interface SocketStream {
   readonly topic: string;
   /** Undefined for the socket's own. */
   readonly address: string | undefined;
-  /** ×n of the records' own time; null: as fast as they are read. */
-  speed: number | null;
 }
 
 /** One client's socket. */
@@ -71,6 +71,9 @@ class JsonSocket implements Talk, Trunk {
   readonly #streams = new Map<string | undefined, SocketStream>();
   /** `,"stream":…` of each lane that has an address. */
   readonly #labels = new WeakMap<Lane, string>();
+
+  /** When all its subscribes so far would be over, if each took `subscribeEveryMs`. */
+  #subscribesTakeUntil = 0;
 
   constructor(socket: Socket, deps: StreamDeps, named: NamedStreams, read: (address: string) => AskedStream) {
     this.#socket = socket;
@@ -127,8 +130,8 @@ class JsonSocket implements Talk, Trunk {
   #add(address: string | undefined, stream: AskedStream): void {
     const wire = address === undefined ? jsonWire : laneWire;
     const lane = this.#lanes.add(wire, (reason) => this.#ended(added, reason));
-    const { topic, asked } = stream;
-    const added: SocketStream = { lane, topic, address, speed: asked.speed ?? null };
+    const { topic } = stream;
+    const added: SocketStream = { lane, topic, address };
     if (address !== undefined) this.#labels.set(lane, `,"stream":${JSON.stringify(address)}`);
     this.#streams.set(address, added);
     lane.open(() => this.#deps.hub.follow(topic, followOptions(stream, lane)));
@@ -139,6 +142,12 @@ class JsonSocket implements Talk, Trunk {
       if (this.#streams.has(address)) {
         throw new StreamError("already-subscribed", 409, "Cannot subscribe twice: unsubscribe or seek");
       }
+      const now = performance.now(), from = Math.max(now, this.#subscribesTakeUntil);
+      if (from - now > (subscribesAtOnce - 1) * subscribeEveryMs) {
+        const detail = `Cannot subscribe so often: one in ${subscribeEveryMs} ms is wanted`;
+        throw new StreamError("subscribe-too-often", 429, detail);
+      }
+      this.#subscribesTakeUntil = from + subscribeEveryMs;
       const subscriptions = this.#streams.size - (this.#streams.has(undefined) ? 1 : 0);
       if (subscriptions >= maxStreams) {
         const detail = `Cannot subscribe to more: a socket has ${maxStreams} at most`;
@@ -167,16 +176,13 @@ class JsonSocket implements Talk, Trunk {
     switch (message.type) {
       case "pause":
         lane.isPaused = true;
-        return;
+        return viewer.pause();
       case "resume":
-        if (!lane.isPaused) return;
         lane.isPaused = false;
-        if (stream.speed !== null) viewer.setSpeed(stream.speed); // its time goes on from now
-        return viewer.wake();
+        return viewer.resume();
       case "seek":
         return viewer.seek(message.start);
       case "speed":
-        stream.speed = message.speed;
         return viewer.setSpeed(message.speed);
     }
   }

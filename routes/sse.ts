@@ -166,12 +166,11 @@ class SseSink implements Sink {
     this.body.end();
   }
 
-  /** An id without data moves `Last-Event-ID` past what a filter left out. */
+  /** An id without data moves `Last-Event-ID` past what filters left out. */
   #idAtBeat(): string | undefined {
     const viewer = this.#viewer;
-    if (!viewer?.options.pick || viewer.lastId === undefined || viewer.lastId === viewer.toldId) {
-      return undefined;
-    }
-    return viewer.toldId = viewer.lastId;
+    const id = viewer?.passedId;
+    if (!viewer || id === undefined || id === viewer.toldId) return undefined;
+    return viewer.toldId = id;
   }
 }

@@ -98,6 +98,25 @@ Deno.test("a socket carries 32 subscriptions besides its own stream, and no more
   await eventually("all viewers to go", () => service.hub.size === 0 && service.connections === 0);
 });
 
+Deno.test("a client that subscribes and unsubscribes without end is told that it does so too often", async () => {
+  await using service = await TestService.open();
+  await using viewer = await WsClient.open(`${service.url}/streams`);
+  for (let n = 0; n < 300; n++) {
+    say(viewer, { type: "subscribe", stream: `/geo/t${n}/events` });
+    say(viewer, { type: "unsubscribe", stream: `/geo/t${n}/events` });
+  }
+  await heard(viewer);
+  const codes = viewer.all("error").map(({ code }) => code);
+  const refused = codes.filter((code) => code === "subscribe-too-often").length;
+  assert(refused > 100 && refused <= 300 - 64, `${refused} were refused`);
+  assertEquals(codes.filter((code) => code === "no-stream").length, refused, "they cannot be unsubscribed");
+  assertEquals([viewer.closed, service.hub.size], [null, 0]);
+  await eventually("another one", () => {
+    say(viewer, { type: "subscribe", stream: "/geo/t/events" });
+    return viewer.all("ready").length > 0;
+  });
+});
+
 Deno.test("pause and resume are of one stream; the others go on", async () => {
   await using service = await TestService.open();
   for (const topic of ["a", "b"]) await service.broker.createTopic(topic);
