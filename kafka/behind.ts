@@ -58,6 +58,12 @@ export function needsPast(viewer: Viewer, ring: Ring, clock: Clock): boolean {
   return !reaches(positions, ring.positions) || timeline !== undefined && timeline.reachesNowAt > clock.now();
 }
 
+/** Wakes a viewer that sleeps when a partition that it watches has a record. */
+export function wakeIfNew(viewer: Viewer, { positions }: Ring): void {
+  const isNew = (partition: number) => (positions[partition] ?? 0) > (viewer.positions[partition] ?? 0);
+  if (viewer.watched.some(isNew)) viewer.nudge();
+}
+
 /** Feeds a viewer whose phase is `behind` until it is elsewhere. */
 export async function feedFromPast(viewer: Viewer, state: TopicState): Promise<void> {
   const ring = state.ring;

@@ -1,13 +1,12 @@
 /** One topic and its viewers: records come in once, through one reader, and go out to every viewer from its cursor.
  *
- * A viewer near the end is fed from the ring, by bytes that all viewers there share; whatever waits for it leaves in one write.
- * One whose place is no longer in the ring is fed from Kafka's past until it has caught up, a few viewers at a time. Nothing
- * is queued for anyone: a connection that takes no more just keeps its cursor. Left out: which topics there are (hub.ts).
+ * A viewer near the end is fed from the ring, by bytes that all viewers there share (live.ts). One whose place is no longer in the
+ * ring, or that is led to a goal of its own, is fed from Kafka's past (behind.ts), a few viewers at a time. Nothing is queued for
+ * anyone: a connection that takes no more just keeps its cursor. Left out: which topics there are (hub.ts).
  * @module */
-import { setImmediate } from "node:timers";
 import type { Logger } from "../logger.ts";
 import type { Metrics } from "../metrics.ts";
-import { feedFromPast, isHeld, needsPast, type TopicState } from "./behind.ts";
+import { feedFromPast, isHeld, needsPast, type TopicState, wakeIfNew } from "./behind.ts";
 import { Bound } from "./bounds.ts";
 import type { Kafka } from "./client.ts";
 import { KafkaError, latestOffset } from "./connection.ts";
@@ -19,6 +18,7 @@ import { pump } from "./live.ts";
 import { pause } from "./pause.ts";
 import { TopicReader } from "./reader.ts";
 import { Ring } from "./ring.ts";
+import { Rounds } from "./rounds.ts";
 import { resolveStart, type Start } from "./start.ts";
 import type { Clock } from "./timeline.ts";
 import type { Turns } from "./turns.ts";
@@ -36,9 +36,9 @@ export interface TopicHubDeps {
   readonly clock: Clock;
 }
 
-/** Longest pause between two rounds of writes, when each of them takes long. */
-const maxFlushPauseMs = 20;
 const retryMs = 200;
+/** How long the reader is given to find a topic that has just been made. */
+const wakeMs = 50;
 /** How often it is asked where a viewer begins in partitions that do not answer. */
 const settleMs = 1_000;
 
@@ -57,9 +57,7 @@ export class TopicHub implements AsyncDisposable {
   #up = true;
   /** Resolves when it is known where the topic ends, or that it does not exist. */
   #known = Promise.withResolvers<void>();
-  #flushScheduled = false;
-  #flushTimer: ReturnType<typeof setTimeout> | undefined;
-  #flushAfter = 0;
+  readonly #rounds = new Rounds(() => this.#flush());
   readonly #stop = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
 
@@ -79,7 +77,7 @@ export class TopicHub implements AsyncDisposable {
       records: (fetched) => this.#records(fetched),
       skipped: (partition, from, to, reason) => {
         this.#ring!.appendGap({ partition, from, to, skipped: to - from, reason });
-        this.#scheduleFlush();
+        this.#rounds.schedule();
       },
       restarted: () => this.#restarted(),
       status: (up) => this.#status(up),
@@ -120,7 +118,7 @@ export class TopicHub implements AsyncDisposable {
     this.#stop.abort();
     this.#known.resolve();
     this.#keys?.[Symbol.dispose]();
-    clearTimeout(this.#flushTimer);
+    this.#rounds[Symbol.dispose]();
     for (const viewer of [...this.viewers]) viewer.close();
     await this.#reader[Symbol.asyncDispose]();
     await Promise.all(this.#tasks);
@@ -169,11 +167,12 @@ export class TopicHub implements AsyncDisposable {
       const ring = this.#ring, { run, asked } = viewer;
       if (this.#stop.signal.aborted) return;
       if (!ring) continue; // the log has become another one since
-      if (viewer.options.topicMustExist && !this.exists) {
-        viewer.options.sink.end("unknown-topic");
-        return viewer.close();
-      }
       try {
+        if (viewer.options.topicMustExist && !this.exists) {
+          if (!await this.#isMissing()) continue;
+          viewer.options.sink.end("unknown-topic");
+          return viewer.close();
+        }
         const log = {
           topic: this.#topic,
           clusterId: this.#clusterId,
@@ -193,6 +192,15 @@ export class TopicHub implements AsyncDisposable {
         await pause(retryMs, this.#stop.signal);
       }
     }
+  }
+
+  /** What the reader knows of a topic that is missing may be of a moment ago. */
+  async #isMissing(): Promise<boolean> {
+    const { topics: [found] } = await this.#deps.kafka.metadata([this.#topic]);
+    if (found?.error === "UNKNOWN_TOPIC_OR_PARTITION") return true;
+    this.#reader.wake();
+    await pause(wakeMs, this.#stop.signal);
+    return false;
   }
 
   /** Tells a viewer where it is, and feeds it from there. */
@@ -304,7 +312,7 @@ export class TopicHub implements AsyncDisposable {
   #records(fetched: FetchedPartition): void {
     this.#ring!.append(fetched);
     if (this.#keys) { for (const record of fetched.records) this.#keys.append(record); }
-    this.#scheduleFlush();
+    this.#rounds.schedule();
   }
 
   #started(positions: readonly number[], clusterId: string): void {
@@ -362,26 +370,15 @@ export class TopicHub implements AsyncDisposable {
     for (const viewer of this.viewers) viewer.tell("status", { kafka: up ? "up" : "down" });
   }
 
-  /** Soon when it is quiet; the longer the last round of writes took, the longer until the next. */
-  #scheduleFlush(): void {
-    if (this.#flushScheduled || this.#stop.signal.aborted) return;
-    this.#flushScheduled = true;
-    const waitMs = this.#flushAfter - performance.now();
-    if (waitMs < 1) setImmediate(() => this.#flush());
-    else this.#flushTimer = setTimeout(() => this.#flush(), waitMs);
-  }
-
+  /** Writes to every viewer in the ring whatever waits for it. */
   #flush(): void {
-    this.#flushScheduled = false;
     const ring = this.#ring;
-    if (this.#stop.signal.aborted || !ring) return;
-    const began = performance.now(), head = ring.head;
+    if (!ring) return;
+    const { head } = ring;
     for (const viewer of this.viewers) {
       if (viewer.phase === "live") this.#pump(viewer);
       else if (viewer.watched.length > 0) wakeIfNew(viewer, ring);
     }
-    const tookMs = performance.now() - began;
-    this.#flushAfter = performance.now() + Math.min(maxFlushPauseMs, tookMs);
     this.#observe(ring, head);
   }
 
@@ -396,10 +393,4 @@ export class TopicHub implements AsyncDisposable {
     }
     this.#observed = head;
   }
-}
-
-/** Wakes a viewer that sleeps when a partition that it watches has a record. */
-function wakeIfNew(viewer: Viewer, { positions }: Ring): void {
-  const isNew = (partition: number) => (positions[partition] ?? 0) > (viewer.positions[partition] ?? 0);
-  if (viewer.watched.some(isNew)) viewer.nudge();
 }

@@ -149,6 +149,12 @@ Deno.test("topicMustExist: a topic that is missing, or goes, ends the stream", a
   const missing = new HubViewer(ground.hub, "absent", { topicMustExist: true });
   await eventually("the end", () => missing.endReason === "unknown-topic");
   assertEquals([missing.events, missing.viewer.isClosed], [[], true]);
+  const waitsAlready = new HubViewer(ground.hub, "made");
+  await waitsAlready.event("ready");
+  await ground.broker.createTopic("made", 1);
+  const justMade = new HubViewer(ground.hub, "made", { topicMustExist: true });
+  await justMade.event("ready");
+  for (const each of [waitsAlready, justMade]) each.viewer.close();
   await ground.broker.createTopic("t", 1);
   await ground.send("t", ["a"]);
   const viewer = new HubViewer(ground.hub, "t", { topicMustExist: true, start: earliest });
