@@ -72,7 +72,9 @@ export class Lanes {
     const lane: Lane = new Lane(wire, this.#trunk.transport, {
       mayWrite: () => !this.#waits(lane) && (this.#lanes.size > 1 || this.#trunk.ready()),
       write: (text) => {
-        this.#queue.push({ lane, text });
+        const part = { lane, text };
+        if (this.#lanes.size === 1 && this.isEmpty) return this.#trunk.write([part]);
+        this.#queue.push(part);
         this.#flush();
       },
       end: (reason) => {

@@ -116,7 +116,9 @@ class JsonSocket implements Talk, Trunk {
   }
 
   write(parts: readonly LanePart[]): void {
-    this.#socket.send(parts.map((part) => this.#text(part)).join("\n"));
+    const [first] = parts;
+    const text = parts.length === 1 ? this.#text(first!) : parts.map((part) => this.#text(part)).join("\n");
+    this.#socket.send(text);
   }
 
   #text({ lane, text }: LanePart): string {

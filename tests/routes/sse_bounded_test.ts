@@ -180,6 +180,23 @@ Deno.test("Kafka away: a generic stream opens, and ends when its topic turns out
   await eventually("both to go", () => service.hub.size === 0 && service.connections === 0);
 });
 
+Deno.test("Kafka silent: a generic stream opens within its bound, and shows its topic later", async () => {
+  await using service = await TestService.open();
+  await service.producer.sendAll("t", [{ key: null, value: "here" }]);
+  service.proxy.onAnswer = () => "drop";
+  const url = `${service.url}/topics/t/events?cursor=earliest`;
+  await using viewer = await SseClient.open(url, { timeoutMs: 3_000 });
+  assertEquals(viewer.response.status, 200);
+  const several = await SseClient.open(streamsUrl(service, ["/topics/t/events", "/topics/u/events"]), {
+    timeoutMs: 3_000,
+  });
+  assertEquals(several.response.status, 200);
+  await several[Symbol.asyncDispose]();
+  service.proxy.onAnswer = () => "pass";
+  service.proxy.cutAll();
+  assertEquals((await viewer.first("record")).value, "here");
+});
+
 Deno.test("a topic that is deleted ends its generic streams, also among others", async () => {
   await using service = await TestService.open();
   for (const topic of ["gone", "kept"]) await service.broker.createTopic(topic);
