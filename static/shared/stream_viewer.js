@@ -4,7 +4,7 @@
  * Left out: how events come over one connection (stream_links.js), what the page or computer does
  * (page_life.js); see stream.js for what it is like from outside.
  * @module */
-/** @import { Link, LinkEvent } from "./stream_links.js" */
+/** @import { EventSourceClass, Link, LinkEvent, WebSocketClass } from "./stream_links.js" */
 /** @import { Problem } from "./problem.js" */
 /** @import { FollowOptions, Of, Ready, RecordInfo, StreamState } from "./stream_types.js" */
 import { keep, kept, sleptMs, watchLife } from "./page_life.js";
@@ -24,6 +24,8 @@ export class Stream {
   /** @type {FollowOptions<Rec>} */ #options;
   /** Streams that share the connection; empty if it is one. @type {readonly string[]} */ #many;
   #isSocket;
+  /** @type {EventSourceClass} */ #Source;
+  /** @type {WebSocketClass} */ #Socket;
   /** @type {Link | null} */ #link = null;
   /** @type {string} */ #cursor;
   /** Over a WebSocket each of several streams has an id of its own. @type {Map<string, string>} */
@@ -51,6 +53,12 @@ export class Stream {
     this.#isSocket = options.transport === "websocket";
     this.#speed = options.speed;
     this.#cursor = (options.remember ? kept(options.remember) : null) ?? options.cursor ?? "";
+    this.#Source = options.EventSource ?? globalThis.EventSource;
+    this.#Socket = options.WebSocket ?? globalThis.WebSocket;
+    if (!(this.#isSocket ? this.#Socket : this.#Source)) {
+      const name = this.#isSocket ? "WebSocket" : "EventSource";
+      throw new TypeError(`Cannot follow ${this.#url} as there is no ${name} here: give one as an option`);
+    }
     this.#life.abort();
     this.#isClosed = options.signal?.aborted ?? false;
     if (this.#isClosed) return;
@@ -124,8 +132,6 @@ export class Stream {
     if (this.#life.signal.aborted) this.#live();
     this.#enter("connecting");
     if (this.#isClosed) return; // by who was told just now
-    const { EventSource: Source = globalThis.EventSource, WebSocket: Socket = globalThis.WebSocket } =
-      this.#options;
     const { events = ["record", "position"] } = this.#options;
     const ears = {
       onEvent: (/** @type {LinkEvent} */ event) => this.#hear(event),
@@ -140,9 +146,9 @@ export class Stream {
           detail: text.slice(0, 200),
         }),
     };
-    const how = { Source, names: [...events, ...others], isMany: this.#many.length > 0 };
+    const how = { Source: this.#Source, names: [...events, ...others], isMany: this.#many.length > 0 };
     this.#link = this.#isSocket
-      ? openSocket(this.#target(), { Socket, hello: () => this.#hello() }, ears)
+      ? openSocket(this.#target(), { Socket: this.#Socket, hello: () => this.#hello() }, ears)
       : openEvents(this.#target(), how, ears);
   }
 

@@ -116,6 +116,7 @@ export class RecordList {
       this.#rows.place();
       this.#seenTo = Math.max(this.#seenTo, this.#rows.bottom);
     }
+    this.#seenTo = Math.min(this.#seenTo, end); // the log may have been made anew
     const fresh = end - this.#seenTo;
     this.#toEnd.hidden = this.isFollowing || end === first;
     if (!this.#toEnd.hidden) setText(this.#toEnd, fresh > 0 ? `${count(fresh)} new ↓` : "To the newest ↓");

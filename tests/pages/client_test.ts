@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
+import { Service } from "../service.ts";
 import { TestBrowser } from "./browser.ts";
 import { ScriptedService } from "./scripted_service.ts";
 
@@ -207,6 +208,58 @@ Deno.test({
       await eventually("the stream", () => service.viewers === 1);
       await page.evaluate(() => (globalThis as unknown as { life: AbortController }).life.abort());
       await eventually("nobody", () => service.viewers === 0);
+    });
+  },
+});
+
+Deno.test({
+  name: "/client.js is imported by a page of another origin, and remembers several streams over its reload",
+  ignore: requires("chromium").ignore,
+  fn: async () => {
+    await using service = await Service.open({ settings: { CORS_ORIGINS: "*" } });
+    await using other = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response("<!doctype html><title>Other</title>", { headers: { "content-type": "text/html" } }),
+    );
+    await using browser = await TestBrowser.launch();
+    const post = async (topic: string, count: number) => {
+      const body = JSON.stringify(Array.from({ length: count }, () => ({ name: "a", lat: 52, lon: 13 })));
+      const headers = { "content-type": "application/json" };
+      const response = await fetch(`${service.url}/producer/${topic}`, { method: "POST", headers, body });
+      assertEquals(response.status, 200, await response.text());
+    };
+    const followBoth = (page: Page) =>
+      page.evaluate(async (service) => {
+        const { followAll } = await import(`${service}/client.js`);
+        const told: { names: string[]; resumes: string[] } = { names: [], resumes: [] };
+        const part = (topic: string) => ({
+          url: `${service}/geo/${topic}/events`,
+          onRecord: ({ offset }: { offset: number }) => told.names.push(`${topic}:${offset}`),
+          onReady: ({ resume }: { resume: string }) => told.resumes.push(resume),
+        });
+        followAll([part("one"), part("two")], { remember: "both" });
+        Object.assign(globalThis, { told });
+      }, service.url);
+    const told = (page: Page) =>
+      page.evaluate(() => (globalThis as unknown as { told: { names: string[]; resumes: string[] } }).told);
+    await post("one", 1);
+    await post("two", 1);
+    await browser.page(`http://127.0.0.1:${other.addr.port}/`, async (page, complaints) => {
+      await followBoth(page);
+      await eventually("both streams", async () => (await told(page)).resumes.join() === "fresh,fresh");
+      await post("one", 2);
+      await post("two", 1);
+      await eventually("the records", async () => (await told(page)).names.length === 3);
+      assertEquals((await told(page)).names.sort(), ["one:1", "one:2", "two:1"]);
+      await page.goto("about:blank");
+      await post("one", 1);
+      await post("two", 2);
+      await page.goto(`http://127.0.0.1:${other.addr.port}/`);
+      await followBoth(page);
+      await eventually("what came meanwhile", async () => (await told(page)).names.length === 3);
+      assertEquals((await told(page)).names.sort(), ["one:3", "two:2", "two:3"]);
+      assertEquals((await told(page)).resumes, ["exact", "exact"]);
+      assertEquals(complaints, []);
     });
   },
 });

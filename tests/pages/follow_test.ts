@@ -1,7 +1,7 @@
 /** `/client.js` on the real service in a program without a page: several streams over one connection, WebSockets, seek,
  * speed, bounded reads. Left out: what browsers do (client_test.ts), restarts (restart_test.ts).
  * @module */
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
 import { follow, followAll } from "../../static/shared/stream.js";
 import { eventually } from "../eventually.ts";
 import { Service } from "../service.ts";
@@ -61,6 +61,17 @@ async function open(): Promise<Service> {
 
 const upTo = (topic: string, end: number, from = 0) =>
   Array.from({ length: end - from }, (_, i) => `${topic}:${from + i}`);
+
+Deno.test("follow() without an EventSource says what is missing", () => {
+  const none = undefined as unknown as typeof EventSource;
+  const original = globalThis.EventSource;
+  globalThis.EventSource = none;
+  try {
+    assertThrows(() => follow("http://127.0.0.1:1/geo/x/events"), TypeError, "there is no EventSource here");
+  } finally {
+    globalThis.EventSource = original;
+  }
+});
 
 Deno.test("follow() and followAll() in a program, on the real service", async (t) => {
   await using service = await open();

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { Hono } from "hono";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { assetPaths } from "../../routes/assets.ts";
@@ -8,11 +9,16 @@ import { shell } from "../../routes/shell.ts";
 
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
-function open(tileUrl: string | null = null) {
+function deps(tileUrl: string | null = null) {
   const config = { tileUrl, geoTopic: "geostream", corsOrigins: [], maxBodyBytes: 1024 };
   const metrics = createMetrics("1.2.3");
   const service = { version: "1.2.3", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
-  return shell({ config, log: silentLogger, metrics }, [pagesRoutes({ config, service, metrics })]);
+  return { config, service, metrics };
+}
+
+function open(tileUrl: string | null = null) {
+  const parts = deps(tileUrl);
+  return shell({ ...parts, log: silentLogger }, [pagesRoutes(parts)]);
 }
 
 Deno.test("prefersHtml() ranks by quality and by how specific a range is", () => {
@@ -40,6 +46,18 @@ Deno.test("pagesRoutes() answers a page to browsers and its data to programs on 
     assertEquals(data.headers.get("cache-control"), "no-store");
     await data.body?.cancel();
   }
+});
+
+Deno.test("pagesRoutes() leaves the data of /topics to the routes behind it, with Vary", async () => {
+  const app = new Hono().route("/", pagesRoutes(deps())).get(
+    "/topics/:topic",
+    (c) => c.json({ name: c.req.param("topic") }),
+  );
+  const page = await app.request("/topics/orders", { headers: { accept: browserAccept } });
+  assertEquals(page.headers.get("vary"), "Accept");
+  assertStringIncludes(await page.text(), "<!doctype html>");
+  const data = await app.request("/topics/orders");
+  assertEquals([data.headers.get("vary"), await data.json()], ["Accept", { name: "orders" }]);
 });
 
 Deno.test("GET / as JSON says what runs and where its streams are", async () => {
@@ -72,11 +90,13 @@ Deno.test("pagesRoutes() lets pages load tiles from the tile server, and nothing
   const policy = page.headers.get("content-security-policy") ?? "";
   assertMatch(policy, /img-src [^;]*https:\/\/tile\.example\.org/);
   assert(!policy.includes("unsafe"));
-  const html = await page.text();
-  assert(
-    !/\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)/.test(html),
-    "the page has inline script or style",
-  );
+  for (const path of ["/", "/geo", "/topics"]) {
+    const html = await (await app.request(path, { headers: { accept: browserAccept } })).text();
+    assert(
+      !/\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)/.test(html),
+      `${path} has inline script or style`,
+    );
+  }
 });
 
 Deno.test("every asset is answered with its type, an ETag, and 304 to who has it", async () => {
@@ -106,7 +126,7 @@ Deno.test("every asset is answered with its type, an ETag, and 304 to who has it
 Deno.test("every file that a page or module names is an asset", async () => {
   const app = open();
   const named = new Set<string>();
-  for (const path of ["/", "/geo"]) {
+  for (const path of ["/", "/geo", "/topics"]) {
     const html = await (await app.request(path, { headers: { accept: browserAccept } })).text();
     for (const [, file] of html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)) named.add(file!);
   }
