@@ -186,7 +186,7 @@ function addPublish(root: Command, process: CliProcess): void {
 }
 
 function addTail(root: Command, process: CliProcess): void {
-  const collect = (value: string, before: string[]) => [...before, value];
+  const collect = (value: string, before: string[] = []) => [...before, value];
   subcommand(
     root,
     process,
@@ -202,8 +202,8 @@ function addTail(root: Command, process: CliProcess): void {
             readFrom,
           )
           .option("--until <place>", "latest: the end as it is now; or a time (default: never)", readUntil)
-          .option("--key <text>", "Only records with this key; may repeat", collect, [])
-          .option("--where <condition>", "Only records such as speed>50 or name~bus; may repeat", collect, [])
+          .option("--key <text>", "Only records with this key; may repeat", collect)
+          .option("--where <condition>", "Only records such as speed>50 or name~bus; may repeat", collect)
           .option("--limit <n>", "End after so many records", wholeNumber("--limit", 1, 1e12 - 1))
           .option("--json", "Each record as a line of JSON"),
     },
@@ -211,11 +211,11 @@ function addTail(root: Command, process: CliProcess): void {
       tail(config, String(topic), {
         from: (from ?? { kind: "latest" }) as TailOptions["from"],
         ...(until === undefined ? {} : { until: until as Until }),
-        keys: key as string[],
-        where: where as string[],
+        keys: (key ?? []) as string[],
+        where: (where ?? []) as string[],
         ...(limit === undefined ? {} : { limit: limit as number }),
         json: json === true,
-        colour: run.isTerminal && !process.env.has("NO_COLOR"),
+        colour: run.isTerminal && !process.env.get("NO_COLOR"),
       }, run),
   );
 }

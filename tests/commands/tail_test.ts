@@ -6,6 +6,7 @@ import { createProducer, type OutRecord } from "../../kafka/producer.ts";
 import { chunkOf } from "../../kafka/ring.ts";
 import { silentLogger } from "../../logger.ts";
 import { eventually } from "../eventually.ts";
+import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
 import { type CliRun, runCli, startCli } from "./cli.ts";
 
@@ -191,6 +192,34 @@ Deno.test("tailrace tail waits for a reader that is slow, and ends with one that
   await first.read();
   await first.cancel();
   assertEquals([(await head.status).code, await new Response(head.stderr).text()], [0, ""]);
+});
+
+Deno.test("tailrace tail goes on when Kafka comes back, and says so", async () => {
+  await using broker = await TestBroker.open();
+  await using proxy = new BrokerProxy({ hostname: "127.0.0.1", port: broker.broker.port });
+  await broker.createTopic("t", 1);
+  await send(broker, "t", numbered(2, 1));
+  const settings = { KAFKA_BROKERS: proxy.bootstrap, LOG_LEVEL: "info", LOG_FORMAT: "json" };
+  await using child = startCli(["tail", "t", "--from", "earliest", "--json", "--limit", "4"], {
+    env: settings,
+  });
+  let stdout = "", stderr = "";
+  const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>, take: (text: string) => void) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+  };
+  const reading = [
+    read(child.stdout, (text) => void (stdout += text)),
+    read(child.stderr, (text) => void (stderr += text)),
+  ];
+  await eventually("the records", () => stdout.split("\n").length > 2, 20_000);
+  await proxy.stop();
+  await eventually("word of it", () => stderr.includes('"Kafka is away"'), 20_000, () => stderr);
+  await send(broker, "t", numbered(2, 1, 2));
+  proxy.start();
+  const { code } = await child.status;
+  await Promise.all(reading);
+  assertEquals([code, numbers({ stdout })], [0, [0, 1, 2, 3]]);
+  assertStringIncludes(stderr, '"Kafka is back"');
 });
 
 Deno.test("tailrace tail says in one line what it cannot do", async () => {
