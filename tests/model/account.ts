@@ -26,6 +26,8 @@ export interface Asked {
   readonly until: "latest" | { readonly ms: number } | null;
   /** The newest generation of the log when the id was told. */
   readonly idGeneration: number;
+  /** On the connection there is: the bound stays. */
+  readonly isSeek: boolean;
   readonly generation: number;
   readonly firsts: readonly number[];
   readonly ends: readonly number[];
@@ -49,8 +51,8 @@ export class Account {
   readonly #model: LogModel;
   readonly #opening: Opening;
   #asked: Asked | undefined;
-  /** The newest that was answered by a `ready`. */
-  #served: Asked | undefined;
+  /** How the connection was asked for, whose bound it keeps. */
+  #connected: Asked | undefined;
   /** Where it began, and the newest record it was shown, of each partition. */
   #start: readonly number[] = [];
   readonly #newest: number[] = [];
@@ -78,6 +80,7 @@ export class Account {
   take(item: Item): void {
     if (item.what === "asked") {
       this.#asked = item.asked;
+      if (!item.asked.isSeek) this.#connected = item.asked;
       this.ended = false;
       return;
     }
@@ -115,7 +118,6 @@ export class Account {
     const start = positionsOf(data.start);
     const asked = this.#asked;
     this.#asked = undefined;
-    this.#served = asked ?? this.#served;
     this.resumes.push(data.resume);
     if (data.resume === "reset") {
       const before = asked ? asked.id === null ? null : asked.idGeneration : this.#generation;
@@ -127,7 +129,7 @@ export class Account {
     if (asked.id === null) this.#fresh(asked, start, data, settled);
     else if (asked.idGeneration === generation) this.#resumed(asked.id, start, data, generation);
     this.#begin(start, settled);
-    const fresh = asked.id === null && asked.cursor === "latest";
+    const fresh = asked.id === null && asked.cursor === "latest" && this.#opening.policy !== "latest-per-key";
     if (fresh) start.forEach((next, q) => next === 0 && this.#unsaid.add(q));
   }
 
@@ -240,6 +242,7 @@ export class Account {
   /** Some records of a range that follows are left out, as newer ones have their keys. */
   #announce({ partition, from, to, skipped }: Told["data"], next: number): void {
     if (from < next) throw new Mismatch("the gap begins before the place");
+    this.#advance(partition, from);
     if (this.#announced.has(partition)) throw new Mismatch("the last gap is not through yet");
     if (skipped < 1 || skipped > to - from) throw new Mismatch("so many records are not between");
     this.#announced.set(partition, { from, to, left: skipped });
@@ -249,14 +252,14 @@ export class Account {
 
   /** The end of a bounded read: everything before the bound was shown, and the bound is where it was asked for. */
   #end({ data, id }: Told): void {
-    const { until } = this.#served ?? {};
+    const { until } = this.#connected ?? {};
     if (!until) throw new Mismatch("nobody asked for an end");
     if (id !== `${data.cursor}.end` && id !== data.cursor) {
       throw new Mismatch("its id is not that of its place");
     }
     this.#follow(data.cursor ?? id);
     this.ended = true;
-    const { generation, firsts, ends } = this.#served!;
+    const { generation, firsts, ends } = this.#connected!;
     if (generation !== this.#generation) return;
     const { partitions } = this.#model.generations[generation]!;
     positionsOf(id!).forEach((place, q) => {
@@ -283,7 +286,7 @@ export class Account {
   /** On to an offset: nothing that was asked for may lie between, but what was announced. */
   #advance(partition: number, to: number): void {
     const next = this.#next[partition] ?? 0;
-    if (to === next) return;
+    if (to <= next) return;
     this.#next[partition] = to;
     if (this.#unsaid.delete(partition) || this.#generation === null) return;
     const log = this.#model.generations[this.#generation]!.partitions[partition];

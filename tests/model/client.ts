@@ -93,6 +93,7 @@ export class Client {
       idGeneration: last?.generation ?? NaN,
       cursor: this.#cursor,
       until: this.#until,
+      isSeek: false,
       ...this.#snapshot(),
     };
     this.items.push({ what: "asked", asked });
@@ -111,7 +112,7 @@ export class Client {
         this.endings++;
         this.endedBy.push(reason);
         this.onEvent();
-        if (!this.returns || this.#account?.ended) return;
+        if (!this.returns || this.isDone) return;
         this.open();
         this.give(1e9);
       },
@@ -149,6 +150,7 @@ export class Client {
       idGeneration: other?.generation ?? NaN,
       cursor,
       until: this.#until,
+      isSeek: true,
       ...this.#snapshot(),
     };
     this.items.push({ what: "asked", asked });

@@ -2,9 +2,9 @@
 import { EmbeddedNode } from "./kafka_node.ts";
 import { HubStage } from "./hub_stage.ts";
 import { casesOr, runCases } from "./run.ts";
-import { usualWeights } from "./steps.ts";
+import { allFeatures, usualWeights } from "./steps.ts";
 
-const cases = casesOr(60);
+const cases = casesOr(250);
 const lanes = Math.min(6, cases);
 
 Deno.test(`viewers of the hub are shown the log from their cursor on, each record once, in ${cases} random cases`, async () => {
@@ -15,7 +15,7 @@ Deno.test(`viewers of the hub are shown the log from their cursor on, each recor
     name: "hub",
     cases,
     stages,
-    weights: { ...usualWeights, "remake topic": 0 },
-    features: {},
+    weights: usualWeights,
+    features: allFeatures,
   });
 });

@@ -87,7 +87,7 @@ export const usualWeights: Weights = {
   resume: 8,
   give: 12,
   stall: 5,
-  seek: 0,
+  seek: 4,
   "delete records": 6,
   retention: 5,
   "restart service": 3,
