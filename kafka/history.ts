@@ -78,6 +78,13 @@ interface Leaders {
   isDoubtful: boolean;
 }
 
+/** Turns at one node. */
+interface NodeTurns {
+  readonly pages: Turns;
+  readonly once: Turns;
+  readonly offsets: Turns;
+}
+
 /** A page that is on its way. */
 interface Reading {
   readonly page: Promise<Page>;
@@ -95,7 +102,7 @@ export class History implements AsyncDisposable {
   readonly #earliest = new Map<string, { readonly positions: Positions; readonly at: number }>();
   readonly #pages = new PageCache(maxCachedBytes);
   readonly #reading = new Map<string, Reading>();
-  readonly #turns = new Map<number, { readonly pages: Turns; readonly once: Turns }>();
+  readonly #turns = new Map<number, NodeTurns>();
   readonly #watch = new LeaderWatch();
   /** Since when some partition of a topic has not said where it is. */
   readonly #missingSince = new Map<string, number>();
@@ -206,8 +213,10 @@ export class History implements AsyncDisposable {
     const found = new Map<number, number | KafkaError>();
     await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
       try {
-        if (this.#watch.isSilent(leader)) throw silent(leader);
-        const asking = this.#watch.run(leader, () => this.#offsets(leader, topic, numbers, at));
+        const asking = this.#turnsOf(leader).offsets.take(async () => {
+          if (this.#watch.isSilent(leader)) throw silent(leader); // since it waits for its turn
+          return await this.#watch.run(leader, () => this.#offsets(leader, topic, numbers, at));
+        });
         for (const [partition, offset] of await this.#watch.unlessSilent(leader, asking)) {
           found.set(partition, offset);
         }
@@ -264,10 +273,14 @@ export class History implements AsyncDisposable {
     if (known) known.isDoubtful = true;
   }
 
-  #turnsOf(leader: number): { readonly pages: Turns; readonly once: Turns } {
+  #turnsOf(leader: number): NodeTurns {
     const known = this.#turns.get(leader);
     if (known) return known;
-    const turns = { pages: new Turns(maxReadsAtOnce), once: new Turns(maxOnceReadsAtOnce) };
+    const turns = {
+      pages: new Turns(maxReadsAtOnce),
+      once: new Turns(maxOnceReadsAtOnce),
+      offsets: new Turns(maxReadsAtOnce),
+    };
     this.#turns.set(leader, turns);
     return turns;
   }

@@ -301,7 +301,7 @@ export class TopicReader implements AsyncDisposable {
     }, maxWaitMs + patienceMs);
     try {
       const answer = await this.#connection.fetch(lane.leader, this.#topic, wants, {
-        maxWaitMs: lane.failures > 0 ? 0 : maxWaitMs,
+        maxWaitMs: lane.failures > 0 ? 1 : maxWaitMs, // whether it answers again is to be known soon
         maxBytes: requestBytes,
       });
       if (this.#closed || generation !== this.#generation) return;

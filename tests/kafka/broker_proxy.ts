@@ -12,6 +12,8 @@ export interface Frame {
   readonly correlation: number;
   /** With its length in front. */
   readonly bytes: Uint8Array;
+  /** Of an answer. */
+  readonly request?: Frame;
 }
 
 /** `pass`: on it goes; `cut`: both sides lose the connection; `drop`: it is swallowed; bytes: they go to the client instead
@@ -144,10 +146,10 @@ export class BrokerProxy implements AsyncDisposable {
   async #answers(broker: Deno.Conn, client: Deno.Conn, asked: Map<number, Frame>): Promise<void> {
     for await (const bytes of frames(broker)) {
       const correlation = new DataView(bytes.buffer).getInt32(4);
-      const { api, version } = asked.get(correlation)!;
+      const request = asked.get(correlation)!, { api, version } = request;
       asked.delete(correlation);
       if (api === metadataApi || api === findCoordinatorApi) this.#rename(bytes);
-      const frame = { api, version, correlation, bytes };
+      const frame = { api, version, correlation, bytes, request };
       const answer = api === metadataApi ? { ...frame, bytes: this.onMetadata(frame) } : frame;
       const verdict = await this.onAnswer(answer);
       if (verdict === "cut") return;

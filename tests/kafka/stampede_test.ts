@@ -8,7 +8,15 @@ import { Hub } from "../../kafka/hub.ts";
 import { createProducer } from "../../kafka/producer.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
-import { BrokerProxy, fetchApi, type Frame, listOffsetsApi, metadataApi } from "./broker_proxy.ts";
+import { eventually } from "../eventually.ts";
+import {
+  BrokerProxy,
+  fetchApi,
+  fetchWaitMs,
+  type Frame,
+  listOffsetsApi,
+  metadataApi,
+} from "./broker_proxy.ts";
 import { HubViewer } from "./hub_viewer.ts";
 import { connect, TestBroker } from "./test_broker.ts";
 
@@ -38,14 +46,20 @@ class Ground implements AsyncDisposable {
       await producer.sendAll("t", batch);
     }
     ground.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: ground.broker.broker.port }));
-    const step = (by: number) => ({ api }: Frame) => {
+    const step = (api: number, by: number) => {
       const now = (ground.#now.get(api) ?? 0) + by;
       ground.#now.set(api, now);
       ground.most.set(api, Math.max(now, ground.most.get(api) ?? 0));
-      return "pass" as const;
     };
-    ground.proxy.onRequest = step(1);
-    ground.proxy.onAnswer = step(-1);
+    const isCounted = (request: Frame) => request.api !== fetchApi || fetchWaitMs(request) === 0;
+    ground.proxy.onRequest = (frame) => {
+      if (isCounted(frame)) step(frame.api, 1);
+      return "pass";
+    };
+    ground.proxy.onAnswer = ({ request }) => {
+      if (isCounted(request!)) step(request!.api, -1);
+      return "pass";
+    };
     ground.kafka = parts.use(connect(ground.proxy.bootstrap));
     return ground;
   }
@@ -92,6 +106,9 @@ Deno.test("History.positions(): a thousand who ask the same cost a few requests,
   await ask(latestOffset);
   await ask(2_000);
   assert(ground.counts.offsets <= 1 + 2 + 4 && ground.counts.metadata <= 2, JSON.stringify(ground.counts));
+  const found = await Promise.all(Array.from({ length: 1_000 }, (_, n) => history.positions("t", 1_000 + n)));
+  assertEquals(found.flat(), Array.from({ length: 1_000 }, (_, n) => n), "other times are other questions");
+  assert(ground.most.get(listOffsetsApi)! <= 4, `${ground.most.get(listOffsetsApi)} at once`);
   const asks: Promise<void>[] = [];
   for (let n = 0; n < 50; n++) {
     await producer.send("t", { value: "x" });
@@ -120,8 +137,32 @@ Deno.test("Hub: two thousand viewers who resume at once after a restart cost ten
   }
   const { fetches, offsets, metadata } = ground.counts;
   assert(fetches <= 60 && offsets <= 20 && metadata <= 6, JSON.stringify(ground.counts));
-  assert(ground.most.get(fetchApi)! <= 5, "four for the past and the reader's");
+  assert(ground.most.get(fetchApi)! <= 4, `${ground.most.get(fetchApi)} fetches of the past at once`);
   console.log(`requests for 2,000 viewers: ${JSON.stringify(ground.counts)}`);
+});
+
+Deno.test("Hub: viewers who take no more ask for nothing, and go on where they were", async () => {
+  await using ground = await Ground.open();
+  await using hub = new Hub({ kafka: ground.kafka, metrics: createMetrics("test"), log: silentLogger });
+  const cluster = clusterHash(await ground.kafka.clusterId());
+  const viewers = Array.from({ length: 300 }, (_, n) => {
+    const start = parseCursor(formatCursor(cluster, [n * 10]));
+    return new HubViewer(hub, "t", { start, room: 2 }); // `ready` and one write of records
+  });
+  for (const viewer of viewers) await viewer.records(1);
+  const past = () =>
+    ground.proxy.requests.filter((each) => each.api === fetchApi && fetchWaitMs(each) === 0).length;
+  const waits = () => ground.proxy.count(fetchApi) - past();
+  const before = past(), rounds = waits();
+  await eventually("two rounds of the reader", () => waits() >= rounds + 2);
+  assertEquals(past(), before);
+  for (const viewer of viewers) viewer.give(Infinity);
+  for (const [n, viewer] of viewers.entries()) {
+    await viewer.records(records - n * 10);
+    viewer.checkWhole([records], [n * 10]);
+    viewer.viewer.close();
+  }
+  assert(past() <= before + 40, `${past() - before} more pages`);
 });
 
 Deno.test("Kafka.metadata(): a thousand who ask for a topic at once cost two requests", async () => {
