@@ -158,10 +158,8 @@ Deno.test("a generic stream of a topic that does not exist: 404, over a WebSocke
   const error = await socket.first("the error", ({ type }) => type === "error");
   assertEquals([error.stream, error.code, socket.closed], [stream, "unknown-topic", null]);
   await service.broker.createTopic("missing");
-  await eventually("the stream", () => {
-    socket.socket.send(JSON.stringify({ type: "subscribe", stream }));
-    return socket.all("ready").length > 0;
-  });
+  socket.socket.send(JSON.stringify({ type: "subscribe", stream }));
+  await socket.first("the stream", ({ type }) => type === "ready");
   await using found = await SseClient.open(`${url}/events`);
   await found.first("ready");
 });
