@@ -85,7 +85,7 @@ class PastFeed {
     this.#state = state;
     this.#ring = ring;
     this.#run = viewer.run;
-    this.#aim();
+    if (viewer.asked.policy === "latest-per-key") this.#snapshot = [...ring.positions];
   }
 
   async run(): Promise<void> {
@@ -98,6 +98,7 @@ class PastFeed {
       const goal = this.#goal();
       if (lackingPartitions(viewer, goal).length === 0) {
         if (this.#isThrough()) return this.#state.enter(viewer, this.#ring);
+        if (this.#aimAgain(goal)) continue;
         await this.#sleep(
           goal,
           Math.min(viewer.bound?.askAt ?? Infinity, viewer.timeline?.reachesNowAt ?? Infinity),
@@ -112,8 +113,14 @@ class PastFeed {
     return run === this.#run && phase === "behind" && this.#state.ring === this.#ring;
   }
 
-  #aim(): void {
-    if (this.#viewer.asked.policy === "latest-per-key") this.#snapshot = [...this.#ring.positions];
+  /** A snapshot ends where the reader was when it began. When that has left the ring meanwhile, another one follows.
+   * @param goal what the viewer has come to
+   * @returns whether there is more to go through */
+  #aimAgain(goal: readonly number[]): boolean {
+    const { positions, basePositions } = this.#ring;
+    if (!this.#snapshot || this.#viewer.bound || reaches(goal, basePositions)) return false;
+    this.#snapshot = [...positions];
+    return true;
   }
 
   /** How far each partition is wanted now. */
@@ -132,9 +139,7 @@ class PastFeed {
     const { bound, timeline, positions } = this.#viewer;
     if (bound || isHeld(this.#viewer, this.#ring)) return false;
     if (timeline && timeline.reachesNowAt > this.#state.clock.now()) return false;
-    if (reaches(positions, this.#ring.basePositions)) return true;
-    this.#aim();
-    return false;
+    return reaches(positions, this.#ring.basePositions);
   }
 
   async #step(goal: readonly number[]): Promise<void> {
@@ -190,6 +195,8 @@ class PastFeed {
   async #index(keys: LatestKeys, from: readonly number[], signal: AbortSignal): Promise<void> {
     try {
       await keys.ready(from, this.#ring.positions, signal);
+      // A partition is left out while the reader does not know where it is.
+      if (!from.every((next, partition) => keys.covers(partition, next))) await pause(retryMs, signal);
     } catch (error) {
       if (!(error instanceof KafkaError) && !signal.aborted && this.#isCurrent()) throw error;
       await pause(retryMs, signal);
