@@ -278,9 +278,13 @@ export class Case {
   async #remake(): Promise<void> {
     await this.#mend();
     const { partitions } = this.#model.current;
-    const first = this.clients.find((client) => !client.isDone);
-    if (!first) return;
-    if (!this.clients.some((client) => client.isOpen)) this.#reopen(first);
+    // Somebody has to be there who stays, and sees it go.
+    const stays = (client: Client) => client.opening.until === null;
+    if (!this.clients.some((client) => stays(client) && client.isOpen)) {
+      const one = this.clients.find(stays);
+      if (!one) return;
+      this.#reopen(one);
+    }
     const open = () => this.clients.filter((client) => client.isOpen);
     const told = (count: (client: Client) => number) => () =>
       open().every((client) => client.count("ready") > count(client));

@@ -5,7 +5,7 @@ import { requires } from "../requirements.ts";
 import { ApacheNode } from "./kafka_node.ts";
 import { casesOr, runCases } from "./run.ts";
 import { ServiceStage } from "./service_stage.ts";
-import { usualWeights, type Weights } from "./steps.ts";
+import { allFeatures, usualWeights, type Weights } from "./steps.ts";
 
 const embedded = casesOr(8, "TAILRACE_MODEL_SERVICE_CASES");
 const apache = casesOr(12, "TAILRACE_MODEL_KAFKA_CASES");
@@ -36,7 +36,7 @@ Deno.test(`clients of a service that is killed are shown the log once, in ${embe
     cases: embedded,
     stages,
     weights: withoutProxy,
-    features: {},
+    features: allFeatures,
   });
 });
 
@@ -53,7 +53,7 @@ Deno.test({
       cases: apache,
       stages,
       weights,
-      features: {},
+      features: allFeatures,
       settleMs: 90_000,
       // The others go on meanwhile, and wait for it.
       every: { cases: 100, work: () => node.restart() },
