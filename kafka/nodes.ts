@@ -19,6 +19,9 @@ export const connectTimeoutMs = 3_000;
 /** A node that says nothing for so long is not waited for where another one can be asked, ms. */
 export const patienceMs = 1_000;
 
+/** Nodes that are tried at once where one says nothing. */
+const maxAsked = 3;
+
 // deno-lint-ignore no-explicit-any
 type Untyped = any;
 
@@ -86,8 +89,8 @@ export class Nodes {
   async another(silent: Untyped): Promise<Untyped> {
     const own = [...this.#open].find(([, { node }]) => node === silent)?.[0];
     for (const { node } of this.#open.values()) if (node && node !== silent) return node;
-    for (const id of this.#addresses.keys()) if (id !== own) return await this.get(id);
-    return undefined;
+    const others = [...this.#addresses.keys()].filter((id) => id !== own).slice(0, maxAsked);
+    return others.length > 0 ? await firstOf(others.map((id) => this.get(id))) : undefined;
   }
 
   /** The node with this id, opened if it is not.
