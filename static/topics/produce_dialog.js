@@ -60,8 +60,14 @@ function read() {
   const headers = lines.filter((line) => line.trim() !== "").map((line) => {
     const at = line.indexOf(":");
     if (at < 1) throw new SyntaxError(`“${line}” is no header: name: value is wanted`);
-    return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+    return { name: line.slice(0, at).trim(), value: line.slice(at + 1).trim() };
   });
+  /** A name that repeats has a list. @type {Record<string, string | string[]>} */
+  const byName = {};
+  for (const { name, value } of headers) {
+    const before = Object.hasOwn(byName, name) ? byName[name] : undefined;
+    byName[name] = before === undefined ? value : [before, value].flat();
+  }
   return {
     ...(key === "" ? {} : { key }),
     value: kind.value === "null"
@@ -69,7 +75,7 @@ function read() {
       : kind.value === "base64"
       ? { base64: value.value.replace(/\s/g, "") }
       : value.value,
-    ...(headers.length > 0 ? { headers: Object.fromEntries(headers) } : {}),
+    ...(headers.length > 0 ? { headers: byName } : {}),
     ...(partition.value === "" ? {} : { partition: Number(partition.value) }),
   };
 }

@@ -124,9 +124,10 @@ export class RecordList {
   }
 
   #scrolled() {
-    const { scrollTop } = this.#box;
-    if (this.isFollowing && scrollTop < this.#scrolledTo - nearPx) this.follow(false);
-    // Who drew nothing since the end moved is not where the end was.
+    const { scrollTop, scrollHeight, clientHeight } = this.#box;
+    // The end moves too: what is above the list comes and goes.
+    const end = Math.min(this.#scrolledTo, scrollHeight - clientHeight);
+    if (this.isFollowing && scrollTop < end - nearPx) this.follow(false);
     this.ask();
   }
 

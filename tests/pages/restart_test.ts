@@ -1,6 +1,7 @@
 /** The service is killed and started again under hundreds of viewers that follow it with `/client.js`, outside of a browser.
  *
- * `TAILRACE_FOLLOWERS=500 deno test -A tests/pages/restart_test.ts`; without it there are 100. Left out: restarts of Kafka
+ * `TAILRACE_FOLLOWERS=500 deno test -A tests/pages/restart_test.ts`; without it there are 100. With `TAILRACE_GRACEFUL=1` it is
+ * asked to stop instead of killed, says `bye`, and everyone stays away for longer. Left out: restarts of Kafka
  * alone (tests/model/), the page's own coming back (geo_test.ts).
  * @module */
 import { assert, assertEquals, assertLess } from "@std/assert";
@@ -9,6 +10,7 @@ import { eventually } from "../eventually.ts";
 import { Service } from "../service.ts";
 
 const followers = Number(Deno.env.get("TAILRACE_FOLLOWERS") ?? 100);
+const isGraceful = Deno.env.get("TAILRACE_GRACEFUL") === "1";
 const names = ["a", "b", "c"];
 const slotMs = 250;
 
@@ -79,7 +81,8 @@ Deno.test(`${followers} follow() over a killed service: each resumes exact, lose
       }));
     await haveAll("the first records");
 
-    await service.kill();
+    if (isGraceful) await service.terminate();
+    else await service.kill();
     const killedAt = Date.now();
     await eventually("everyone to notice", () => all.every(({ stream }) => stream.state.name !== "open"));
     await service.start();
@@ -95,7 +98,11 @@ Deno.test(`${followers} follow() over a killed service: each resumes exact, lose
       assertEquals([resumes[1], gaps.length], ["exact", 0]);
     }
     const delays = all.map(({ backAt }) => backAt - killedAt).sort((a, b) => a - b);
-    console.log(`killed, up again after ${upMs} ms; ${followers} came back:\n${histogram(delays)}`);
+    console.log(
+      `${isGraceful ? "stopped" : "killed"}, up again after ${upMs} ms; ${followers} came back:\n${
+        histogram(delays)
+      }`,
+    );
     const fullest = Math.max(
       ...delays.map((from) => delays.filter((ms) => ms >= from && ms < from + slotMs).length),
     );

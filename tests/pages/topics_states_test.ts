@@ -54,12 +54,19 @@ Deno.test({
     });
 
     await step("Kafka away, later: since when; and gone when it is back", async (service, open) => {
+      records(service, 90);
       await open(async (page) => {
         await isLive(page);
         service.tell("status", { kafka: "down" });
         await arrives(page, "Kafka away", /^Kafka is away since .*\d/);
         service.tell("status", { kafka: "up" });
         await isLive(page);
+        await eventually(
+          "the list to have grown by the notice",
+          () => page.$eval("#records", (box) => box.scrollTop + box.clientHeight > box.scrollHeight - 6),
+        );
+        assert(await page.isChecked("#follow"));
+        assertEquals(await page.isVisible("#to-end"), false);
       });
     });
 
