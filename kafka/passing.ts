@@ -5,7 +5,7 @@
 import { KafkaError } from "./connection.ts";
 import { formatCursor, unknownOffset } from "./cursor.ts";
 import type { SharedRecord } from "./feed.ts";
-import { type History, OutsideLog, Unreadable } from "./history.ts";
+import { type History, OutsideLog, type Page, Unreadable } from "./history.ts";
 import { chunkOf, type Gap, isHad, type Ring } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
@@ -24,7 +24,7 @@ interface Passage {
   isPassedOver: boolean;
 }
 
-/** What Kafka's past holds for a viewer before an offset of a partition. */
+/** What Kafka's past holds for a viewer before an offset of a partition; from there on it was not looked at. */
 export interface Newest {
   readonly before: number;
   readonly shared: SharedRecord | undefined;
@@ -88,9 +88,16 @@ export function passTo(
     goal.flatMap((to, partition) => {
       const from = viewer.positions[partition] ?? 0;
       if (from === unknownOffset || from >= to) return [];
-      return [{ partition, to, newest: past.get(partition)?.shared, holes: [], isPassedOver: true }];
+      const { shared, before } = past.get(partition) ?? { shared: undefined, before: to };
+      const holes = shared ? [unseen(partition, before, to)] : [];
+      return [{ partition, to, newest: shared, holes, isPassedOver: true }];
     }),
   );
+}
+
+/** What was not looked at, as the ring has moved on since, or the past cannot be read. */
+function unseen(partition: number, from: number, to: number): Gap {
+  return { partition, from, to, skipped: to - from, reason: "policy" };
 }
 
 function write(viewer: Viewer, passages: Passage[]): Passed {
@@ -148,8 +155,7 @@ export async function newestInPast(
   await Promise.all(goal.map(async (end, partition) => {
     const from = viewer.positions[partition] ?? 0;
     if (from === unknownOffset || from >= end) return;
-    const shared = await newestBefore(viewer, { topic, partition, from, end }, history);
-    found.set(partition, { before: end, shared });
+    found.set(partition, await newestBefore(viewer, { topic, partition, from, end }, history));
   }));
   return found;
 }
@@ -158,21 +164,42 @@ async function newestBefore(
   viewer: Viewer,
   { topic, partition, from, end }: { topic: string; partition: number; from: number; end: number },
   history: History,
-): Promise<SharedRecord | undefined> {
+): Promise<Newest> {
   const { feed, pick } = viewer.options;
-  for (const tail of tails) {
-    try {
-      const offset = Math.max(from, end - tail);
-      const { shared } = await history.read(topic, partition, offset, { impatient: true });
-      const newest = shared.findLast((one) =>
-        one.record.offset >= offset && one.record.offset < end && one.picked(feed, pick)
-      );
-      if (newest) return newest;
-    } catch (error) {
-      if (error instanceof OutsideLog || error instanceof Unreadable) continue;
-      if (!(error instanceof KafkaError)) throw error;
-      return undefined;
+  let at = from;
+  try {
+    for (const tail of tails) {
+      let shared: SharedRecord | undefined;
+      for (at = Math.max(from, end - tail); at < end;) {
+        const page = await pageAt(history, topic, partition, at);
+        if (typeof page === "number" ? page <= at : page.next <= at) break; // the log ends here
+        if (typeof page !== "number") {
+          shared = page.shared.findLast((one) =>
+            one.record.offset >= at && one.record.offset < end && one.picked(feed, pick)
+          ) ?? shared;
+        }
+        at = typeof page === "number" ? page : page.next;
+      }
+      if (shared) return { before: Math.min(at, end), shared };
     }
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
   }
-  return undefined;
+  return { before: Math.min(at, end), shared: undefined };
+}
+
+/** A page, or where the log goes on when it has none there. */
+async function pageAt(
+  history: History,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<Page | number> {
+  try {
+    return await history.read(topic, partition, offset, { impatient: true });
+  } catch (error) {
+    if (error instanceof OutsideLog) return error.first;
+    if (error instanceof Unreadable) return error.next;
+    throw error;
+  }
 }

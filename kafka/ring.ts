@@ -48,7 +48,7 @@ export interface Chunk {
 }
 
 /** Characters that one write holds, about; a record that is larger leaves alone. */
-export const chunkCharacters = 32 * 1024;
+export const chunkCharacters = 16 * 1024;
 /** Above so many partitions an id is long: only some entries carry one. */
 const maxPartitionsForEveryId = 16;
 const entriesBetweenIds = 64;
