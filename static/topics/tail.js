@@ -85,7 +85,7 @@ export class Tail {
   async open() {
     const { signal } = this.#work;
     for (let attempt = 0; !signal.aborted; attempt++) {
-      this.#enter("loading", this.problem);
+      if (attempt === 0) this.#enter("loading", null);
       try {
         this.facts = await fetchTopic(this.topic, signal);
         if (signal.aborted) return;

@@ -29,7 +29,9 @@ export function describe(tail, frame, now) {
     };
   }
   if (phase === "waiting") {
-    const next = `Next try in ${wholeDuration(tail.retryAt - now + 999)}.`;
+    const next = tail.retryAt > now
+      ? `Next try in ${wholeDuration(tail.retryAt - now + 999)}.`
+      : "Trying now.";
     const detail = problem?.detail ? `${problem.detail}. ${next}` : next;
     return { kind: "away", word: "Waiting", title: problem?.title ?? "No answer", detail };
   }
