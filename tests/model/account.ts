@@ -254,10 +254,10 @@ export class Account {
   #end({ data, id }: Told): void {
     const { until } = this.#connected ?? {};
     if (!until) throw new Mismatch("nobody asked for an end");
-    if (id !== `${data.cursor}.end` && id !== data.cursor) {
-      throw new Mismatch("its id is not that of its place");
-    }
-    this.#follow(data.cursor ?? id);
+    // A WebSocket message has the id in the place of the cursor.
+    const place = data.cursor ?? id?.replace(/\.end$/, "");
+    if (id !== `${place}.end`) throw new Mismatch("its id is not that of its place");
+    this.#follow(place);
     this.ended = true;
     const { generation, firsts, ends } = this.#connected!;
     if (generation !== this.#generation) return;
@@ -266,7 +266,7 @@ export class Account {
       const log = partitions[q]!, first = firsts[q] ?? 0, end = ends[q] ?? 0, start = this.#start[q] ?? 0;
       const [low, high] = until === "latest"
         ? [end, log.end]
-        : [log.firstSince(until.ms, first, end), log.firstSince(until.ms, log.most, log.end)];
+        : [log.firstSince(until.ms, first, end), log.firstSince(until.ms, log.most, log.end, true)];
       if (!log.isBetween(place, low, Math.max(start, high))) {
         throw new Mismatch(`partition ${q} ends at ${place}: ${low} to ${high} is wanted`);
       }

@@ -69,10 +69,11 @@ export class PartitionModel {
     return this.#records.findLastIndex((record) => record?.key === key) > offset;
   }
 
-  /** The first offset from `from` to before `end` with a record at or after a time; `end` when there is none. */
-  firstSince(ms: number, from: number, end: number): number {
+  /** The first offset from `from` to before `end` with a record at or after a time; `end` when there is none.
+   * @param shown whether what nobody is shown counts for nothing */
+  firstSince(ms: number, from: number, end: number, shown = false): number {
     for (let offset = from; offset < end; offset++) {
-      const timestamp = this.#records[offset]?.timestamp ?? this.#hidden.get(offset);
+      const timestamp = this.#records[offset]?.timestamp ?? (shown ? undefined : this.#hidden.get(offset));
       if (timestamp !== undefined && timestamp >= ms) return offset;
     }
     return end;
