@@ -39,7 +39,7 @@ export interface Hurried {
 }
 
 const sampleEvery = 50, slowBytes = 1_000, slowPauseMs = 100, patienceMs = 5_000;
-const openAtOnce = 100;
+const openAtOnce = 100, tailBytes = 600;
 
 /** Steps: `open`, `feed`, `hurry`. */
 export async function runCrowd(job: CrowdJob): Promise<void> {
@@ -59,7 +59,7 @@ class Crowd {
   readonly #job: CrowdJob;
   readonly #topic: string;
   readonly #feeder: Feeder;
-  readonly #readers: { readonly viewer: RawViewer; tail: Uint8Array }[] = [];
+  readonly #readers: { readonly viewer: RawViewer; tail: Uint8Array<ArrayBuffer> }[] = [];
   readonly #delays: number[] = [];
   #feeding = false;
   #slow: SlowViewer | undefined;
@@ -132,13 +132,22 @@ class Crowd {
           resolve();
         }
       }
-      reader.tail = bytes.slice(-400);
+      reader.tail = endOf(reader.tail, bytes);
       if (!lines || !this.#feeding) return;
       const now = Date.now();
       for (const [, at] of lines.take(bytes).matchAll(/"at":(\d+)/g)) this.#delays.push(now - Number(at));
     });
     await promise;
   }
+}
+
+/** The last bytes of a stream, enough for one record: the newest read may be a ping, or a part of one. */
+function endOf(tail: Uint8Array, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (bytes.length >= tailBytes) return new Uint8Array(bytes.subarray(-tailBytes));
+  const joined = new Uint8Array(tail.length + bytes.length);
+  joined.set(tail);
+  joined.set(bytes, tail.length);
+  return joined.slice(-tailBytes);
 }
 
 /** Newest offset in the end of what was read. */

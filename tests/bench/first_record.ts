@@ -3,6 +3,7 @@ import { Feeder } from "./feeder.ts";
 import { tell } from "./load_process.ts";
 import { type Spread, spreadOf } from "./measure.ts";
 import { RawViewer, type ViewerOptions } from "./viewer.ts";
+import { connect, readAnswer } from "./wire.ts";
 
 export interface FirstJob {
   readonly kind: "first";
@@ -14,6 +15,13 @@ export interface FirstJob {
   readonly tries: number;
   /** Whether somebody views the topic already; otherwise each try has a topic of its own, which the service has never read. */
   readonly warm: boolean;
+}
+
+/** Outcome: ms. */
+export interface First {
+  readonly first: Spread;
+  /** Of `GET /ping` on a connection of its own beside each try: what of it is the machine's. */
+  readonly ping: Spread;
 }
 
 const recordsBefore = 200, perSecond = 1_000;
@@ -32,17 +40,27 @@ export async function runFirst(job: FirstJob): Promise<void> {
     follower.read(new Uint8Array(64 * 1024), () => {});
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-  const times: number[] = [];
+  const times: number[] = [], pings: number[] = [];
   for (let n = 0; n < job.tries; n++) {
     const topic = names[n % names.length]!;
     const stop = new AbortController();
     const feeding = job.start === "latest" ? await feed(feeder, topic, stop.signal) : undefined;
     const { ms } = await until({ ...job, topic, ...start }, buffer, '"message_id"');
     times.push(ms);
+    pings.push(await ping(job.port));
     stop.abort();
     await feeding?.done;
   }
-  tell(spreadOf(times) satisfies Spread);
+  tell({ first: spreadOf(times), ping: spreadOf(pings) } satisfies First);
+}
+
+async function ping(port: number): Promise<number> {
+  const began = performance.now();
+  const client = await connect(port);
+  await client.write(new TextEncoder().encode("GET /ping HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"));
+  await readAnswer(client);
+  client.close();
+  return performance.now() - began;
 }
 
 /** Resolves when the first record was taken. */

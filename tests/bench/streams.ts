@@ -1,6 +1,7 @@
 /** `deno task bench:streams`: what opening, holding and resuming streams costs, and what slow viewers do to the others.
  *
- *     deno task bench:streams [first] [slow] [stalled] [idle] [resume] [--seconds 60] [--rate 2000] [--viewers 1000] [--apache]
+ *     deno task bench:streams [first] [slow] [stalled] [idle] [resume] [--seconds 60] [--rate 2000] [--viewers 1000]
+ *         [--tries 200] [--transport sse,websocket] [--apache]
  *
  * The service and the load are processes of their own, both on this machine; records are written straight to Kafka. CPU and memory
  * are those of the service's process, its embedded broker included where it has one (`resume` has the broker in a process of its
@@ -11,10 +12,11 @@ import { ApacheKafka, defaultJvm } from "../apache_kafka.ts";
 import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { Service } from "../service.ts";
 import type { CrowdJob, Fed, Hurried } from "./crowd.ts";
-import type { FirstJob } from "./first_record.ts";
+import type { First, FirstJob } from "./first_record.ts";
 import { LoadProcess } from "./load_process.ts";
 import { cpuSeconds, megabytes, MemorySeries, resetPeak, row, type Spread } from "./measure.ts";
 import type { Resumed, ResumeJob } from "./resume.ts";
+import { measureStalled } from "./stalled.ts";
 
 export type StreamJob = FirstJob | CrowdJob | ResumeJob;
 
@@ -26,11 +28,12 @@ const { values, positionals } = parseArgs({
     rate: { type: "string", default: "2000" },
     viewers: { type: "string", default: "1000" },
     tries: { type: "string", default: "200" },
+    transport: { type: "string", default: "sse,websocket" },
     apache: { type: "boolean", default: false },
   },
 });
 const seconds = Number(values.seconds), rate = Number(values.rate), viewers = Number(values.viewers);
-const transports = ["sse", "websocket"] as const;
+const transports = values.transport.split(",") as ("sse" | "websocket")[];
 const settings = { LOG_LEVEL: "warn", MAX_CONNECTIONS: "20000" };
 const settleMs = 3_000;
 const apiNames: Readonly<Record<number, string>> = {
@@ -58,17 +61,20 @@ function pass(ms: number): Promise<void> {
 /** From opening a stream to its first record. */
 async function first(): Promise<void> {
   console.log(`\nfirst: ms from opening a stream to its first record, ${values.tries} tries`);
-  const widths = [9, 7, 11, 10, 9, 9, 9];
-  console.log(row(["broker", "topic", "transport", "start", "p50", "p99", "max"], widths));
+  const widths = [9, 7, 11, 10, 9, 9, 9, 11, 11];
+  console.log(
+    row(["broker", "topic", "transport", "start", "p50", "p99", "max", "ping p50", "ping p99"], widths),
+  );
   const run = async (name: string, service: Service) => {
     for (const warm of [false, true]) {
       for (const transport of transports) {
         for (const start of ["earliest", "id", "latest"] as const) {
           const { bootstrap } = service, port = portOf(service), tries = Number(values.tries);
           const job: FirstJob = { kind: "first", port, bootstrap, transport, start, tries, warm };
-          await using load = new LoadProcess<Spread>("streams_load.ts", job);
-          const { p50, p99, max } = await load.answer();
-          console.log(row([name, warm ? "warm" : "cold", transport, start, p50, p99, max], widths));
+          await using load = new LoadProcess<First>("streams_load.ts", job);
+          const { first: { p50, p99, max }, ping } = await load.answer();
+          const times = [p50, p99, max, ping.p50, ping.p99];
+          console.log(row([name, warm ? "warm" : "cold", transport, start, ...times], widths));
         }
       }
     }
@@ -126,42 +132,17 @@ function reached(service: Service) {
   return { port: portOf(service), bootstrap: service.bootstrap };
 }
 
-/** What one costs that never reads, beside one that reads. */
+/** What one costs that asks for the past and never reads. */
 async function stalled(): Promise<void> {
-  const count = 500, perSecond = 200, forSeconds = 20;
-  console.log(`\nstalled: ${count} viewers that never read, ${perSecond} records/s for ${forSeconds} s`);
+  const count = Math.ceil(viewers / 5);
+  console.log(`\nstalled: ${count} viewers from earliest that never read; KB each`);
   for (const transport of transports) {
-    for (const reads of [true, false]) {
-      await using service = await Service.open({ settings });
-      const job: CrowdJob = {
-        kind: "crowd",
-        ...reached(service),
-        transport,
-        viewers: reads ? count : 0,
-        stalled: reads ? 0 : count,
-        slow: false,
-        recordsPerSecond: perSecond,
-        seconds: forSeconds,
-      };
-      await using load = new LoadProcess<object>("streams_load.ts", job);
-      await load.answer();
-      await pass(settleMs);
-      const before = megabytes(service.pid);
-      await load.ask("open");
-      await pass(settleMs);
-      const open = megabytes(service.pid);
-      const memory = new MemorySeries(service.pid, 2_000);
-      await load.ask("feed");
-      memory[Symbol.dispose]();
-      const after = megabytes(service.pid);
-      const each = (to: number) => `${((to - before) / count * 1024).toFixed(0)} KB`;
-      console.log(
-        `${transport} ${reads ? "reading" : "stalled"}: ${each(open)} each when open, ${
-          each(after)
-        } each after; ` +
-          `RSS MB ${before.toFixed(0)} → ${open.toFixed(0)} → ${memory.megabytes.join(" ")}`,
-      );
-    }
+    await using service = await Service.open({ settings });
+    const { written, inSystem, held, memory } = await measureStalled(service, transport, count);
+    console.log(
+      `${transport}: ${written.toFixed(0)} written, ${inSystem.toFixed(0)} of it in the system's queues, ` +
+        `${held.toFixed(0)} held by the process, whose memory grew by ${memory.toFixed(0)} (with garbage)`,
+    );
   }
 }
 
@@ -169,7 +150,7 @@ async function stalled(): Promise<void> {
 async function idle(): Promise<void> {
   const count = viewers * 10, forSeconds = 20;
   console.log(`\nidle: ${count} viewers on one process, no records`);
-  for (const transport of ["websocket", "sse", "both"] as const) {
+  for (const transport of [...transports, "both"] as const) {
     await using service = await Service.open({ settings });
     const crowd = { kind: "crowd", ...reached(service), transport, stalled: 0, slow: false } as const;
     const job: CrowdJob = { ...crowd, viewers: count, recordsPerSecond: 0, seconds: 0 };
