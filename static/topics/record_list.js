@@ -19,6 +19,8 @@ const nearPx = 6;
 /** The records on the screen. */
 export class RecordList {
   isFollowing = true;
+  /** What those below are: `new`, or `more` for who began in the past. */
+  wordBelow = "new";
   /** @type {WindowedRows<RecordRow>} */ #rows;
   #box;
   #toEnd;
@@ -118,8 +120,9 @@ export class RecordList {
     }
     this.#seenTo = Math.min(this.#seenTo, end); // the log may have been made anew
     const fresh = end - this.#seenTo;
-    this.#toEnd.hidden = this.isFollowing || end === first;
-    if (!this.#toEnd.hidden) setText(this.#toEnd, fresh > 0 ? `${count(fresh)} new ↓` : "To the newest ↓");
+    this.#toEnd.hidden = this.isFollowing || this.below <= 0;
+    const word = fresh > 0 ? `${count(fresh)} ${this.wordBelow}` : "To the newest";
+    if (!this.#toEnd.hidden) setText(this.#toEnd, `${word} ↓`);
     this.#afterDraw();
   }
 

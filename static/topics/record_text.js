@@ -53,14 +53,14 @@ export function bytesOf(value) {
 /** @param {Uint8Array} bytes */
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
-/** Offset, sixteen bytes, and what of them is ASCII, a line each. @param {Uint8Array} bytes */
+/** Offset, eight bytes (so that a line fits a phone), and what of them is ASCII, a line each. @param {Uint8Array} bytes */
 export function hexDump(bytes) {
   const lines = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const part = bytes.subarray(at, at + 16);
+  for (let at = 0; at < bytes.length; at += 8) {
+    const part = bytes.subarray(at, at + 8);
     const letters = Array.from(part, (byte) => byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·")
       .join("");
-    lines.push(`${at.toString(16).padStart(6, "0")}  ${hex(part).padEnd(47)}  ${letters}`);
+    lines.push(`${at.toString(16).padStart(6, "0")}  ${hex(part).padEnd(23)}  ${letters}`);
   }
   return lines.join("\n");
 }

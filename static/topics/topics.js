@@ -121,6 +121,7 @@ function openTail() {
   undrawn = [];
   const following = state.isFollowing;
   records.isFollowing = following;
+  records.wordBelow = isPast(state.cursor) ? "more" : "new";
   input("follow").checked = following;
   awaited = state.record;
   hideDetail();
