@@ -99,10 +99,9 @@ class PastFeed {
       if (lackingPartitions(viewer, goal).length === 0) {
         if (this.#isThrough()) return this.#state.enter(viewer, this.#ring);
         if (this.#aimAgain(goal)) continue;
-        await this.#sleep(
-          goal,
-          Math.min(viewer.bound?.askAt ?? Infinity, viewer.timeline?.reachesNowAt ?? Infinity),
-        );
+        const liveAt = viewer.timeline?.reachesNowAt ?? Infinity;
+        const wakeAt = liveAt > this.#state.clock.now() ? liveAt : Infinity;
+        await this.#sleep(goal, Math.min(viewer.bound?.askAt ?? Infinity, wakeAt));
       } else if (viewer.asked.policy === "latest") await this.#pass(goal);
       else await this.#step(goal);
     }

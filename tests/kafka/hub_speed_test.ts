@@ -183,6 +183,38 @@ Deno.test("records of the future or without a time do not stall a replay", async
   assertEquals(timeline.due(record(-1)), 0);
 });
 
+Deno.test("speed and until: paced up to the bound; with nothing left to show it sleeps until the bound's time", async () => {
+  const clock = new TestClock(Date.now());
+  await using ground = await HubGround.open({ clock });
+  await ground.broker.createTopic("t", 1);
+  const began = clock.now();
+  for (const n of [0, 1, 2]) await ground.send("t", [String(n)], { timestamp: began - 3_000 + n * 1_000 });
+  const past = new HubViewer(ground.hub, "t", {
+    start: earliest,
+    speed: 10,
+    until: { kind: "time", ms: began - 1_000 },
+  });
+  assertEquals(await play(clock, past, 2), [0, 100]);
+  await past.event("end");
+  const ms = clock.now() + 60_000;
+  const future = new HubViewer(ground.hub, "t", { start: earliest, speed: 10, until: { kind: "time", ms } });
+  assertEquals(await play(clock, future, 3), [0, 100, 200]);
+  await eventually(
+    "the timeline to reach the clock",
+    () => {
+      if (clock.next < ms) clock.moveTo(clock.next);
+      return clock.next === ms;
+    },
+    10_000,
+    () => clock.next - clock.now(),
+  );
+  await ground.send("t", ["3"], { timestamp: Math.floor(clock.now()) });
+  await future.records(4);
+  clock.moveTo(ms);
+  await future.event("end");
+  assertEquals([past.texts, future.texts], [numbers(2), numbers(4)]);
+});
+
 Deno.test("replays that sleep hold no turn: any number of them, and others catch up", async () => {
   const clock = new TestClock(Date.now());
   await using ground = await HubGround.open({ clock, ringBytes: 9_000 });
