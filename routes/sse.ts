@@ -1,4 +1,4 @@
-/** Streams as server-sent events: a connection is a `ReadableStream` that takes one write at a time.
+/** Streams as server-sent events: a connection is a `ReadableStream` that takes a write when the runtime asks for one.
  *
  * Backpressure is the stream's own: while a write waits in it, the viewer's cursor stays where it is. An answer is 200 whatever
  * happens, since `EventSource` never comes back after anything else, but for what it is to stay away from: a wrong address (400, 404)
@@ -74,6 +74,8 @@ export class SseBody {
   #leave = () => {};
   #stopHeartbeat = () => {};
   #ended = false;
+  /** The runtime asks for a write. */
+  #wanted = false;
 
   /** @param onRoom it takes more
    * @param onClose it has ended, by whichever side */
@@ -81,9 +83,12 @@ export class SseBody {
     this.#onClose = onClose;
     this.stream = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
-      pull: onRoom,
+      pull: () => {
+        this.#wanted = true;
+        onRoom();
+      },
       cancel: () => this.#close(),
-    });
+    }, { highWaterMark: 0 }); // nothing waits here: what the runtime takes ahead is enough
   }
 
   /** Counts the connection and writes its first bytes.
@@ -105,7 +110,7 @@ export class SseBody {
 
   /** Whether it takes another write; when it does again, `onRoom` is called. */
   ready(): boolean {
-    return !this.#ended && (this.#controller.desiredSize ?? 0) > 0;
+    return !this.#ended && this.#wanted;
   }
 
   write(text: string): void {
@@ -113,6 +118,7 @@ export class SseBody {
   }
 
   writeBytes(bytes: Uint8Array): void {
+    this.#wanted = false;
     if (!this.#ended) this.#controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
   }
 

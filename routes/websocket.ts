@@ -1,7 +1,9 @@
 /** WebSockets: the upgrade, what a socket takes and when, how it ends.
  *
  * There is no event for «may send more», so the few connections that lag are looked at on a timer; while one lags, its cursors
- * stay where they are. Pings are the runtime's: it sends one after `HEARTBEAT_MS` of silence and closes when no pong comes.
+ * stay where they are. Pings are the runtime's: it sends one after `HEARTBEAT_MS` of silence and closes when no pong comes within
+ * another. So a client that reads more slowly than its backlog lets a ping through is closed, and comes back at its cursor; one that
+ * reads nothing at all gets no ping and stays, at little cost, until the system gives its connection up.
  * Left out: what `tailrace.v1.json` says (socket_streams.ts); binary messages; a bound on a message that is still coming in, which
  * only the runtime sees (it takes frames of 64 MiB, and fragments without end, before `maxMessageLength` is looked at); 4002, since
  * a socket outlives Kafka's absence, whatever its length.

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { chunkOf } from "../../kafka/ring.ts";
+import { chunkCharacters, chunkOf } from "../../kafka/ring.ts";
 import type { EndReason, Viewer } from "../../kafka/viewer.ts";
 import { type Lane, laneEvents, type LanePart, Lanes, laneWire, type Trunk } from "../../routes/lanes.ts";
 
@@ -71,7 +71,7 @@ Deno.test("Lanes lets every lane write as often as the others, however busy they
 
 Deno.test("Lanes joins what is short into one write", () => {
   const trunk = new TestTrunk(), lanes = new Lanes(trunk);
-  for (const name of ["a", "b", "c"]) new Busy(lanes, name, 10_000);
+  for (const name of ["a", "b", "c"]) new Busy(lanes, name, Math.floor(chunkCharacters / 3));
   give(trunk, lanes, 4);
   assertEquals(order(trunk).split(" ").slice(1).map((parts) => parts.length), [3, 3, 3]);
 });
