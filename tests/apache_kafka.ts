@@ -110,7 +110,8 @@ export class ApacheKafka implements AsyncDisposable {
         0,
         22,
       );
-      const format = ["format", "--cluster-id", clusterId, "--config", `${folder}/server.properties`];
+      // As one argument: an id may begin with "-".
+      const format = ["format", `--cluster-id=${clusterId}`, "--config", `${folder}/server.properties`];
       await run("java", { args: javaArguments("128m", "error", "kafka.tools.StorageTool", format) });
       const kafka = new ApacheKafka(folder, port, jvm);
       await kafka.start();

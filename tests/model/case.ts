@@ -278,6 +278,8 @@ export class Case {
   async #remake(): Promise<void> {
     await this.#mend();
     const { partitions } = this.#model.current;
+    // Once: a service that has not met the new topic yet does not see it go.
+    if (this.#model.generations.length > 1) return;
     // Somebody has to be there who stays, and sees it go.
     const stays = (client: Client) => client.opening.until === null;
     if (!this.clients.some((client) => stays(client) && client.isOpen)) {
