@@ -278,8 +278,10 @@ export class Account {
     if (id === null) return;
     positionsOf(id).forEach((to, q) => {
       const next = this.#next[q] ?? 0;
-      if (to < next) throw new Mismatch(`its id goes back in partition ${q}`);
-      this.#advance(q, to);
+      if (to >= next) return this.#advance(q, to);
+      // Over what holds no record it may: who comes back with it is shown nothing twice.
+      const log = this.#model.generations[this.#generation ?? this.#model.current.number]!.partitions[q];
+      if (!log?.isBetween(to, next, next)) throw new Mismatch(`its id goes back in partition ${q}`);
     });
   }
 
