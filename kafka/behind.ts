@@ -79,6 +79,7 @@ class PastFeed {
   /** Where records are all shown again, for who is shown only the newest of each key. */
   #snapshot: readonly number[] | undefined;
   #isIndexing = false;
+  #isAsking = false;
 
   constructor(viewer: Viewer, state: TopicState, ring: Ring) {
     this.#viewer = viewer;
@@ -101,7 +102,8 @@ class PastFeed {
         if (this.#aimAgain(goal)) continue;
         const liveAt = viewer.timeline?.reachesNowAt ?? Infinity;
         const wakeAt = liveAt > this.#state.clock.now() ? liveAt : Infinity;
-        await this.#sleep(goal, Math.min(viewer.bound?.askAt ?? Infinity, wakeAt));
+        const askAt = this.#isAsking ? Infinity : viewer.bound?.askAt ?? Infinity;
+        await this.#sleep(goal, Math.min(askAt, wakeAt));
       } else if (viewer.asked.policy === "latest") await this.#pass(goal);
       else await this.#step(goal);
     }
@@ -240,12 +242,17 @@ class PastFeed {
 
   /** Beside the reading, as a partition that does not answer takes a second. */
   #askBound(): void {
-    const viewer = this.#viewer, { bound } = viewer, { topic, history, clock } = this.#state;
-    if (!bound || bound.askAt > clock.now()) return;
-    const asked = bound.ask(topic, history, clock.now()).catch((error) => {
+    const viewer = this.#viewer, { bound } = viewer, { topic, history, clock, signal } = this.#state;
+    if (!bound || this.#isAsking || bound.askAt > clock.now()) return;
+    this.#isAsking = true;
+    const asked = bound.ask(topic, history).catch(async (error) => {
       if (!(error instanceof KafkaError)) throw error;
+      await pause(retryMs, signal);
+    }).finally(() => {
+      this.#isAsking = false;
+      viewer.nudge();
     });
-    this.#state.start(viewer, asked.finally(() => viewer.nudge()));
+    this.#state.start(viewer, asked);
   }
 
   #finish(): void {

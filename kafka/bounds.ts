@@ -7,6 +7,7 @@ import { KafkaError, latestOffset } from "./connection.ts";
 import { type Positions, unknownOffset } from "./cursor.ts";
 import type { KafkaRecord } from "./fetch_response.ts";
 import type { History } from "./history.ts";
+import type { Clock } from "./timeline.ts";
 import type { Until } from "./viewer.ts";
 
 /** How long after an answer that lacked a partition it is asked for again, ms. */
@@ -15,6 +16,7 @@ const askAgainMs = 1_000;
 /** The end of a bounded read. */
 export class Bound {
   readonly #until: Until;
+  readonly #clock: Clock;
   /** Undefined until it was asked for; `unknownOffset` for partitions that have not answered. */
   #ends: number[] | undefined;
   /** Ends that were met on the way, before the time had come. */
@@ -23,8 +25,9 @@ export class Bound {
   /** When Kafka is to be asked next, ms since the epoch. */
   #askAt: number;
 
-  constructor(until: Until) {
+  constructor(until: Until, clock: Clock) {
     this.#until = until;
+    this.#clock = clock;
     this.#askAt = until.kind === "time" ? until.ms : 0;
   }
 
@@ -40,7 +43,7 @@ export class Bound {
 
   /** Whether it is a time that has not come: until then the log is followed. */
   get followsLog(): boolean {
-    return this.#ends === undefined && this.#until.kind === "time";
+    return this.#ends === undefined && this.#until.kind === "time" && this.#clock.now() < this.#until.ms;
   }
 
   /** Partitions that it knows of. */
@@ -50,9 +53,7 @@ export class Bound {
 
   /** How far a partition may be read: to its end, while the time has not come to `soFar`, and not at all while its end is asked for. */
   limit(partition: number, soFar: number): number {
-    if (!this.#ends) {
-      return this.#until.kind === "latest" ? 0 : Math.min(this.#met.get(partition) ?? Infinity, soFar);
-    }
+    if (!this.#ends) return this.followsLog ? Math.min(this.#met.get(partition) ?? Infinity, soFar) : 0;
     return this.#ends[partition] ?? 0;
   }
 
@@ -71,8 +72,8 @@ export class Bound {
 
   /** Asks Kafka, if it is time to; partitions that do not answer stay unknown, a topic that is missing has nothing.
    * @throws {KafkaError} */
-  async ask(topic: string, history: History, now: number): Promise<void> {
-    if (this.#asking || this.isKnown || now < this.#askAt) return;
+  async ask(topic: string, history: History): Promise<void> {
+    if (this.#clock.now() < this.askAt) return;
     this.#asking = true;
     try {
       const at = this.#until.kind === "latest" ? latestOffset : this.#until.ms;
@@ -82,8 +83,8 @@ export class Bound {
         const known = before[partition] ?? unknownOffset;
         return known === unknownOffset ? Math.min(end, this.#met.get(partition) ?? Infinity) : known;
       });
+      this.#askAt = this.#clock.now() + askAgainMs;
     } finally {
-      this.#askAt = now + askAgainMs;
       this.#asking = false;
     }
   }

@@ -147,8 +147,10 @@ export class Ring {
     let place = this.head, mergeUntil = this.base;
     for (let i = this.head - 1; i >= this.base; i--) {
       const entry = this.at(i);
-      if (!isHad(entry, positions[entry.partition] ?? 0)) place = i;
-      else if (mergeUntil === this.base) mergeUntil = i + 1;
+      const position = positions[entry.partition] ?? 0, had = isHad(entry, position);
+      if (!had) place = i;
+      // Of a gap some may have been had.
+      if (mergeUntil === this.base && (had || entry.offset < position)) mergeUntil = i + 1;
     }
     if (!reaches(this.#positions, positions)) return { place, mergeUntil: Infinity };
     return { place, mergeUntil: Math.max(place, mergeUntil) };

@@ -179,10 +179,10 @@ export class TopicHub implements AsyncDisposable {
           positions: [...ring.positions],
           basePositions: [...ring.basePositions],
         };
-        if (asked.until) viewer.bound ??= new Bound(asked.until);
+        if (asked.until) viewer.bound ??= new Bound(asked.until, clock);
         const [start] = await Promise.all([
           resolveStart(asked, log, history),
-          viewer.bound?.ask(this.#topic, history, clock.now()),
+          viewer.bound?.ask(this.#topic, history),
         ]);
         // The log may have become another one meanwhile.
         if (ring !== this.#ring || viewer.isClosed || viewer.run !== run) continue;

@@ -201,6 +201,30 @@ Deno.test("Ring.entrance() finds what a viewer lacks, and from where on it lacks
   assertEquals(ring.entrance([1, 1]), { place: 1, mergeUntil: 3 });
 });
 
+Deno.test("Ring.entrance(): a record whose transaction ends behind it is had at once, a gap only as far as the place", () => {
+  const ring = newRing();
+  ring.extend([0]);
+  ring.append(fetched(0, 0, ["a0", "a1"], 3)); // the end of the transaction is at 2
+  assertEquals(ring.entrance([2]), { place: 2, mergeUntil: 2 });
+  ring.appendGap({ partition: 0, from: 3, to: 9, skipped: 6, reason: "retention" });
+  ring.append(fetched(0, 9, ["a9"]));
+  assertEquals(ring.entrance([3]), { place: 2, mergeUntil: 2 });
+  assertEquals(ring.entrance([5]), { place: 2, mergeUntil: 3 }, "some of the gap was had");
+  assertEquals(ring.entrance([9]), { place: 3, mergeUntil: 3 });
+});
+
+Deno.test("Ring takes in the place of a partition that was unknown, and says nothing of it before", () => {
+  const ring = newRing();
+  ring.extend([4, -1]);
+  assertEquals([ring.positions, ring.basePositions], [[4, -1], [4, -1]]);
+  ring.append(fetched(0, 4, ["a"]));
+  ring.extend([4, 7]);
+  assertEquals([ring.positions, ring.basePositions], [[5, 7], [4, 7]]);
+  ring.append(fetched(1, 7, ["b"]));
+  ring.extend([4, 7]);
+  assertEquals([0, 1].map((place) => ring.at(place).id), [`v1.${cluster}.0:4,1:-1`, `v1.${cluster}.0:4,1:7`]);
+});
+
 Deno.test("Ring.entrance() merges without end as long as the viewer is ahead of the ring", () => {
   const ring = newRing();
   ring.extend([0, 0]);

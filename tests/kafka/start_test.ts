@@ -166,3 +166,31 @@ Deno.test("resolveStart() tells an id that could not be read, as it came", async
     5,
   ]]);
 });
+
+Deno.test("resolveStart() with a partition that does not answer: what is known goes on, an id is believed there", async () => {
+  const log = logState([5, -1], [4, -1]);
+  const latest = await resolveStart({ start: { kind: "latest" } }, log, history());
+  assertEquals([latest.positions, latest.startsAt], [[5, -1], latestOffset]);
+  assertEquals(latest.ready.start, `v1.${cluster}.0:4,1:-1`);
+  const answers = history({ [earliestOffset]: [2, -1], [latestOffset]: [8, -1], 99: [3, -1] });
+  const earliest = await resolveStart({ start: { kind: "earliest" } }, log, answers);
+  assertEquals([earliest.positions, earliest.startsAt], [[2, -1], earliestOffset]);
+  const time = await resolveStart({ start: { kind: "time", ms: 99 } }, log, answers);
+  assertEquals([time.positions, time.startsAt], [[3, -1], 99]);
+  const inMemory = await resolveStart({ start: id([4, 77]) }, log, history());
+  assertEquals(essence(inMemory), { positions: [4, 77], resume: "exact", reason: null, ...noGaps });
+  const ahead = await resolveStart({ start: id([9, 77]) }, log, answers);
+  assertEquals([ahead.ready.reason, ahead.positions], ["ahead-of-log", [5, -1]]);
+  const gap = await resolveStart({ start: id([1, 0]) }, log, answers);
+  assertEquals([gap.ready.resume, gap.ready.skipped, gap.positions], ["gap", 1, [2, 0]]);
+});
+
+Deno.test("resolveStart() latest under latest-per-key: the whole log, as the newest of a key may lie anywhere", async () => {
+  const answers = history({ [earliestOffset]: [2, 0] });
+  const start = await resolveStart(
+    { start: { kind: "latest" }, policy: "latest-per-key" },
+    logState([5, 7]),
+    answers,
+  );
+  assertEquals(essence(start), { positions: [2, 0], resume: "fresh", reason: null, ...noGaps });
+});
