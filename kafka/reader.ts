@@ -24,6 +24,7 @@ import {
 import { unknownOffset } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 import { Sleep } from "./pause.ts";
+import { hasFailed, isAway, type Lane } from "./reader_lane.ts";
 import type { Gap } from "./ring.ts";
 
 /** What a reader tells its owner, in order. */
@@ -51,21 +52,7 @@ const refreshMs = 30_000, troubledRefreshMs = 1_000;
 const missingPollMs = 500, placingPollMs = 50;
 /** Pause before the cluster is asked after something failed, at first; it doubles, up to a second. */
 const firstBackoffMs = 50;
-/** Failures in a row, with an answer from Kafka, that pass for a moment's. */
-const patience = 5;
 const offsetOutOfRange = "OFFSET_OUT_OF_RANGE";
-
-/** What reads the partitions of one node. */
-interface Lane {
-  readonly leader: number;
-  /** In a row, and Kafka's error name of the last one. */
-  failures: number;
-  code: string | null;
-  /** Its request takes longer than it should. */
-  isLate: boolean;
-  /** After a failure it waits for the cluster to be looked at: what answers there may be another log. */
-  resume: (() => void) | null;
-}
 
 /** Follows one topic until it is disposed. */
 export class TopicReader implements AsyncDisposable {
@@ -127,17 +114,16 @@ export class TopicReader implements AsyncDisposable {
 
   /** Looks at the cluster again and again. */
   async #run(): Promise<void> {
-    for (let failures = 0, backoffMs = firstBackoffMs; !this.#closed;) {
+    for (let backoffMs = firstBackoffMs, failingSince: number | undefined; !this.#closed;) {
       let waitMs = 0;
       this.#isTroubled = false;
       try {
-        waitMs = await this.#look(failures);
-        failures = 0;
+        waitMs = await this.#look(failingSince !== undefined);
+        failingSince = undefined;
       } catch (error) {
         if (this.#closed) break;
-        const code = this.#codeOf(error);
-        // A new topic or a moved leader takes a moment; only what lasts, or no answer at all, is Kafka being away.
-        if (code === "UNREACHABLE" || ++failures >= patience) this.#status(false);
+        failingSince ??= performance.now();
+        if (isAway(this.#codeOf(error), failingSince)) this.#failed();
         this.#isTroubled = true;
       }
       if (!this.#isTroubled) await this.#sleep.for(waitMs);
@@ -150,14 +136,14 @@ export class TopicReader implements AsyncDisposable {
   }
 
   /** @returns ms until the cluster is to be looked at again */
-  async #look(failures: number): Promise<number> {
+  async #look(failed: boolean): Promise<number> {
     const partitions = await this.#findPartitions();
     if (this.#closed) return 0;
     if (!partitions) {
       this.#status(true);
       return missingPollMs;
     }
-    if (failures === 0 && this.#lanes.size === 0) this.#status(true);
+    if (!failed && this.#lanes.size === 0) this.#status(true);
     this.#partitions = partitions;
     this.#moved.clear();
     if (!(await this.#position(partitions))) return placingPollMs;
@@ -167,7 +153,7 @@ export class TopicReader implements AsyncDisposable {
     if (this.#lanes.size === 0) {
       throw new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} has a leader`);
     }
-    if (failures > 0 && ![...this.#lanes.values()].some(hasFailed)) this.#status(true);
+    if (failed && ![...this.#lanes.values()].some(hasFailed)) this.#status(true);
     const isWhole = partitions.every(({ partition, leader }) =>
       leader !== null && this.#positions[partition] !== unknownOffset
     );
@@ -258,7 +244,7 @@ export class TopicReader implements AsyncDisposable {
   /** Reads from a node, if that is not done already. */
   #open(leader: number): void {
     if (this.#closed || this.#lanes.has(leader) || this.#wants(leader).length === 0) return;
-    const lane: Lane = { leader, failures: 0, code: null, isLate: false, resume: null };
+    const lane: Lane = { leader, failingSince: undefined, code: null, isLate: false, resume: null };
     this.#lanes.set(leader, lane);
     this.#track(this.#read(lane));
   }
@@ -267,12 +253,12 @@ export class TopicReader implements AsyncDisposable {
     for (let wants; !this.#closed && (wants = this.#wants(lane.leader)).length > 0;) {
       try {
         await this.#fetch(lane, wants);
-        lane.failures = 0;
+        lane.failingSince = undefined;
       } catch (error) {
         if (this.#closed) break;
-        lane.failures++;
+        lane.failingSince ??= performance.now();
         lane.code = this.#codeOf(error);
-        if ([...this.#lanes.values()].every(hasFailed)) this.#status(false);
+        this.#failed();
         this.#trouble();
         await new Promise<void>((resolve) => lane.resume = resolve);
         lane.resume = null;
@@ -301,7 +287,7 @@ export class TopicReader implements AsyncDisposable {
     }, maxWaitMs + patienceMs);
     try {
       const answer = await this.#connection.fetch(lane.leader, this.#topic, wants, {
-        maxWaitMs: lane.failures > 0 ? 1 : maxWaitMs, // whether it answers again is to be known soon
+        maxWaitMs: lane.failingSince ? 1 : maxWaitMs, // whether it answers again is to be known soon
         maxBytes: requestBytes,
       });
       if (this.#closed || generation !== this.#generation) return;
@@ -370,6 +356,11 @@ export class TopicReader implements AsyncDisposable {
     this.#events.restarted();
   }
 
+  /** Kafka is away when no node is read from. */
+  #failed(): void {
+    if ([...this.#lanes.values()].every(hasFailed)) this.#status(false);
+  }
+
   #status(up: boolean): void {
     if (this.#up === up || this.#closed) return;
     this.#up = up;
@@ -390,8 +381,4 @@ export class TopicReader implements AsyncDisposable {
     this.#isTroubled = true;
     this.#sleep.wake();
   }
-}
-
-function hasFailed({ failures, code }: Lane): boolean {
-  return failures > 0 && (code === "UNREACHABLE" || failures >= patience);
 }
