@@ -131,7 +131,9 @@ class PastFeed {
       const length = Math.max(positions.length, bound.partitions);
       return Array.from({ length }, (_, partition) => bound.limit(partition, positions[partition] ?? 0));
     }
-    if (timeline || isHeld(this.#viewer, this.#ring)) return positions;
+    // While a partition does not answer, the others go on as they would in the ring.
+    const isStalled = this.#slow.size > 0 || this.#isIndexing;
+    if (timeline || isStalled || isHeld(this.#viewer, this.#ring)) return positions;
     return this.#snapshot ?? basePositions;
   }
 
@@ -144,12 +146,12 @@ class PastFeed {
   }
 
   async #step(goal: readonly number[]): Promise<void> {
-    const viewer = this.#viewer, { topic, cluster, clock, history, turns, signal } = this.#state;
+    const viewer = this.#viewer, { topic, cluster, clock, history, turns } = this.#state;
     const { bound } = viewer;
     let wanted = goal;
     if (this.#snapshot) {
       wanted = this.#indexed(goal);
-      if (lackingPartitions(viewer, wanted).length === 0) return await viewer.sleepUntil(Infinity);
+      if (lackingPartitions(viewer, wanted).length === 0) return await this.#sleep(wanted, Infinity);
     }
     const outcome = await turns.take(() =>
       catchUpStep(viewer, {
@@ -169,7 +171,7 @@ class PastFeed {
     this.#count(outcome.records, outcome.gaps);
     if (outcome.dueAt !== undefined) {
       await this.#sleep(goal, Math.max(outcome.dueAt, clock.now() + minSleepMs));
-    } else if (outcome.stuck && this.#isCurrent()) await pause(retryMs, signal);
+    } else if (outcome.stuck && this.#isCurrent()) await this.#retry(goal);
   }
 
   #passesOver(record: KafkaRecord): boolean {
@@ -238,6 +240,13 @@ class PastFeed {
       : [];
     await viewer.sleepUntil(atMs);
     viewer.watched = [];
+  }
+
+  /** A moment later, or as soon as a partition that answers has something. */
+  async #retry(goal: readonly number[]): Promise<void> {
+    const timer = setTimeout(() => this.#viewer.nudge(), retryMs);
+    await this.#sleep(goal, Infinity);
+    clearTimeout(timer);
   }
 
   /** Beside the reading, as a partition that does not answer takes a second. */

@@ -140,9 +140,17 @@ Deno.test("a partition that goes silent under viewers that catch up: the others 
   const tookMs = performance.now() - began;
   assertLess(tookMs, 8_000, "some 30 pages, each of which would have waited for the other partition");
   assert(viewers.every((viewer) => textsOf(viewer, 1).length === 0));
+  const perKey = new HubViewer(ground.hub, "t", { policy: "latest-per-key" });
+  await perKey.event("ready");
+  await ground.send(0, "while it is silent");
+  for (const viewer of [...viewers, perKey]) {
+    await eventually("what comes meanwhile", () => textsOf(viewer, 0).at(-1) === "while it is silent");
+  }
   ground.wake();
   for (const viewer of viewers) {
-    await viewer.records(1_200);
-    viewer.checkWhole([1_000, 200]);
+    await viewer.records(1_201);
+    viewer.checkWhole([1_001, 200]);
   }
+  await eventually("the newest without a key", () => textsOf(perKey, 1).length === 1);
+  assertEquals(textsOf(perKey, 1)[0]!.trim(), "1 199");
 });
