@@ -223,6 +223,13 @@ export class Case {
     );
     await this.#acknowledgements(); // so that the end of the transaction comes right behind it
     const places = await transact(this.#stage.node.port, this.#topic, records, commits);
+    const counts = new Map<number, number>();
+    for (const { partition } of records) counts.set(partition!, (counts.get(partition!) ?? 0) + 1);
+    // The end of a transaction is acknowledged before it is in the partitions.
+    await eventually("the end of a transaction", async () => {
+      const ends = await this.#stage.admin.ends(this.#topic, partitions.length);
+      return [...places].every(([partition, base]) => ends[partition]! > base + counts.get(partition)!);
+    }, 60_000);
     for (const [partition, base] of places) {
       const log = partitions[partition]!;
       let offset = base;

@@ -150,19 +150,28 @@ export class Admin implements Disposable {
   }
 
   /** Where each partition begins. */
-  async starts(name: string, partitions: number): Promise<number[]> {
-    const wanted = Array.from({ length: partitions }, (_, n) => ({ partitionIndex: n, timestamp: -2 }));
-    const starts: number[] = [];
-    await this.#until(`the beginning of ${name}`, async () => {
-      const request = { replicaId: -1, isolationLevel: 0, topics: [{ name, partitions: wanted }] };
+  starts(name: string, partitions: number): Promise<number[]> {
+    return this.#offsets(name, partitions, -2);
+  }
+
+  /** Where each partition ends for those who are shown only what is committed. */
+  ends(name: string, partitions: number): Promise<number[]> {
+    return this.#offsets(name, partitions, -1);
+  }
+
+  async #offsets(name: string, partitions: number, timestamp: number): Promise<number[]> {
+    const wanted = Array.from({ length: partitions }, (_, n) => ({ partitionIndex: n, timestamp }));
+    const found: number[] = [];
+    await this.#until(`offsets of ${name}`, async () => {
+      const request = { replicaId: -1, isolationLevel: 1, topics: [{ name, partitions: wanted }] };
       const { topics } = await this.#ask(2, 2, request);
       for (const part of (topics as Values[])[0]!.partitions as Values[]) {
         if (part.errorCode !== 0) return part.errorCode as number;
-        starts[part.partitionIndex as number] = Number(part.offset);
+        found[part.partitionIndex as number] = Number(part.offset);
       }
       return 0;
     });
-    return starts;
+    return found;
   }
 
   [Symbol.dispose](): void {
