@@ -26,6 +26,9 @@ export interface RunOptions {
   readonly every?: { readonly cases: number; readonly work: () => Promise<void> };
 }
 
+/** After so many failures a run ends; the first is shown. */
+const maxFailures = 5;
+
 /** The first seed of this run. */
 export const firstSeed = Number(Deno.env.get("TAILRACE_MODEL_SEED") ?? Date.now() % 1_000_000);
 
@@ -34,25 +37,29 @@ export function casesOr(usual: number, variable = "TAILRACE_MODEL_CASES"): numbe
   return Number(Deno.env.get(variable) ?? usual);
 }
 
-/** Runs cases until they are through or one fails. @throws {Error} with seed and steps */
+/** Runs cases until they are through or some have failed. @throws {Error} with seed and steps */
 export async function runCases(options: RunOptions): Promise<Tally> {
   const { name, cases, stages, maxSeconds = Infinity } = options;
   const tally = new Tally();
   const began = performance.now();
-  let next = 0, failure: unknown;
+  let next = 0;
+  const failures: unknown[] = [];
   let beside: Promise<unknown> = Promise.resolve();
   const lane = async (stage: Stage) => {
-    while (next < cases && !failure && (performance.now() - began) / 1_000 < maxSeconds) {
+    while (
+      next < cases && failures.length < maxFailures && (performance.now() - began) / 1_000 < maxSeconds
+    ) {
       const seed = firstSeed + next++;
       if (options.every && next % options.every.cases === 0) {
-        beside = beside.then(options.every.work).catch((error) => failure ??= error);
+        beside = beside.then(options.every.work).catch((error) => failures.push(error));
       }
       const plan = drawPlan(new Random(null, seed), options.weights, options.features, options.maxSteps);
       const from = performance.now();
       const error = await attempt(stage, plan, seed, tally, options.settleMs);
       tally.took(seed, (performance.now() - from) / 1_000);
       if (error === undefined) continue;
-      failure ??= await describeFailure(stage, plan, seed, error);
+      console.log(`model: seed ${seed} fails`);
+      failures.push(await describeFailure(stage, plan, seed, error));
     }
   };
   await Promise.all(stages.map(lane));
@@ -61,7 +68,7 @@ export async function runCases(options: RunOptions): Promise<Tally> {
   console.log(
     `model, ${name}: seeds ${firstSeed}…${firstSeed + next - 1}, ${seconds.toFixed(1)} s, ${tally}`,
   );
-  if (failure) throw failure;
+  if (failures.length > 0) throw failures[0];
   return tally;
 }
 
