@@ -112,12 +112,16 @@ export class Admin implements Disposable {
       const { topics } = await this.#ask(19, 4, { topics: [topic], timeoutMs: 10_000, validateOnly: false });
       return code(topics);
     });
+    await this.#leaders(name, partitions);
+  }
+
+  async #leaders(name: string, partitions: number): Promise<void> {
     await this.#until(`leaders of ${name}`, async () => {
       const { topics } = await this.#ask(3, 4, { topics: [{ name }], allowAutoTopicCreation: false });
       const [found] = topics as Values[];
-      const found_ = (found?.partitions ?? []) as Values[];
-      return code(topics) || found_.find(({ errorCode }) => errorCode !== 0)?.errorCode as number ||
-        (found_.length === partitions ? 0 : -1);
+      const parts = (found?.partitions ?? []) as Values[];
+      return code(topics) || parts.find(({ errorCode }) => errorCode !== 0)?.errorCode as number ||
+        (parts.length === partitions ? 0 : -1);
     });
   }
 
@@ -134,6 +138,7 @@ export class Admin implements Disposable {
       const { results } = await this.#ask(37, 1, { topics, timeoutMs: 10_000, validateOnly: false });
       return code(results);
     });
+    await this.#leaders(name, count);
   }
 
   /** @returns where the partition begins now */
