@@ -37,6 +37,8 @@ export interface TopicState {
 }
 
 const retryMs = 200;
+/** How long a partition whose newest record cannot be read is left alone. */
+const unreadableMs = 1_000;
 /** Shortest sleep of a replay: what becomes due meanwhile leaves in one write. */
 const minSleepMs = 4;
 
@@ -213,13 +215,20 @@ class PastFeed {
   async #pass(goal: readonly number[]): Promise<void> {
     const viewer = this.#viewer, { bound } = viewer, ring = this.#ring, { head } = ring;
     const { topic, history, turns } = this.#state;
-    const to = bound ? goal : [...ring.positions];
-    const past = await turns.take(() => newestInPast(viewer, topic, to, history));
+    const to = bound ? goal : [...ring.positions], now = performance.now();
+    const asked = to.map((end, partition) => (this.#slow.get(partition) ?? 0) > now ? 0 : end);
+    const past = await turns.take(() => newestInPast(viewer, topic, asked, history));
     if (!this.#isCurrent() || !viewer.options.sink.ready()) return;
     // What came meanwhile has left the ring already: the past is to be asked again.
     if (!bound && ring.base > head) return;
-    const passed = bound ? passTo(viewer, to, past) : passToHead(viewer, ring, past);
+    for (const partition of lackingPartitions(viewer, asked)) {
+      if (past.has(partition)) this.#slow.delete(partition);
+      else this.#slow.set(partition, performance.now() + unreadableMs);
+    }
+    const isWhole = lackingPartitions(viewer, to).every((partition) => past.has(partition));
+    const passed = bound || !isWhole ? passTo(viewer, to, past) : passToHead(viewer, ring, past);
     this.#count(passed.records, passed.gaps);
+    if (!isWhole) await this.#retry(to);
   }
 
   #count(records: number, gaps: readonly Gap[]): void {

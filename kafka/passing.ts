@@ -77,7 +77,7 @@ export function passToHead(
   return passed;
 }
 
-/** Brings a viewer to the given places. */
+/** Brings a viewer to the given places, in the partitions whose past is known. */
 export function passTo(
   viewer: Viewer,
   goal: readonly number[],
@@ -88,7 +88,9 @@ export function passTo(
     goal.flatMap((to, partition) => {
       const from = viewer.positions[partition] ?? 0;
       if (from === unknownOffset || from >= to) return [];
-      const { shared, before } = past.get(partition) ?? { shared: undefined, before: to };
+      const found = past.get(partition);
+      if (!found) return [];
+      const { shared, before } = found;
       const holes = shared ? [unseen(partition, before, to)] : [];
       return [{ partition, to, newest: shared, holes, isPassedOver: true }];
     }),
@@ -143,8 +145,8 @@ function write(viewer: Viewer, passages: Passage[]): Passed {
   return { records, gaps };
 }
 
-/** The newest record in Kafka's past that a viewer is shown, for each partition in which it is before `goal`; partitions that cannot be
- * read have none. */
+/** The newest record in Kafka's past that a viewer is shown, for each partition in which it is before `goal`; those that cannot
+ * be read now are left out. */
 export async function newestInPast(
   viewer: Viewer,
   topic: string,
@@ -155,7 +157,8 @@ export async function newestInPast(
   await Promise.all(goal.map(async (end, partition) => {
     const from = viewer.positions[partition] ?? 0;
     if (from === unknownOffset || from >= end) return;
-    found.set(partition, await newestBefore(viewer, { topic, partition, from, end }, history));
+    const newest = await newestBefore(viewer, { topic, partition, from, end }, history);
+    if (newest) found.set(partition, newest);
   }));
   return found;
 }
@@ -164,7 +167,7 @@ async function newestBefore(
   viewer: Viewer,
   { topic, partition, from, end }: { topic: string; partition: number; from: number; end: number },
   history: History,
-): Promise<Newest> {
+): Promise<Newest | undefined> {
   const { feed, pick } = viewer.options;
   let at = from;
   try {
@@ -182,10 +185,11 @@ async function newestBefore(
       }
       if (shared) return { before: Math.min(at, end), shared };
     }
+    return { before: Math.min(at, end), shared: undefined };
   } catch (error) {
-    if (!(error instanceof KafkaError)) throw error;
+    if (error instanceof KafkaError) return undefined;
+    throw error;
   }
-  return { before: Math.min(at, end), shared: undefined };
 }
 
 /** A page, or where the log goes on when it has none there. */

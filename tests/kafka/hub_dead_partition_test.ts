@@ -142,8 +142,10 @@ Deno.test("a partition that goes silent under viewers that catch up: the others 
   assert(viewers.every((viewer) => textsOf(viewer, 1).length === 0));
   const perKey = new HubViewer(ground.hub, "t", { policy: "latest-per-key" });
   await perKey.event("ready");
+  const newest = new HubViewer(ground.hub, "t", { policy: "latest", start: { kind: "earliest" } });
+  await eventually("the newest of the partition that lives", () => textsOf(newest, 0).length === 1);
   await ground.send(0, "while it is silent");
-  for (const viewer of [...viewers, perKey]) {
+  for (const viewer of [...viewers, perKey, newest]) {
     await eventually("what comes meanwhile", () => textsOf(viewer, 0).at(-1) === "while it is silent");
   }
   ground.wake();
@@ -151,6 +153,9 @@ Deno.test("a partition that goes silent under viewers that catch up: the others 
     await viewer.records(1_201);
     viewer.checkWhole([1_001, 200]);
   }
+  await newest.records(3);
+  assertEquals(newest.texts.map((text) => text.trim()), ["0 999", "while it is silent", "1 199"]);
+  assertEquals(newest.all("gap").map(({ partition, to }) => [partition, to]), [[0, 999], [1, 199]]);
   await eventually("the newest without a key", () => textsOf(perKey, 1).length === 1);
   assertEquals(textsOf(perKey, 1)[0]!.trim(), "1 199");
 });
