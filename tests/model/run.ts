@@ -1,8 +1,7 @@
 /** Many cases, several at once, each drawn from a seed of its own; a failure tells the seed and the steps that it takes.
  *
  * TAILRACE_MODEL_SEED is the first seed (default: by the clock), TAILRACE_MODEL_CASES how many there are, TAILRACE_MODEL_SECONDS when
- * no more are begun, TAILRACE_MODEL_SHRINK=1
- * looks for fewer steps that fail as well.
+ * no more are begun, TAILRACE_MODEL_SHRINK=1 looks for fewer steps that fail as well.
  * @module */
 import { Random } from "../random.ts";
 import { Case } from "./case.ts";
