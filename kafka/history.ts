@@ -294,7 +294,7 @@ export class History implements AsyncDisposable {
       const known = isCurrent() ? this.#pages.find(topic, partition, offset) : undefined;
       if (known) return known;
       if (reading.waiting === 0) throw silent(leader); // all gave up while it waited for its turn
-      const page = await this.#fetch(place, pageBytes);
+      const page = await this.#fetchAround(place);
       if (isCurrent()) this.#pages.keep(topic, partition, page);
       return page;
     };
@@ -305,6 +305,21 @@ export class History implements AsyncDisposable {
     const reading: Reading = { page, waiting: 0 };
     this.#reading.set(key, reading);
     return reading;
+  }
+
+  /** The page from a round offset on when it holds the one that is wanted, so that others can use it. */
+  async #fetchAround(place: Place): Promise<Page> {
+    const { topic, partition, offset } = place;
+    const round = this.#pages.beginning(topic, partition, offset);
+    if (round < offset) {
+      try {
+        const page = await this.#fetch({ ...place, offset: round }, pageBytes);
+        if (offset < page.next) return page;
+      } catch (error) {
+        if (!(error instanceof OutsideLog || error instanceof Unreadable)) throw error;
+      }
+    }
+    return await this.#fetch(place, pageBytes);
   }
 
   async #fetch({ leader, topic, partition, offset }: Place, maxBytes: number): Promise<Page> {

@@ -1,15 +1,14 @@
 /** Pages of the past in memory, bounded in bytes: those used last stay. Left out: how they are read (history.ts). @module */
+import type { KafkaRecord } from "./fetch_response.ts";
 import type { Page } from "./history.ts";
 
 /** A page may be of a log that is gone: the topic was made anew, and nobody follows it who would notice. */
 const maxAgeMs = 10_000;
-/** What a record of a page costs, about: its objects and those of one feed, and for each of its bytes that byte, what feeds make
- * of it, and their JSON. */
-const recordOverheadBytes = 1500, bytesPerRecordByte = 4;
-/** So that there are not very many pages. */
-const pageOverheadBytes = 16 * 1024;
-/** Pages overlap where readers begin anywhere: so many before a place are looked at. */
-const maxLooked = 8;
+/** What a record of a page costs, about: its objects and those of one feed, and for each of its bytes what feeds make of it and
+ * their JSON. */
+const recordOverheadBytes = 1300, bytesPerRecordByte = 2;
+/** What a page costs besides; the bytes of its whole answer stay as long as any of its records. */
+const pageOverheadBytes = 8 * 1024;
 
 interface CachedPage {
   readonly page: Page;
@@ -19,11 +18,19 @@ interface CachedPage {
   readonly at: number;
 }
 
+/** The pages of one partition. */
+interface Place {
+  /** Ascending; no two hold the same offset. */
+  readonly pages: CachedPage[];
+  /** Offsets that a full page had last. */
+  span: number;
+}
+
 /** The pages of all topics. */
 export class PageCache {
   readonly #maxBytes: number;
-  /** By topic and partition; ascending by `from`. */
-  readonly #places = new Map<string, CachedPage[]>();
+  /** By topic and partition. */
+  readonly #places = new Map<string, Place>();
   /** Oldest use first. */
   readonly #used = new Set<CachedPage>();
   #bytes = 0;
@@ -39,35 +46,45 @@ export class PageCache {
 
   /** The page that holds an offset. */
   find(topic: string, partition: number, offset: number): Page | undefined {
-    const pages = this.#places.get(`${topic}/${partition}`);
-    if (!pages) return undefined;
-    const oldest = performance.now() - maxAgeMs;
-    const behind = firstAfter(pages, offset);
-    for (let i = behind - 1; i >= 0 && i >= behind - maxLooked; i--) {
-      const known = pages[i]!;
-      if (offset >= known.page.next || known.at < oldest) continue;
-      this.#used.delete(known);
-      this.#used.add(known);
-      return known.page;
-    }
-    return undefined;
+    const pages = this.#places.get(`${topic}/${partition}`)?.pages ?? [];
+    const known = pages[firstAfter(pages, offset) - 1];
+    if (!known || offset >= known.page.next || isOld(known)) return undefined;
+    this.#used.delete(known);
+    this.#used.add(known);
+    return known.page;
   }
 
-  /** Keeps a page, unless there is nothing in it; those used longest ago make room. */
-  keep(topic: string, partition: number, page: Page): void {
-    if (page.next <= page.from) return;
+  /** Where to read for an offset that is not here, so that thousands who begin near each other read the same pages: behind a page
+   * that ends there, else at a round offset before it. */
+  beginning(topic: string, partition: number, offset: number): number {
+    const place = this.#places.get(`${topic}/${partition}`);
+    if (!place || place.span < 2) return offset;
+    const before = place.pages[firstAfter(place.pages, offset) - 1];
+    if (before?.page.next === offset) return offset;
+    const round = 2 ** Math.floor(Math.log2(place.span));
+    return Math.max(offset - offset % round, before && !isOld(before) ? before.page.next : 0);
+  }
+
+  /** Keeps a page, as far as no other holds its offsets; those used longest ago make room. */
+  keep(topic: string, partition: number, whole: Page): void {
+    if (whole.next <= whole.from) return;
+    const name = `${topic}/${partition}`;
+    for (const known of [...this.#places.get(name)?.pages ?? []]) if (isOld(known)) this.#drop(known);
+    const place = this.#places.get(name) ?? { pages: [], span: 0 };
+    if (whole.next < whole.end) place.span = whole.next - whole.from;
+    const at = firstAfter(place.pages, whole.from);
+    const from = Math.max(whole.from, place.pages[at - 1]?.page.next ?? 0);
+    const next = Math.min(whole.next, place.pages[at]?.page.from ?? Infinity);
+    if (next <= from) return;
+    const page = cutTo(whole, from, next);
+    const raw = whole.records.reduce((sum, record) => sum + sizeOf(record), pageOverheadBytes);
     const bytes = page.records.reduce(
-      (sum, { key, value }) =>
-        sum + bytesPerRecordByte * ((key?.length ?? 0) + (value?.length ?? 0)) + recordOverheadBytes,
-      pageOverheadBytes,
+      (sum, record) => sum + bytesPerRecordByte * sizeOf(record) + recordOverheadBytes,
+      raw,
     );
-    const place = `${topic}/${partition}`;
-    const same = this.#places.get(place)?.find((known) => known.page.from === page.from);
-    if (same) this.#drop(same);
-    const pages = this.#places.get(place) ?? [];
-    this.#places.set(place, pages);
-    const kept = { page, place, bytes, at: performance.now() };
-    pages.splice(firstAfter(pages, page.from), 0, kept);
+    const kept = { page, place: name, bytes, at: performance.now() };
+    this.#places.set(name, place);
+    place.pages.splice(at, 0, kept);
     this.#used.add(kept);
     this.#bytes += bytes;
     for (const oldest of this.#used) {
@@ -78,18 +95,34 @@ export class PageCache {
 
   /** Lets go of a topic's pages. */
   forget(topic: string): void {
-    for (const [place, pages] of this.#places) {
-      if (place.startsWith(`${topic}/`)) { for (const known of [...pages]) this.#drop(known); }
+    for (const [name, { pages }] of this.#places) {
+      if (name.startsWith(`${topic}/`)) { for (const known of [...pages]) this.#drop(known); }
     }
   }
 
   #drop(known: CachedPage): void {
-    const pages = this.#places.get(known.place)!;
+    const { pages } = this.#places.get(known.place)!;
     pages.splice(pages.indexOf(known), 1);
     if (pages.length === 0) this.#places.delete(known.place);
     this.#used.delete(known);
     this.#bytes -= known.bytes;
   }
+}
+
+function isOld({ at }: CachedPage): boolean {
+  return at < performance.now() - maxAgeMs;
+}
+
+function sizeOf({ key, value }: KafkaRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0);
+}
+
+/** The part of a page from `from` to before `next`. */
+function cutTo(page: Page, from: number, next: number): Page {
+  if (from === page.from && next === page.next) return page;
+  const isIn = ({ offset }: KafkaRecord) => offset >= from && offset < next;
+  const records = page.records.filter(isIn), shared = page.shared.filter(({ record }) => isIn(record));
+  return { ...page, from, next, records, shared };
 }
 
 /** Index of the first page that begins after an offset. */

@@ -9,6 +9,7 @@ import { createProducer } from "../../kafka/producer.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { eventually } from "../eventually.ts";
+import { Random } from "../random.ts";
 import {
   BrokerProxy,
   fetchApi,
@@ -94,6 +95,27 @@ Deno.test("History: a thousand readers at twenty near places and a thousand at o
   const { fetches, metadata } = ground.counts;
   assert(fetches <= 40 && metadata <= 2, JSON.stringify(ground.counts));
   assert(ground.most.get(fetchApi)! <= 4, `${ground.most.get(fetchApi)} fetches at once`);
+});
+
+Deno.test("History: two thousand readers, each with a place of its own, cost little more than one", async () => {
+  await using ground = await Ground.open();
+  await using history = new History(ground.kafka);
+  const chance = new Random("places of readers");
+  const read = async (from: number) => {
+    for (let at = from; at < records;) {
+      const page = await history.read("t", 0, at, { impatient: true });
+      const found = page.records.filter(({ offset }) => offset >= at).map(({ offset }) => offset);
+      assertEquals(found, Array.from({ length: page.next - at }, (_, n) => at + n));
+      at = page.next;
+    }
+  };
+  await read(0);
+  const alone = ground.counts.fetches;
+  history.forget("t");
+  await Promise.all(Array.from({ length: 2_000 }, () => read(chance.between(0, records - 1))));
+  const together = ground.counts.fetches - alone;
+  console.log(`fetches for one: ${alone}, for 2,000: ${together}`);
+  assert(together <= 5 * alone, `${together} fetches, one alone makes ${alone}`);
 });
 
 Deno.test("History.positions(): a thousand who ask the same cost a few requests, and nobody is told an old end", async () => {
