@@ -180,8 +180,10 @@ export class Viewer {
   /** Goes to another place; a new `ready` says which. The newest of several that come at once wins. */
   seek(start: StartAt): void {
     if (this.isClosed) return;
-    const { reset: _, ...asked } = this.asked;
-    this.asked = { ...asked, start };
+    // What a log that has become another one made of them is over.
+    const { reset: _reset, fallback: _fallback, ...asked } = this.asked;
+    const { fallback } = this.options;
+    this.asked = { ...asked, start, ...(fallback && { fallback }) };
     this.timeline?.reset();
     this.#host.sought(this);
   }
