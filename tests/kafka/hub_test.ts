@@ -1,54 +1,15 @@
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import { parseCursor } from "../../kafka/cursor.ts";
-import { Hub, type HubOptions } from "../../kafka/hub.ts";
-import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
+import { createProducer } from "../../kafka/producer.ts";
 import { silentLogger } from "../../logger.ts";
-import { createMetrics } from "../../metrics.ts";
 import { eventually } from "../eventually.ts";
-import { BrokerProxy, fetchApi, fetchWaitMs, type Verdict } from "./broker_proxy.ts";
+import { fetchApi, fetchWaitMs, type Verdict } from "./broker_proxy.ts";
+import { HubGround, numbers } from "./hub_ground.ts";
 import { HubViewer, placeOf, singleWire } from "./hub_viewer.ts";
 import { connect, TestBroker } from "./test_broker.ts";
 
-/** A hub on a broker, with a proxy between them; the producer goes straight to the broker. */
-class Ground implements AsyncDisposable {
-  readonly metrics = createMetrics("test");
-  broker!: TestBroker;
-  proxy!: BrokerProxy;
-  hub!: Hub;
-  producer!: Producer;
-  readonly #parts = new AsyncDisposableStack();
-
-  static async open(
-    options: Partial<HubOptions> & { broker?: Parameters<typeof TestBroker.open>[0] } = {},
-  ): Promise<Ground> {
-    const ground = new Ground(), parts = ground.#parts;
-    const { broker, ...rest } = options;
-    ground.broker = parts.use(await TestBroker.open(broker));
-    ground.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: ground.broker.broker.port }));
-    const kafka = parts.use(connect(ground.proxy.bootstrap));
-    ground.hub = parts.use(new Hub({ kafka, metrics: ground.metrics, log: silentLogger, ...rest }));
-    const sending = parts.use(connect(ground.broker.bootstrap));
-    const onTopicCreated = (topic: string) => ground.hub.topicCreated(topic);
-    ground.producer = parts.use(createProducer(sending, { log: silentLogger, onTopicCreated }));
-    return ground;
-  }
-
-  /** Sends texts, acknowledged in this order within a partition. */
-  async send(topic: string, texts: readonly string[], more: Partial<OutRecord> = {}): Promise<void> {
-    await this.producer.sendAll(topic, texts.map((value) => ({ value, ...more })));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#parts.disposeAsync();
-  }
-}
-
-function numbers(count: number, from = 0): string[] {
-  return Array.from({ length: count }, (_, n) => String(from + n));
-}
-
 Deno.test("Hub.follow() from the end: ready with its place, then each record once, under ids that resume", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   await ground.broker.createTopic("t", 2);
   await ground.send("t", ["old"], { partition: 0 });
   const viewer = new HubViewer(ground.hub, "t"), other = new HubViewer(ground.hub, "t");
@@ -81,7 +42,7 @@ Deno.test("Hub.follow() from the end: ready with its place, then each record onc
 });
 
 Deno.test("Hub.follow() from earliest and from a time reads the past from Kafka, then goes on live", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   await ground.broker.createTopic("t", 3);
   for (const partition of [0, 1, 2]) {
     const records = numbers(50).map((value) => ({ value, partition, timestamp: 1_000 + Number(value) }));
@@ -105,7 +66,7 @@ Deno.test("Hub.follow() from earliest and from a time reads the past from Kafka,
 });
 
 Deno.test("a viewer that is ahead of the hub's reader gets nothing twice", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   await ground.broker.createTopic("t", 2);
   const first = new HubViewer(ground.hub, "t");
   await first.event("ready");
@@ -137,7 +98,7 @@ Deno.test("a viewer that is ahead of the hub's reader gets nothing twice", async
 });
 
 Deno.test("viewers slower than the ring fall behind, are served from Kafka and lose nothing", async () => {
-  await using ground = await Ground.open({ ringBytes: 110_000 }); // some 70 records
+  await using ground = await HubGround.open({ ringBytes: 110_000 }); // some 70 records
   await ground.broker.createTopic("t", 3);
   const fast = new HubViewer(ground.hub, "t");
   const slow = new HubViewer(ground.hub, "t", { room: 1 });
@@ -163,7 +124,7 @@ Deno.test("viewers slower than the ring fall behind, are served from Kafka and l
 });
 
 Deno.test("above 16 partitions a viewer of single events falls behind and gets nothing twice", async () => {
-  await using ground = await Ground.open({ ringBytes: 75_000 });
+  await using ground = await HubGround.open({ ringBytes: 75_000 });
   await ground.broker.createTopic("t", 20);
   const viewer = new HubViewer(ground.hub, "t", { wire: singleWire, room: 10 });
   await viewer.event("ready");
@@ -178,7 +139,7 @@ Deno.test("above 16 partitions a viewer of single events falls behind and gets n
 });
 
 Deno.test("a viewer is told what retention removed: at its start, and while it was behind", async () => {
-  await using ground = await Ground.open({ ringBytes: 18_000 });
+  await using ground = await HubGround.open({ ringBytes: 18_000 });
   await ground.broker.createTopic("t", 1, { "retention.bytes": "2000" });
   const stalled = new HubViewer(ground.hub, "t", { room: 1 }); // takes `ready` only
   const { start } = await stalled.event("ready");
@@ -208,7 +169,7 @@ Deno.test("a viewer is told what retention removed: at its start, and while it w
 });
 
 Deno.test("a batch that cannot be read is a gap, for live viewers and from the past", async () => {
-  await using ground = await Ground.open({ ringBytes: 3_600 }); // two records
+  await using ground = await HubGround.open({ ringBytes: 3_600 }); // two records
   await ground.broker.createTopic("t");
   ground.proxy.onAnswer = ({ api, bytes }) => api === fetchApi ? claimGzip(bytes, "poison") : "pass";
   const live = new HubViewer(ground.hub, "t");
@@ -238,7 +199,7 @@ function claimGzip(bytes: Uint8Array, value: string): Uint8Array {
 }
 
 Deno.test("the hub's reader meets a gap: live viewers are told in its place", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   await ground.broker.createTopic("t", 1, { "retention.bytes": "2000" });
   const viewer = new HubViewer(ground.hub, "t");
   await viewer.event("ready");
@@ -255,7 +216,7 @@ Deno.test("the hub's reader meets a gap: live viewers are told in its place", as
 });
 
 Deno.test("Kafka goes and comes back: viewers get status, then the rest; a new viewer waits for it", async () => {
-  await using ground = await Ground.open({ ringBytes: 11_000 });
+  await using ground = await HubGround.open({ ringBytes: 11_000 });
   await ground.broker.createTopic("t", 1);
   const viewer = new HubViewer(ground.hub, "t", { room: 1 });
   await viewer.event("ready");
@@ -275,7 +236,7 @@ Deno.test("Kafka goes and comes back: viewers get status, then the rest; a new v
 });
 
 Deno.test("a topic that is not there: ready at once, and its first record as soon as it is made", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   const viewer = new HubViewer(ground.hub, "t", { start: { kind: "earliest" } });
   const ready = await viewer.event("ready");
   assertEquals([ready.resume, placeOf(ready.start)], ["fresh", [0]]);
@@ -288,7 +249,7 @@ Deno.test("a topic that is not there: ready at once, and its first record as soo
 });
 
 Deno.test("a topic made anew: viewers are told a reset and read it from its beginning", async () => {
-  await using ground = await Ground.open({ ringBytes: 11_000 });
+  await using ground = await HubGround.open({ ringBytes: 11_000 });
   await ground.broker.createTopic("t", 1);
   await ground.send("t", numbers(60));
   const live = new HubViewer(ground.hub, "t");
@@ -313,7 +274,7 @@ Deno.test("a topic made anew: viewers are told a reset and read it from its begi
 
 Deno.test("another cluster without the topic: viewers are reset, and wait for it there", async () => {
   await using other = await TestBroker.open();
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   await ground.broker.createTopic("t", 1);
   await ground.send("t", numbers(3));
   const viewer = new HubViewer(ground.hub, "t");
@@ -332,7 +293,7 @@ Deno.test("another cluster without the topic: viewers are reset, and wait for it
 });
 
 Deno.test("pick lets through only what it likes, live and from the past, and the place moves on", async () => {
-  await using ground = await Ground.open({ ringBytes: 11_000 });
+  await using ground = await HubGround.open({ ringBytes: 11_000 });
   await ground.broker.createTopic("t", 1);
   await ground.send("t", numbers(50));
   const pick = ({ text }: { text: string }) => text.endsWith("7");
@@ -345,7 +306,7 @@ Deno.test("pick lets through only what it likes, live and from the past, and the
 });
 
 Deno.test("records that a feed does not show end nobody's stream and are counted", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   await ground.broker.createTopic("t", 1);
   const viewer = new HubViewer(ground.hub, "t");
   await viewer.event("ready");
@@ -359,7 +320,7 @@ Deno.test("records that a feed does not show end nobody's stream and are counted
 });
 
 Deno.test("one reader serves all viewers of a topic, and goes on for those who come back soon", async () => {
-  await using ground = await Ground.open({ lingerMs: 60_000 });
+  await using ground = await HubGround.open({ lingerMs: 60_000 });
   await ground.broker.createTopic("t", 1);
   const readers = () =>
     ground.proxy.requests.filter((frame) => frame.api === fetchApi && fetchWaitMs(frame) > 0);
@@ -378,13 +339,13 @@ Deno.test("one reader serves all viewers of a topic, and goes on for those who c
 });
 
 Deno.test("topics that nobody views any more are left: after lingerMs, and when there are many", async () => {
-  await using ground = await Ground.open({ lingerMs: 50 });
+  await using ground = await HubGround.open({ lingerMs: 50 });
   const viewer = new HubViewer(ground.hub, "absent");
   await viewer.event("ready");
   viewer.viewer.close();
   await eventually("the reader to stop", () => ground.hub.topics === 0);
 
-  await using many = await Ground.open({ lingerMs: 60_000 });
+  await using many = await HubGround.open({ lingerMs: 60_000 });
   for (let n = 0; n < 60; n++) {
     const passing = new HubViewer(many.hub, `absent-${n}`);
     passing.viewer.close();
@@ -393,7 +354,7 @@ Deno.test("topics that nobody views any more are left: after lingerMs, and when 
 });
 
 Deno.test("Hub.drain() tells bye and ends every stream; disposing leaves nothing running", async () => {
-  await using ground = await Ground.open();
+  await using ground = await HubGround.open();
   const live = new HubViewer(ground.hub, "a"), opening = new HubViewer(ground.hub, "b");
   await live.event("ready");
   ground.hub.drain();
@@ -404,7 +365,7 @@ Deno.test("Hub.drain() tells bye and ends every stream; disposing leaves nothing
 
 Deno.test("Hub can be disposed at any moment of a viewer's life", async () => {
   for (const step of ["opening", "behind", "away"]) {
-    await using ground = await Ground.open({ ringBytes: 3_600 });
+    await using ground = await HubGround.open({ ringBytes: 3_600 });
     await ground.broker.createTopic("t", 1);
     await ground.send("t", numbers(500));
     if (step === "away") ground.proxy.onAnswer = () => "drop"; // Kafka takes requests and says nothing
