@@ -58,7 +58,7 @@ export async function runCases(options: RunOptions): Promise<Tally> {
       const error = await attempt(stage, plan, seed, tally, options.settleMs);
       tally.took(seed, (performance.now() - from) / 1_000);
       if (error === undefined) continue;
-      console.log(`model: seed ${seed} fails`);
+      console.log(`model: seed ${seed} fails: ${(error as Error).message.split("\n  client")[0]}`);
       failures.push(await describeFailure(stage, plan, seed, error));
     }
   };
