@@ -48,6 +48,7 @@ import streamViewer from "../static/shared/stream_viewer.js" with { type: "text"
 import testRecord from "../static/shared/test_record.js" with { type: "text" };
 import theme from "../static/shared/theme.js" with { type: "text" };
 import frameCss from "../static/shared/frame.css" with { type: "text" };
+import panesCss from "../static/shared/panes.css" with { type: "text" };
 import tokensCss from "../static/shared/tokens.css" with { type: "text" };
 import icon from "../static/shared/icon.svg" with { type: "text" };
 import leafletCss from "leaflet/dist/leaflet.css" with { type: "text" };
@@ -143,6 +144,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/notice_view.js": { text: noticeView },
   "/static/shared/page_life.js": { text: pageLife },
   "/static/shared/problem.js": { text: problem },
+  "/static/shared/panes.css": { text: panesCss },
   "/static/shared/series.js": { text: series },
   "/static/shared/stream.js": { text: stream },
   "/static/shared/stream_group.js": { text: streamGroup },
