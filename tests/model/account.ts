@@ -129,8 +129,9 @@ export class Account {
     if (asked.id === null) this.#fresh(asked, start, data, settled);
     else if (asked.idGeneration === generation) this.#resumed(asked.id, start, data, generation);
     this.#begin(start, settled);
-    const fresh = asked.id === null && asked.cursor === "latest" && this.#opening.policy !== "latest-per-key";
-    if (fresh) start.forEach((next, q) => next === 0 && this.#unsaid.add(q));
+    const isPlaced = asked.id === null && asked.cursor !== "earliest" &&
+      this.#opening.policy !== "latest-per-key";
+    if (isPlaced) start.forEach((next, q) => next === 0 && this.#unsaid.add(q));
   }
 
   #begin(start: readonly number[], generation: number | null): void {
@@ -155,7 +156,8 @@ export class Account {
       const log = partitions[q];
       if (!log) throw new Mismatch(`there is no partition ${q}`);
       const [low, high] = this.#freshRange(asked, log, q);
-      if (!log.isBetween(next, low, high)) {
+      // Nothing delivered: the partition's leader has not said yet where the place is.
+      if (next > 0 && !log.isBetween(next, low, high)) {
         throw new Mismatch(`partition ${q} starts at ${next}: ${low} to ${high} is wanted`);
       }
     });
