@@ -36,6 +36,8 @@ export interface TopicHubDeps {
   readonly clock: Clock;
 }
 
+/** Viewers that began within so long ask one question for a place by time. */
+const joinedMs = 1_000;
 const retryMs = 200;
 /** How long the reader is given to find a topic that has just been made. */
 const wakeMs = 50;
@@ -207,26 +209,17 @@ export class TopicHub implements AsyncDisposable {
   #begin(viewer: Viewer, { positions, ready, gaps, startsAt }: Start): void {
     viewer.setPositions(positions);
     viewer.cluster = this.#cluster;
-    viewer.startsAt = startsAt;
+    // At the end of a partition that does not say where it ends: what comes from now on, as its records' times have it.
+    viewer.startsAt = startsAt === latestOffset
+      ? Math.floor(ready.serverTime / joinedMs) * joinedMs
+      : startsAt;
     viewer.tell("ready", ready, ready.start);
     viewer.options.onReady?.(ready);
     for (const gap of gaps) viewer.tell("gap", gap, ready.start);
     this.#deps.metrics.resumes(ready.resume);
     if (ready.skipped > 0) this.#deps.metrics.gaps("retention", ready.skipped);
-    this.#startAtEnds(viewer);
-    if (viewer.positions.includes(unknownOffset) && startsAt !== latestOffset) {
-      this.#start(viewer, this.#settle(viewer));
-    }
+    if (viewer.positions.includes(unknownOffset)) this.#start(viewer, this.#settle(viewer));
     this.#resume(viewer);
-  }
-
-  /** Who begins at the end begins, in a partition that has just become known, where that ends now. */
-  #startAtEnds(viewer: Viewer): void {
-    if (viewer.startsAt !== latestOffset) return;
-    const ends = this.#ring!.positions;
-    viewer.positions.forEach((next, partition) => {
-      if (next === unknownOffset) viewer.positions[partition] = ends[partition] ?? unknownOffset;
-    });
   }
 
   /** Looks for the start of a viewer in partitions that have not answered. */
@@ -336,7 +329,6 @@ export class TopicHub implements AsyncDisposable {
   #found(viewer: Viewer, ring: Ring): void {
     if (viewer.phase === "opening") return;
     viewer.syncPositions();
-    this.#startAtEnds(viewer);
     if (viewer.phase === "behind") return viewer.nudge();
     if (isHeld(viewer, ring) || !reaches(viewer.positions, ring.basePositions)) this.#resume(viewer);
   }
