@@ -2,7 +2,9 @@
  *
  * A batch that may have been written is sent again byte for byte with the same sequence, so that Kafka knows it (KIP-98); when
  * its outcome can no longer be learnt, its senders are told so and the producer id is given up, since its sequences would no
- * longer match. Left out: several requests in flight; the next one is as large as what gathered meanwhile, which does as well.
+ * longer match. Kafka forgets a producer by the times of its records, not by the clock: what bears an old time is not sent again.
+ * Left out: several requests in flight; the next one is as large as what gathered meanwhile, which does as well; what an error
+ * means (producer_errors.ts).
  * @see {@link https://cwiki.apache.org/confluence/display/KAFKA/KIP-98+-+Exactly+Once+Delivery+and+Transactional+Messaging}
  * @module */
 import { StreamError } from "../errors.ts";
@@ -11,6 +13,14 @@ import type { Kafka } from "./client.ts";
 import { type KafkaConnection, KafkaError, type PartitionLeader, partitionOf } from "./connection.ts";
 import type { Produced, WireMessage } from "./connection.ts";
 import type { RecordPlace } from "./producer.ts";
+import {
+  ambiguous,
+  lostProducer,
+  refusal,
+  retriable,
+  unavailable,
+  unknownOutcome,
+} from "./producer_errors.ts";
 
 /** A record with its sender waiting; `since` and `deadline` on the clock of `performance.now()`. */
 export interface WaitingRecord {
@@ -41,39 +51,9 @@ const requestTimeoutMs = 5_000;
 /** After so long the cluster is asked whether the topic has more partitions. */
 const metadataAgeMs = 60_000;
 const maxSequence = 2 ** 31;
-
-/** Errors that go by themselves, after looking at the cluster again. */
-const retriable = new Set([
-  "UNREACHABLE",
-  "UNKNOWN_TOPIC_OR_PARTITION",
-  "LEADER_NOT_AVAILABLE",
-  "NOT_LEADER_FOR_PARTITION",
-  "BROKER_NOT_AVAILABLE",
-  "REPLICA_NOT_AVAILABLE",
-  "REQUEST_TIMED_OUT",
-  "NETWORK_EXCEPTION",
-  "NOT_ENOUGH_REPLICAS",
-  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-  "NOT_CONTROLLER",
-  "KAFKA_STORAGE_ERROR",
-  "FENCED_LEADER_EPOCH",
-  "UNKNOWN_LEADER_EPOCH",
-  "GROUP_LOAD_IN_PROGRESS",
-  "GROUP_COORDINATOR_NOT_AVAILABLE",
-]);
-/** Of those, the ones after which the batch may be in the log. */
-const ambiguous = new Set([
-  "UNREACHABLE",
-  "REQUEST_TIMED_OUT",
-  "NETWORK_EXCEPTION",
-  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-]);
-/** The broker does not know this producer id any more, or not with these sequences. */
-const lostProducer = new Set([
-  "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  "UNKNOWN_PRODUCER_ID",
-  "INVALID_PRODUCER_EPOCH",
-]);
+/** A node that is restarted knows a producer again only if its newest record there is younger than `producer.id.expiration.ms`, a day
+ * by default, by the record's own time; half of that, as clocks differ. */
+const rememberedMs = 12 * 3_600_000;
 
 /** One topic's queue and the loop that empties it. */
 export class ProducerLane {
@@ -145,6 +125,7 @@ export class ProducerLane {
 
   async #round(): Promise<void> {
     try {
+      if ([...this.#pending.values()].flat().some(mayBeForgotten)) this.#giveUpProducer();
       if (performance.now() - this.#leadersAt > metadataAgeMs) this.#leaders = undefined;
       const leaders = this.#leaders ??= await this.#learnLeaders();
       const producer = this.#producer ??= await this.#connection.initProducerId();
@@ -391,30 +372,15 @@ export class ProducerLane {
   }
 }
 
+/** Whether a batch may be in the log at a node that would not know it again, and append it a second time. */
+function mayBeForgotten({ ambiguous, records }: Batch): boolean {
+  const limit = Date.now() - rememberedMs;
+  return ambiguous && records.every(({ message }) => message.timestamp < limit);
+}
+
 function settle(record: WaitingRecord, outcome: RecordPlace | StreamError): void {
   if (record.settled) return;
   record.settled = true;
   if (outcome instanceof StreamError) record.reject(outcome);
   else record.resolve(outcome);
-}
-
-function unavailable(topic: string): StreamError {
-  const detail = `Cannot send to ${topic} as Kafka did not take the record in time; it was not written`;
-  return new StreamError("kafka-unavailable", 503, detail, { headers: { "retry-after": "1" } });
-}
-
-function unknownOutcome(topic: string): StreamError {
-  const detail = `Cannot tell whether ${topic} has the record, as Kafka did not answer in time`;
-  return new StreamError("outcome-unknown", 503, detail, { headers: { "retry-after": "1" } });
-}
-
-function refusal(topic: string, code: string, bytes: number): StreamError {
-  const said = `Cannot send to ${topic}: Kafka answered ${code}`;
-  if (code === "MESSAGE_TOO_LARGE" || code === "RECORD_LIST_TOO_LARGE") {
-    return new StreamError("record-too-large", 413, `${said} for a record of ${bytes} bytes`);
-  }
-  if (code === "INVALID_TOPIC_EXCEPTION") return new StreamError("invalid-topic", 400, said);
-  if (/AUTHORIZATION|SASL/.test(code)) return new StreamError("kafka-forbidden", 403, said);
-  if (/^INVALID|^CORRUPT|^UNSUPPORTED/.test(code)) return new StreamError("invalid-record", 400, said);
-  return new StreamError("kafka-failure", 502, said);
 }

@@ -325,6 +325,23 @@ Deno.test("a producer id that is lost while a batch is in doubt: outcome-unknown
   assertEquals(await ground.values(), ["in doubt", "after"]);
 });
 
+Deno.test("records of an old time whose answer is lost: outcome-unknown, never a second copy", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("t");
+  ground.spoil("cut", 2);
+  const timestamp = Date.now() - 24 * 3_600_000;
+  assertEquals(await refused(ground.producer.send("t", { value: "old", timestamp })), [
+    "outcome-unknown",
+    503,
+  ]);
+  assertEquals(ground.proxy.count(produceApi), 1);
+  // One record that is young is enough for Kafka to know the producer by.
+  await ground.producer.sendAll("t", [{ value: "old too", timestamp }, { value: "young" }]);
+  assertEquals(ground.proxy.count(produceApi), 3);
+  await ground.producer.send("t", { value: "old, and answered", timestamp });
+  assertEquals(await ground.values(), ["old", "old too", "young", "old, and answered"]);
+});
+
 Deno.test("an answer that cannot be understood leaves its records in doubt", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("t");
