@@ -186,13 +186,13 @@ class PastFeed {
   /** The goal in those partitions whose keys are known; the others are looked at meanwhile. */
   #indexed(goal: readonly number[]): readonly number[] {
     const viewer = this.#viewer, { keys, signal } = this.#state;
-    const indexed = goal.map((wanted, partition) =>
-      keys.covers(partition, viewer.positions[partition] ?? 0) ? wanted : 0
-    );
+    // One that was added since is not among the positions yet.
+    const from = goal.map((_, partition) => viewer.positions[partition] ?? 0);
+    const indexed = goal.map((wanted, partition) => keys.covers(partition, from[partition]!) ? wanted : 0);
     const isWhole = lackingPartitions(viewer, goal).length === lackingPartitions(viewer, indexed).length;
     if (!isWhole && !this.#isIndexing) {
       this.#isIndexing = true;
-      this.#state.start(viewer, this.#index(keys, [...viewer.positions], signal));
+      this.#state.start(viewer, this.#index(keys, from, signal));
     }
     return indexed;
   }

@@ -40,3 +40,30 @@ Deno.test("Hub: a viewer is given the records of partitions that were added, fro
   assertEquals(resumed.texts.toSorted(), ["a", "b", "c"], "an id from before the partitions resumes in them");
   for (const each of [viewer, resumed]) each.viewer.close();
 });
+
+Deno.test("Hub: who is behind and shown the newest of each key is shown it in a partition that was added meanwhile, too", async () => {
+  await using broker = await TestBroker.open();
+  await broker.createTopic("t", 1);
+  await using proxy = new BrokerProxy({ hostname: "127.0.0.1", port: broker.broker.port });
+  await using kafka = connect(proxy.bootstrap);
+  const options = { kafka, metrics: createMetrics("test"), log: silentLogger, ringBytes: 6_000 };
+  await using hub = new Hub(options);
+  await using sending = connect(broker.bootstrap);
+  await using producer = createProducer(sending, { log: silentLogger });
+  const records = (partition: number, name: string) =>
+    Array.from({ length: 50 }, (_, n) => ({ key: `${name}${n % 2}`, value: `${name}${n}`, partition }));
+  const viewer = new HubViewer(hub, "t", { policy: "latest-per-key", room: 1 });
+  await viewer.event("ready");
+
+  using admin = await ProtocolClient.connect(broker.broker.port);
+  const topics = [{ name: "t", count: 2, assignments: null }];
+  await admin.ask(37, 3, { topics, timeoutMs: 1000, validateOnly: false });
+  await producer.sendAll("t", [...records(0, "a"), ...records(1, "b")]);
+  proxy.cutAll();
+  const witness = new HubViewer(hub, "t", { start: { kind: "earliest" } });
+  await witness.records(100);
+  viewer.give(Infinity);
+  await viewer.records(4);
+  assertEquals(viewer.texts.slice(-4).toSorted(), ["a48", "a49", "b48", "b49"]);
+  for (const each of [viewer, witness]) each.viewer.close();
+});
