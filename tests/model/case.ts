@@ -1,19 +1,18 @@
 /** One case: the steps of a plan carried out on a stage, then everyone is given room until the end of the log, then each client's
  * account is held against the model.
  *
- * Left out: which steps (steps.ts), how many cases (run.ts).
+ * Left out: what is written (sender.ts), which steps (steps.ts), how many cases (run.ts).
  * @module */
-import { eventually, pause, within } from "../eventually.ts";
+import { eventually, pause } from "../eventually.ts";
 import type { Asked } from "./account.ts";
 import { Client, type Snapshot } from "./client.ts";
 import { LogModel, PartitionModel } from "./log_model.ts";
+import { Sender } from "./sender.ts";
 import type { Stage } from "./stage.ts";
 import type { Tally } from "./tally.ts";
-import { type DrawnRecord, transact } from "./transactions.ts";
-import { keys, lastKey, type Opening, type Plan, type Sending, type Step } from "./steps.ts";
+import { transact } from "./transactions.ts";
+import type { Opening, Plan, Step } from "./steps.ts";
 
-/** Of the first record; later ones go up by some 10 ms each, and back now and then. */
-const firstMs = 1_700_000_000_000, stepMs = 10;
 const maxClients = 8;
 
 /** A case under way. */
@@ -25,9 +24,7 @@ export class Case {
   readonly #tally: Tally;
   readonly #settleMs: number;
   readonly clients: Client[] = [];
-  readonly #sending = new Set<Promise<void>>();
-  #failed: unknown;
-  #newestMs = firstMs;
+  readonly #sender: Sender;
   /** Some client of this service has followed the topic. */
   #followed = false;
   #grown = false;
@@ -39,6 +36,7 @@ export class Case {
     this.#tally = tally;
     this.#settleMs = settleMs;
     this.#model = new LogModel(plan.partitions);
+    this.#sender = new Sender(stage, topic, this.#model, tally, plan.isYoung);
   }
 
   /** @throws {Error} when a client was not shown what it should have been */
@@ -57,7 +55,7 @@ export class Case {
     } finally {
       for (const client of this.clients) await client.cut();
       await this.#stage.endCase();
-      await Promise.all(this.#sending);
+      await this.#sender.outcomes();
     }
   }
 
@@ -72,7 +70,7 @@ export class Case {
   async #carryOut(step: Step): Promise<void> {
     switch (step.do) {
       case "produce": {
-        const sent = step.sendings.map((sending) => this.#send(sending));
+        const sent = step.sendings.map((sending) => this.#sender.send(sending));
         if (step.awaited) await Promise.all(sent);
         return;
       }
@@ -147,7 +145,7 @@ export class Case {
       model: this.#model,
       snapshot: () => this.#snapshot(),
       cursor: this.#cursorOf(opening),
-      until: until === "time" ? this.#timeOf(untilShare) : until,
+      until: until === "time" ? this.#sender.timeOf(untilShare) : until,
     });
     this.clients.push(client);
     client.open(this.#idOf(opening));
@@ -156,12 +154,8 @@ export class Case {
     while (performance.now() < deadline && client.count("ready") === 0) await pause(1);
   }
 
-  #timeOf(share: number): { ms: number } {
-    return { ms: firstMs + Math.max(0, Math.round((this.#newestMs - firstMs) * share / 1_000)) };
-  }
-
   #cursorOf({ cursor, share }: Pick<Opening, "cursor" | "share">): Asked["cursor"] {
-    return cursor === "time" ? this.#timeOf(share) : cursor === "id" ? "latest" : cursor;
+    return cursor === "time" ? this.#sender.timeOf(share) : cursor === "id" ? "latest" : cursor;
   }
 
   #idOf({ cursor, share }: Pick<Opening, "cursor" | "share">) {
@@ -183,46 +177,15 @@ export class Case {
     return { generation: number, firsts: partitions.map(({ least }) => least), ends, alone: !this.#followed };
   }
 
-  /** Makes records for the newest generation. */
-  #draw(sending: Sending): DrawnRecord[] {
-    const { partitions } = this.#model.current;
-    return Array.from({ length: sending.count }, () => {
-      const number = this.#model.nextNumber();
-      const timestamp = firstMs + stepMs * number + (number * 7_919) % 61 - 30;
-      this.#newestMs = Math.max(this.#newestMs, timestamp);
-      const key = sending.key ?? keys[(number * 2_654_435_761 >>> 8) % keys.length]!;
-      const text = this.#model.text(number, sending.bytes);
-      return {
-        text,
-        key,
-        timestamp,
-        value: this.#stage.valueOf(text),
-        ...(sending.partition !== null && { partition: sending.partition % partitions.length }),
-      };
-    });
-  }
-
-  /** Sends records; what becomes of them is waited for in `#sending`. */
-  #send(sending: Sending): Promise<void> {
-    const generation = this.#model.current, records = this.#draw(sending);
-    const sent = this.#stage.producer.sendAll(this.#topic, records).then((places) => {
-      places.forEach(({ partition, offset }, n) =>
-        generation.partitions[partition]!.acknowledged(offset, records[n]!)
-      );
-      this.#tally.produced += records.length;
-    }).catch((error) => void (this.#failed ??= error)).finally(() => this.#sending.delete(sent));
-    this.#sending.add(sent);
-    return sent;
-  }
-
   /** Nobody is shown what is given up; it has its offsets all the same, as has the end of a transaction. */
   async #transact({ sendings, commits }: Step & { readonly do: "transaction" }): Promise<void> {
     const { partitions } = this.#model.current;
     const records = sendings.flatMap((sending) =>
-      this.#draw({ ...sending, partition: sending.partition ?? 0 })
+      this.#sender.draw({ ...sending, partition: sending.partition ?? 0 })
     );
-    await this.#acknowledgements(); // so that the end of the transaction comes right behind it
-    const places = await transact(this.#stage.node.port, this.#topic, records, commits);
+    await this.#sender.acknowledgements(); // so that the end of the transaction comes right behind it
+    const { node } = this.#stage;
+    const places = await node.undisturbed(() => transact(node.port, this.#topic, records, commits));
     const counts = new Map<number, number>();
     for (const { partition } of records) counts.set(partition!, (counts.get(partition!) ?? 0) + 1);
     // The end of a transaction is acknowledged before it is in the partitions.
@@ -314,12 +277,7 @@ export class Case {
   async #mend(): Promise<void> {
     this.#stage.release();
     await this.#stage.back();
-    await this.#acknowledgements();
-  }
-
-  async #acknowledgements(): Promise<void> {
-    await within("acknowledgements", 60_000, Promise.all(this.#sending));
-    if (this.#failed) throw new Error("A record was not acknowledged", { cause: this.#failed });
+    await this.#sender.acknowledgements();
   }
 
   /** Everyone comes back, has room, and is shown a last record of each partition. */
@@ -331,10 +289,7 @@ export class Case {
       if (!client.isOpen && !client.isDone) this.#reopen(client);
       client.give(1_000_000_000);
     }
-    const { partitions } = this.#model.current;
-    await Promise.all(
-      partitions.map((_, partition) => this.#send({ partition, count: 1, bytes: 0, key: lastKey })),
-    );
+    await this.#sender.sendLast();
     await this.#mend();
     const ends = this.#model.current.ends;
     const waiting = new Set(this.clients);

@@ -13,6 +13,8 @@ export interface KafkaNode extends AsyncDisposable {
   readonly port: number;
   /** Ends it and starts it on the log it had, at the same port. */
   restart(): Promise<void>;
+  /** Does what a restart would break: it waits for one that is under way, and the next one for it. */
+  undisturbed<T>(work: () => Promise<T>): Promise<T>;
   /** Removes what its topics are not to keep; missing where nobody can ask for it. */
   readonly sweep?: () => Promise<void>;
 }
@@ -44,6 +46,11 @@ export class EmbeddedNode implements KafkaNode {
 
   readonly sweep = (): Promise<void> => this.#broker.sweep();
 
+  /** Only its own case restarts it. */
+  undisturbed<T>(work: () => Promise<T>): Promise<T> {
+    return work();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#broker[Symbol.asyncDispose]();
     await Deno.remove(this.#folder, { recursive: true });
@@ -66,6 +73,8 @@ export class EmbeddedNode implements KafkaNode {
 export class ApacheNode implements KafkaNode {
   readonly #kafka: ApacheKafka;
   #restarts = 0;
+  #restarting: Promise<void> = Promise.resolve();
+  readonly #undisturbed = new Set<Promise<unknown>>();
 
   constructor(kafka: ApacheKafka) {
     this.#kafka = kafka;
@@ -75,9 +84,19 @@ export class ApacheNode implements KafkaNode {
     return Number(this.#kafka.bootstrap.split(":")[1]);
   }
 
-  async restart(): Promise<void> {
-    await (this.#restarts++ % 2 ? this.#kafka.stop() : this.#kafka.kill());
-    await this.#kafka.start();
+  restart(): Promise<void> {
+    const before = [this.#restarting, ...this.#undisturbed];
+    return this.#restarting = Promise.allSettled(before).then(async () => {
+      await (this.#restarts++ % 2 ? this.#kafka.stop() : this.#kafka.kill());
+      await this.#kafka.start();
+    });
+  }
+
+  undisturbed<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#restarting.then(work);
+    const settled: Promise<unknown> = done.catch(() => {}).finally(() => this.#undisturbed.delete(settled));
+    this.#undisturbed.add(settled);
+    return done;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -86,7 +105,7 @@ export class ApacheNode implements KafkaNode {
 }
 
 /** Kafka's codes for what was done already, by a request whose answer was lost. */
-const unknownTopic = 3, invalidPartitions = 37;
+const unknownTopic = 3, topicExists = 36, invalidPartitions = 37;
 
 /** Administration over a connection of its own, opened anew after each loss. */
 export class Admin implements Disposable {
@@ -110,10 +129,15 @@ export class Admin implements Disposable {
       assignments: [],
       configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
     };
+    let isLost = false;
     // A topic of that name may be on its way out, and after a node's start it takes a moment until it takes topics.
     await this.#until(`${name} to be made`, async () => {
-      const { topics } = await this.#ask(19, 4, { topics: [topic], timeoutMs: 10_000, validateOnly: false });
-      return code(topics);
+      const request = { topics: [topic], timeoutMs: 10_000, validateOnly: false };
+      const { topics } = await this.#ask(19, 4, request).catch((error) => {
+        isLost = true;
+        throw error;
+      });
+      return isLost && code(topics) === topicExists ? 0 : code(topics);
     });
     await this.#leaders(name, partitions);
   }

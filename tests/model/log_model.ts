@@ -1,4 +1,4 @@
-/** The log as it must be: what was acknowledged, at its place; and where it begins, as far as that is known.
+/** The log as it must be: what was acknowledged, at its place; what may be there, once; and where it begins, as far as that is known.
  *
  * A topic that is removed and made again is another generation. Left out: what viewers were shown of it (account.ts).
  * @module */
@@ -97,6 +97,8 @@ export class Generation {
 /** Everything that was ever acknowledged. */
 export class LogModel {
   readonly generations: Generation[];
+  /** Records of which nobody knows whether they are in the log, and where, by their text. */
+  readonly #doubtful = new Map<string, LoggedRecord>();
   #texts = 0;
 
   constructor(partitions: number) {
@@ -110,6 +112,27 @@ export class LogModel {
   /** The topic is about to be removed and made again. */
   remade(): void {
     this.generations.push(new Generation(this.generations.length, this.current.partitions.length));
+  }
+
+  /** Its sender was told that it may be in the log. */
+  mayHave(record: LoggedRecord): void {
+    this.#doubtful.set(record.text, record);
+  }
+
+  /** How many records there may be of which it is not known yet; of one key or all. */
+  doubts(key?: string): number {
+    return this.#doubtful.values().filter((record) => key === undefined || record.key === key).toArray()
+      .length;
+  }
+
+  /** The record at a place where somebody was shown this text; a doubtful one is there from now on, and nowhere else. */
+  shown(text: string, partition: number, offset: number): LoggedRecord | undefined {
+    const log = this.generations[generationOf(text)]?.partitions[partition];
+    const record = this.#doubtful.get(text);
+    if (!log || log.at(offset) || !record) return log?.at(offset);
+    this.#doubtful.delete(text);
+    log.acknowledged(offset, record);
+    return record;
   }
 
   /** The number of the next record, over all generations. */

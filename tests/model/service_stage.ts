@@ -33,6 +33,7 @@ export class ServiceStage implements Stage {
     this.node = node ?? {
       port: Number(service.bootstrap.split(":")[1]),
       restart: () => this.restartService(),
+      undisturbed: (work) => work(),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
     this.admin = new Admin(() => this.node.port);

@@ -72,6 +72,8 @@ export interface Plan {
   readonly ringBytes: number;
   /** `retention.bytes` of the topic; null: for ever. */
   readonly retentionBytes: number | null;
+  /** Its records bear times of today: Kafka knows who sent them when it is started again. */
+  readonly isYoung: boolean;
   readonly steps: readonly Step[];
 }
 
@@ -128,6 +130,7 @@ export function drawPlan(random: Random, weights: Weights, features: Features, m
     partitions: 3,
     ringBytes,
     retentionBytes: random.between(0, 3) === 0 ? random.between(500, 20_000) : null,
+    isYoung: random.between(0, 3) > 0,
     steps,
   };
 }

@@ -7,6 +7,8 @@ const slowSeconds = 5;
 export class Tally {
   cases = 0;
   produced = 0;
+  /** Records whose outcome was unknown. */
+  doubtful = 0;
   shown = 0;
   clients = 0;
   cuts = 0;
@@ -30,7 +32,7 @@ export class Tally {
       !/^(produce|open|give|pause|release)/.test(name)
     )
       .map(([name, count]) => `${count}× ${name}`).join(", ");
-    return `${this.cases} cases: ${this.produced} records, ${this.shown} shown to ${this.clients} clients, ` +
+    return `${this.cases} cases: ${this.produced} records (${this.doubtful} in doubt), ${this.shown} shown to ${this.clients} clients, ` +
       `${this.gaps} gaps of ${this.skipped}, ${this.ends} ends, ${this.seeks} seeks; starts: ${fresh} fresh, ${exact} exact, ${gap} gap, ` +
       `${reset} reset; ${told}; slowest ${this.slowest.seconds.toFixed(1)} s (seed ${this.slowest.seed})`;
   }
