@@ -245,8 +245,10 @@ export class ProducerLane {
     for (const batch of batches) batch.ambiguous = true;
     const answers = await this.#produce(leader, batches, producer);
     for (const batch of batches) {
-      const error = answers.find((answer) => answer.partition === batch.partition)?.error;
-      if (error && !ambiguous.has(error)) batch.ambiguous = doubtful.has(batch);
+      const answer = answers.find(({ partition }) => partition === batch.partition);
+      // A leader that steps down after the append tells that it leads no more, and where the batch is in its log.
+      const isAppended = !answer?.error || ambiguous.has(answer.error) || answer.baseOffset >= 0;
+      if (!isAppended) batch.ambiguous = doubtful.has(batch);
     }
     this.#conclude(batches, answers);
   }

@@ -342,6 +342,24 @@ Deno.test("records of an old time whose answer is lost: outcome-unknown, never a
   assertEquals(await ground.values(), ["old", "old too", "young", "old, and answered"]);
 });
 
+Deno.test("a leader that steps down after the append: in doubt, though what it says is that it leads no more", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("t");
+  ground.proxy.onAnswer = ({ api, request }) => {
+    if (api !== produceApi) return "pass";
+    const answer = produceAnswer(request!, "t", 0, 6);
+    new DataView(answer.buffer).setBigInt64(answer.length - 28, 0n); // where it is
+    return answer;
+  };
+  const old = refused(ground.producer.send("t", { value: "old", timestamp: 1 }));
+  assertEquals(await old, ["outcome-unknown", 503]);
+  const young = refused(ground.producer.send("t", { value: "young" }));
+  await eventually("a second attempt", () => ground.proxy.count(produceApi) > 2);
+  await ground.producer.abandon();
+  assertEquals(await young, ["outcome-unknown", 503]);
+  assertEquals(await ground.values(), ["old", "young"]);
+});
+
 Deno.test("an answer that cannot be understood leaves its records in doubt", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("t");

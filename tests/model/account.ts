@@ -54,7 +54,7 @@ export class Account {
   /** How the connection was asked for, whose bound it keeps. */
   #connected: Asked | undefined;
   /** Where it began, and the newest record it was shown, of each partition. */
-  #start: readonly number[] = [];
+  #start: number[] = [];
   readonly #newest: number[] = [];
   /** Null: not known, between two lives of the topic. */
   #generation: number | null = null;
@@ -137,7 +137,7 @@ export class Account {
 
   #begin(start: readonly number[], generation: number | null): void {
     this.#next = [...start];
-    this.#start = start;
+    this.#start = [...start];
     this.#newest.length = 0;
     this.#announced.clear();
     this.#generation = generation;
@@ -294,7 +294,11 @@ export class Account {
     const next = this.#next[partition] ?? 0;
     if (to <= next) return;
     this.#next[partition] = to;
-    if (this.#unsaid.delete(partition) || this.#generation === null) return;
+    if (this.#unsaid.delete(partition)) {
+      this.#start[partition] = to;
+      return;
+    }
+    if (this.#generation === null) return;
     const log = this.#model.generations[this.#generation]!.partitions[partition];
     const announced = this.#announced.get(partition);
     for (let offset = next; offset < to; offset++) {

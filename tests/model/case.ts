@@ -10,7 +10,7 @@ import { LogModel, PartitionModel } from "./log_model.ts";
 import { Sender } from "./sender.ts";
 import type { Stage } from "./stage.ts";
 import type { Tally } from "./tally.ts";
-import { transact } from "./transactions.ts";
+import { type DrawnRecord, transact } from "./transactions.ts";
 import type { Opening, Plan, Step } from "./steps.ts";
 
 const maxClients = 8;
@@ -185,14 +185,7 @@ export class Case {
     );
     await this.#sender.acknowledgements(); // so that the end of the transaction comes right behind it
     const { node } = this.#stage;
-    const places = await node.undisturbed(() => transact(node.port, this.#topic, records, commits));
-    const counts = new Map<number, number>();
-    for (const { partition } of records) counts.set(partition!, (counts.get(partition!) ?? 0) + 1);
-    // The end of a transaction is acknowledged before it is in the partitions.
-    await eventually("the end of a transaction", async () => {
-      const ends = await this.#stage.admin.ends(this.#topic, partitions.length);
-      return [...places].every(([partition, base]) => ends[partition]! > base + counts.get(partition)!);
-    }, 60_000);
+    const places = await node.undisturbed(() => this.#transacted(records, commits));
     for (const [partition, base] of places) {
       const log = partitions[partition]!;
       let offset = base;
@@ -204,6 +197,22 @@ export class Case {
       log.hides(offset, Date.now());
     }
     if (commits) this.#tally.produced += records.length;
+  }
+
+  /** @returns where its records begin in each partition, once they and the end of the transaction are there */
+  async #transacted(
+    records: readonly DrawnRecord[],
+    commits: boolean,
+  ): Promise<ReadonlyMap<number, number>> {
+    const places = await transact(this.#stage.node.port, this.#topic, records, commits);
+    const counts = new Map<number, number>();
+    for (const { partition } of records) counts.set(partition!, (counts.get(partition!) ?? 0) + 1);
+    // The end of a transaction is acknowledged before it is in the partitions.
+    await eventually("the end of a transaction", async () => {
+      const ends = await this.#stage.admin.ends(this.#topic, this.#model.current.partitions.length);
+      return [...places].every(([partition, base]) => ends[partition]! > base + counts.get(partition)!);
+    }, 60_000);
+    return places;
   }
 
   async #deleteRecords(number: number, share: number): Promise<void> {

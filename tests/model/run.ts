@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly every?: { readonly cases: number; readonly work: () => Promise<void> };
 }
 
-/** After so many failures a run ends; the first is shown. */
+/** After so many failures a run ends. */
 const maxFailures = 5;
 
 /** The first seed of this run. */
@@ -68,6 +68,7 @@ export async function runCases(options: RunOptions): Promise<Tally> {
   console.log(
     `model, ${name}: seeds ${firstSeed}…${firstSeed + next - 1}, ${seconds.toFixed(1)} s, ${tally}`,
   );
+  for (const failure of failures.slice(1)) console.log((failure as Error).message);
   if (failures.length > 0) throw failures[0];
   return tally;
 }
