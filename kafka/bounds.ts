@@ -21,7 +21,7 @@ export class Bound {
   #ends: number[] | undefined;
   /** Ends that were met on the way, before the time had come. */
   readonly #met = new Map<number, number>();
-  #asking = false;
+  #asking: Promise<void> | undefined;
   /** When Kafka is to be asked next, ms since the epoch. */
   #askAt: number;
 
@@ -38,7 +38,7 @@ export class Bound {
 
   /** When there is something to ask Kafka, ms since the epoch; Infinity when there is not. */
   get askAt(): number {
-    return this.isKnown || this.#asking ? Infinity : this.#askAt;
+    return this.isKnown ? Infinity : this.#askAt;
   }
 
   /** Whether it is a time that has not come: until then the log is followed. */
@@ -70,23 +70,24 @@ export class Bound {
     return this.isKnown && this.#ends!.every((end, partition) => (positions[partition] ?? 0) >= end);
   }
 
-  /** Asks Kafka, if it is time to; partitions that do not answer stay unknown, a topic that is missing has nothing.
+  /** Asks Kafka, if it is time to, or joins the question that is under way; partitions that do not answer stay unknown, a topic that is
+   * missing has nothing.
    * @throws {KafkaError} */
   async ask(topic: string, history: History): Promise<void> {
     if (this.#clock.now() < this.askAt) return;
-    this.#asking = true;
-    try {
-      const at = this.#until.kind === "latest" ? latestOffset : this.#until.ms;
-      const found = await positionsOf(topic, history, at);
-      const before = this.#ends ?? [];
-      this.#ends = found.map((end, partition) => {
-        const known = before[partition] ?? unknownOffset;
-        return known === unknownOffset ? Math.min(end, this.#met.get(partition) ?? Infinity) : known;
-      });
-      this.#askAt = this.#clock.now() + askAgainMs;
-    } finally {
-      this.#asking = false;
-    }
+    this.#asking ??= this.#ask(topic, history).finally(() => this.#asking = undefined);
+    await this.#asking;
+  }
+
+  async #ask(topic: string, history: History): Promise<void> {
+    const at = this.#until.kind === "latest" ? latestOffset : this.#until.ms;
+    const found = await positionsOf(topic, history, at);
+    const before = this.#ends ?? [];
+    this.#ends = found.map((end, partition) => {
+      const known = before[partition] ?? unknownOffset;
+      return known === unknownOffset ? Math.min(end, this.#met.get(partition) ?? Infinity) : known;
+    });
+    this.#askAt = this.#clock.now() + askAgainMs;
   }
 }
 
