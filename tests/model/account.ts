@@ -169,7 +169,8 @@ export class Account {
     if (cursor === "latest") return [alone && this.#opening.policy !== "latest-per-key" ? end : 0, log.end];
     // Where the log begins may be known from a moment ago: what has gone since is then told as a gap.
     if (typeof cursor === "string") return [0, log.most];
-    return [log.firstSince(cursor.ms, first, end), log.firstSince(cursor.ms, log.most, log.end)];
+    const high = log.mayMissTimes ? log.end : log.firstSince(cursor.ms, log.most, log.end);
+    return [log.firstSince(cursor.ms, first, end), high];
   }
 
   /** An id is gone on from exactly, or from what retention has left after it. */

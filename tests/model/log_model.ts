@@ -63,6 +63,12 @@ export class PartitionModel {
     return true;
   }
 
+  /** Whether a look-up by time may find nothing though there is something: Apache Kafka 4.3.1 answers so where the log begins behind the
+   * end of a transaction that bears a later time. */
+  get mayMissTimes(): boolean {
+    return this.#hidden.keys().some((offset) => offset < this.most);
+  }
+
   /** Whether a later record has the key of the one at an offset. */
   hasNewer(offset: number): boolean {
     const key = this.#records[offset]?.key;
