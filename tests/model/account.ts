@@ -269,9 +269,10 @@ export class Account {
     const { partitions } = this.#model.generations[generation]!;
     positionsOf(id!).forEach((place, q) => {
       const log = partitions[q]!, first = firsts[q] ?? 0, end = ends[q] ?? 0, start = this.#start[q] ?? 0;
-      const [low, high] = until === "latest"
-        ? [end, log.end]
-        : [log.firstSince(until.ms, first, end), log.firstSince(until.ms, log.most, log.end, true)];
+      const [low, high] = until === "latest" ? [end, log.end] : [
+        log.firstSince(until.ms, first, end),
+        log.mayMissTimes ? log.end : log.firstSince(until.ms, log.most, log.end, true),
+      ];
       if (!log.isBetween(place, low, Math.max(start, high))) {
         throw new Mismatch(`partition ${q} ends at ${place}: ${low} to ${high} is wanted`);
       }
