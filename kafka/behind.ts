@@ -52,10 +52,9 @@ export function isHeld({ positions }: Viewer, ring: Ring): boolean {
 /** Whether a viewer cannot be fed from the ring. */
 export function needsPast(viewer: Viewer, ring: Ring, clock: Clock): boolean {
   const { bound, timeline, positions, asked: { policy } } = viewer;
-  if (!reaches(positions, ring.basePositions)) return true;
+  if (!reaches(positions, ring.basePositions) || isHeld(viewer, ring)) return true;
   // Who is only shown the newest goes on live until the time has come.
   if (bound) return policy !== "latest" || !bound.followsLog || bound.askAt <= clock.now();
-  if (isHeld(viewer, ring)) return true;
   if (!timeline && policy !== "latest-per-key") return false;
   return !reaches(positions, ring.positions) || timeline !== undefined && timeline.reachesNowAt > clock.now();
 }
