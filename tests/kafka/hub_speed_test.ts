@@ -29,6 +29,17 @@ function record(timestamp: number, offset = 0): KafkaRecord {
   return { partition: 0, offset, timestamp, key: null, value: null, headers: [] } as unknown as KafkaRecord;
 }
 
+/** A topic with a record for each of so many seconds from `first` on. */
+async function openSeconds(clock: TestClock, first: number, count: number): Promise<HubGround> {
+  const ground = await HubGround.open({ clock });
+  await ground.broker.createTopic("t", 1);
+  await ground.producer.sendAll(
+    "t",
+    numbers(count).map((value) => ({ value, timestamp: first + Number(value) * 1_000 })),
+  );
+  return ground;
+}
+
 Deno.test("speed: an hour of records at ×60 takes a minute, without drift, whatever the reads take", async () => {
   const clock = new TestClock(Date.now());
   await using ground = await HubGround.open({ clock });
@@ -95,13 +106,8 @@ Deno.test("speed: once the timeline has reached the wall clock the viewer is liv
 
 Deno.test("setSpeed() mid-way goes on from where the replay is; null: as fast as it is read", async () => {
   const clock = new TestClock(Date.now());
-  await using ground = await HubGround.open({ clock });
-  await ground.broker.createTopic("t", 1);
   const first = clock.now() - hour;
-  await ground.producer.sendAll(
-    "t",
-    numbers(60).map((value) => ({ value, timestamp: first + Number(value) * 1_000 })),
-  );
+  await using ground = await openSeconds(clock, first, 60);
   const viewer = new HubViewer(ground.hub, "t", { start: earliest, speed: 1 });
   assertEquals(await play(clock, viewer, 3), [0, 1_000, 2_000]);
   await eventually("the replay to sleep", () => clock.next > clock.now() && clock.next < Infinity);
@@ -123,13 +129,8 @@ Deno.test("setSpeed() mid-way goes on from where the replay is; null: as fast as
 
 Deno.test("pause() and resume(): time stands still meanwhile", async () => {
   const clock = new TestClock(Date.now());
-  await using ground = await HubGround.open({ clock });
-  await ground.broker.createTopic("t", 1);
   const first = clock.now() - hour;
-  await ground.producer.sendAll(
-    "t",
-    numbers(10).map((value) => ({ value, timestamp: first + Number(value) * 1_000 })),
-  );
+  await using ground = await openSeconds(clock, first, 10);
   const viewer = new HubViewer(ground.hub, "t", { start: earliest, speed: 1 });
   await play(clock, viewer, 2);
   await eventually("the replay to sleep", () => clock.next > clock.now() && clock.next < Infinity);
@@ -144,13 +145,8 @@ Deno.test("pause() and resume(): time stands still meanwhile", async () => {
 
 Deno.test("seek mid-way sets a new timeline; the pace stays", async () => {
   const clock = new TestClock(Date.now());
-  await using ground = await HubGround.open({ clock });
-  await ground.broker.createTopic("t", 1);
   const first = clock.now() - hour;
-  await ground.producer.sendAll(
-    "t",
-    numbers(30).map((value) => ({ value, timestamp: first + Number(value) * 1_000 })),
-  );
+  await using ground = await openSeconds(clock, first, 30);
   const viewer = new HubViewer(ground.hub, "t", { start: earliest, speed: 2 });
   await play(clock, viewer, 3);
   viewer.viewer.seek({ kind: "time", ms: first + 20_000 });
