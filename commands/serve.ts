@@ -1,7 +1,7 @@
 /** `tailrace serve`: the whole service. Opens the parts from left to right, as the data flows, and closes them from right to left.
  *
- * Shutdown (SIGTERM, SIGINT): no new requests, `bye` to streams, requests end, the producer is flushed, the embedded broker closes
- * its files; all of it within DRAIN_TIMEOUT_MS. Left out: what the parts do.
+ * Shutdown (SIGTERM, SIGINT): no new requests, `bye` to streams, requests end, the producer is flushed, viewers' positions are
+ * committed, the embedded broker closes its files; all of it within DRAIN_TIMEOUT_MS. Left out: what the parts do.
  * @module */
 import type { Config } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
@@ -13,6 +13,7 @@ import { TopicViews } from "../kafka/topic_views.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createApp } from "../routes/app.ts";
 import { Connections, Heartbeats } from "../routes/streams.ts";
+import { ViewerPositions } from "../routes/viewer_positions.ts";
 import { describeBroker, openBroker } from "./broker.ts";
 import { startDemo } from "./demo.ts";
 import { listenHttp, urlOf } from "./http.ts";
@@ -37,6 +38,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   const onTopicCreated = (topic: string) => hub.topicCreated(topic);
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
   await using topicViews = new TopicViews(kafka);
+  await using positions = new ViewerPositions({ kafka, log: run.log });
   using heartbeats = new Heartbeats(config.heartbeatMs);
   const connections = new Connections();
   using watch = watchKafka(kafka, config.geoTopic, metrics);
@@ -50,6 +52,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     topicViews,
     heartbeats,
     connections,
+    positions,
     checks: {
       kafka: async () => void await kafka.metadata([config.geoTopic]),
       ...(broker && { sqlite: () => broker.checkWritable() }),
@@ -68,7 +71,9 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   draining.abort();
   hub.drain();
   connections.drain();
-  const drained = Promise.all([server.shutdown(), demo]).then(() => producer.flush());
+  const drained = Promise.all([server.shutdown(), demo]).then(async () => {
+    await Promise.all([producer.flush(), positions.flush()]);
+  });
   const inTime = await within(config.drainTimeoutMs * 0.8, drained);
   if (!inTime) {
     run.log.warn("not drained in time, what waits for Kafka is given up", {

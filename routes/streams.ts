@@ -12,12 +12,15 @@ import type { Asked } from "../kafka/start.ts";
 import type { Logger } from "../logger.ts";
 import { isTopicName } from "../kafka/topics.ts";
 import type { FollowOptions, Policy, Sink, Until } from "../kafka/viewer.ts";
+import type { ViewerPositions } from "./viewer_positions.ts";
 
 /** What stream routes work with. */
 export interface StreamDeps {
   readonly hub: Hub;
   readonly heartbeats: Heartbeats;
   readonly connections: Connections;
+  /** Of viewers that come back, where a stream keeps them. */
+  readonly positions: ViewerPositions;
   readonly log: Pick<Logger, "error">;
   readonly config: { readonly maxConnections: number; readonly heartbeatMs: number };
 }
@@ -38,7 +41,9 @@ export const wantedSpeed = `a number from ${minSpeed} to ${maxSpeed}`;
 const policies: readonly Policy[] = ["lossless", "latest", "latest-per-key"];
 
 /** Why a connection is not served now, or null. */
-export function refusal({ hub, connections, config }: StreamDeps): "draining" | "full" | null {
+export function refusal(
+  { hub, connections, config }: Pick<StreamDeps, "hub" | "connections" | "config">,
+): "draining" | "full" | null {
   if (hub.isDraining) return "draining";
   return connections.size >= config.maxConnections ? "full" : null;
 }

@@ -6,6 +6,7 @@ import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
 import { Connections, Heartbeats } from "../../routes/streams.ts";
+import { ViewerPositions } from "../../routes/viewer_positions.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
 
 /** The whole application on a broker of its own; nothing listens for HTTP. */
@@ -17,6 +18,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
   await using hub = new Hub({ kafka, metrics, log });
   await using producer = createProducer(kafka, { log });
   await using topicViews = new TopicViews(kafka);
+  await using positions = new ViewerPositions({ kafka, log });
   using heartbeats = new Heartbeats(15_000);
   await act(createApp({
     config: {
@@ -34,6 +36,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
     topicViews,
     heartbeats,
     connections: new Connections(),
+    positions,
     checks: { kafka: async () => void await kafka.metadata([]) },
     service: { version: "1.2.3", kafka: { mode: "external", brokers: [broker.bootstrap] } },
   }));

@@ -9,6 +9,7 @@ import { silentLogger } from "../../logger.ts";
 import { createMetrics, type Metrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
 import { Connections, Heartbeats } from "../../routes/streams.ts";
+import { ViewerPositions } from "../../routes/viewer_positions.ts";
 import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
 
@@ -32,6 +33,7 @@ export class TestService implements AsyncDisposable {
   /** Between the application and the broker. */
   proxy!: BrokerProxy;
   hub!: Hub;
+  positions!: ViewerPositions;
   /** Goes past the application, straight to the broker. */
   producer!: Producer;
   readonly #connections = new Connections();
@@ -51,6 +53,7 @@ export class TestService implements AsyncDisposable {
       createProducer(kafka, { log, onTopicCreated, ...(timeoutMs && { timeoutMs }) }),
     );
     const topicViews = parts.use(new TopicViews(kafka));
+    const positions = service.positions = parts.use(new ViewerPositions({ kafka, log }));
     const config = {
       heartbeatMs: 15_000,
       maxConnections: 1_000,
@@ -75,6 +78,7 @@ export class TestService implements AsyncDisposable {
       topicViews,
       heartbeats,
       connections,
+      positions,
       checks: {},
       service: about,
     });
