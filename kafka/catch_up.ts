@@ -5,10 +5,10 @@
  * @module */
 import { KafkaError } from "./connection.ts";
 import { formatCursor, unknownOffset } from "./cursor.ts";
-import type { SharedRecord } from "./feed.ts";
+import { eventOf, type SharedRecord, type Written } from "./feed.ts";
 import type { KafkaRecord } from "./fetch_response.ts";
 import { type History, OutsideLog, type Page, Unreadable } from "./history.ts";
-import { chunkOf, type Gap, isFull } from "./ring.ts";
+import { type Gap, isFull, writeAll } from "./ring.ts";
 import type { Clock } from "./timeline.ts";
 import type { Viewer } from "./viewer.ts";
 
@@ -161,7 +161,7 @@ interface LeftOut {
 class Writes {
   readonly #viewer: Viewer;
   readonly #log: PastLog;
-  readonly #texts: string[] = [];
+  readonly #events: Written[] = [];
   #length = 0;
   readonly #leftOut = new Map<number, LeftOut>();
   records = 0;
@@ -177,7 +177,7 @@ class Writes {
     const viewer = this.#viewer, { sink } = viewer.options;
     while (places.length > 0 && this.dueAt === undefined && sink.ready() && !viewer.isClosed) {
       const before = this.#log.passesOver ? formatCursor(this.#log.cluster, viewer.positions) : "";
-      while (!isFull(sink.wire, this.#texts.length, this.#length) && this.dueAt === undefined) {
+      while (!isFull(sink.wire, this.#events.length, this.#length) && this.dueAt === undefined) {
         const place = this.#earliest(places);
         if (!place) break;
         this.#take(place);
@@ -199,10 +199,11 @@ class Writes {
     place.index++;
     viewer.positions[place.partition] = record.offset + 1;
     if (!shown || isLeftOut) return;
-    const text = wire.event(feed.name, shown.json, formatCursor(this.#log.cluster, viewer.positions));
-    if (text === null) return;
-    this.#texts.push(text);
-    this.#length += text.length;
+    const id = formatCursor(this.#log.cluster, viewer.positions);
+    const event = eventOf(record, shown, { feed, wire, id });
+    if (event === null) return;
+    this.#events.push(event);
+    this.#length += event.length;
   }
 
   #isDue({ record }: SharedRecord): boolean {
@@ -230,7 +231,7 @@ class Writes {
    * a record the last gap has the place after all. */
   #flush(before: string): void {
     const { options: { sink }, positions } = this.#viewer;
-    const hasRecords = this.#texts.length > 0;
+    const hasRecords = this.#events.length > 0;
     const gaps: Gap[] = [];
     for (const [partition, { from, to, count }] of this.#leftOut) {
       if (count > 0) gaps.push({ partition, from, to, skipped: count, reason: "policy" });
@@ -239,13 +240,10 @@ class Writes {
     const idOf = (gap: Gap) =>
       hasRecords || gap !== gaps.at(-1) ? before : formatCursor(this.#log.cluster, positions);
     const told = gaps.map((gap) => sink.wire.event("gap", JSON.stringify(gap), idOf(gap)));
-    const texts = [...told.filter((text) => text !== null), ...this.#texts];
     this.gaps.push(...gaps);
-    this.records += this.#texts.length;
-    this.#texts.length = this.#length = 0;
-    if (texts.length === 0) return;
-    const { separator } = sink.wire;
-    for (const text of separator === null ? texts : [texts.join(separator)]) sink.write(chunkOf(text));
+    this.records += this.#events.length;
+    writeAll(sink, [...told.filter((text) => text !== null), ...this.#events]);
+    this.#events.length = this.#length = 0;
   }
 
   /** The place whose next record is the oldest; pages that are used up leave `places`, and their end becomes the position. */

@@ -1,7 +1,7 @@
 /** What viewers see of records: a feed turns a record into data, a wire turns data into text for one kind of connection.
  *
  * Both are values made once per program, so that a record's data and text can be kept beside it and shared by all viewers of
- * the same kind. Left out: binary wires.
+ * the same kind.
  * @module */
 import type { KafkaRecord } from "./fetch_response.ts";
 
@@ -15,12 +15,18 @@ export interface Feed<T extends object> {
   encode(data: T): string;
 }
 
+/** What an event is written as; bytes leave in a write of their own. */
+export type Written = string | Uint8Array;
+
 /** How events are written. */
 export interface Wire {
   readonly slot: number;
   /** One event; null when this wire does not carry such events.
    * @param json an object, on one line; @param id the place after it, null where none is carried */
   event(name: string, json: string, id: string | null): string | null;
+  /** How a record is written on a wire of bytes, which carries no id with it; without it a record is an event as any other.
+   * @param data what the feed shows of it */
+  readonly record?: (record: KafkaRecord, data: object) => Uint8Array;
   /** Between two events of one write; null: one event a write. */
   readonly separator: string | null;
 }
@@ -53,10 +59,15 @@ export function defineWire(separator: string | null, event: Wire["event"]): Wire
   return { slot: wires++, separator, event };
 }
 
+/** Makes a wire whose records are bytes, and which writes one event at a time; once, at module level. */
+export function defineBinaryWire(record: NonNullable<Wire["record"]>, event: Wire["event"]): Wire {
+  return { ...defineWire(null, event), record };
+}
+
 /** A record with what feeds and wires have made of it so far. */
 export class SharedRecord {
   readonly #shown: (Shown<object> | null | undefined)[] = [];
-  readonly #texts: (string | null | undefined)[] = [];
+  readonly #events: (Written | null | undefined)[] = [];
 
   /** @param id the place after the record, null where ids are left out
    * @param onPassedOver called once for each feed that does not show the record */
@@ -85,15 +96,25 @@ export class SharedRecord {
     return shown && (!pick || pick(shown.data, this.record)) ? shown : null;
   }
 
-  /** The record's event with its own id, null when there is none. */
-  text<T extends object>(feed: Feed<T>, wire: Wire): string | null {
+  /** The record's event with its own id, null when there is none; made once for all viewers. */
+  event<T extends object>(feed: Feed<T>, wire: Wire): Written | null {
     const slot = feed.slot * maxWires + wire.slot;
-    let text = this.#texts[slot];
-    if (text === undefined) {
+    let event = this.#events[slot];
+    if (event === undefined) {
       const shown = this.shown(feed);
-      text = shown && wire.event(feed.name, shown.json, this.id);
-      this.#texts[slot] = text;
+      event = shown && eventOf(this.record, shown, { feed, wire, id: this.id });
+      this.#events[slot] = event;
     }
-    return text;
+    return event;
   }
+}
+
+/** A record as a wire writes it, null when the wire does not carry it.
+ * @param how.id the place after it; wires of bytes carry none */
+export function eventOf<T extends object>(
+  record: KafkaRecord,
+  { data, json }: Shown<T>,
+  { feed, wire, id }: { readonly feed: Feed<T>; readonly wire: Wire; readonly id: string | null },
+): Written | null {
+  return wire.record ? wire.record(record, data) : wire.event(feed.name, json, id);
 }

@@ -4,8 +4,9 @@
  * @module */
 import type { Metrics } from "../metrics.ts";
 import { formatCursor } from "./cursor.ts";
+import { eventOf, type Written } from "./feed.ts";
 import { passToHead } from "./passing.ts";
-import { chunkOf, type Entry, isFull, isHad, type Ring } from "./ring.ts";
+import { type Entry, isFull, isHad, type Ring, writeAll } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Writes to a live viewer; one that can no longer be fed from the ring is handed to `leave`, its positions up to date. */
@@ -31,7 +32,7 @@ export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewe
     if (chunk.id === undefined) countAlong(viewer, ring, chunk.to);
     else viewer.lastId = chunk.id;
     viewer.place = chunk.to;
-    if (chunk.text === "") continue;
+    if (chunk.text === "" && !chunk.binary) continue;
     sink.write(chunk);
     if (chunk.records > 0) metrics.deliveries(sink.transport, chunk.records);
   }
@@ -52,21 +53,21 @@ function pass(viewer: Viewer, ring: Ring, metrics: Metrics): void {
 
 /** Entries that come twice are left out, and ids are the viewer's own, until it is where all others are. */
 function merge(viewer: Viewer, ring: Ring, metrics: Metrics): void {
-  const texts: string[] = [];
+  const events: Written[] = [];
   let length = 0, records = 0;
   const { sink } = viewer.options;
   const end = Math.min(viewer.mergeUntil, ring.head);
   viewer.syncPositions();
   const { place } = viewer, before = viewer.asked.policy === "latest" ? [...viewer.positions] : undefined;
-  while (viewer.place < end && !isFull(sink.wire, texts.length, length)) {
+  while (viewer.place < end && !isFull(sink.wire, events.length, length)) {
     const entry = ring.at(viewer.place++);
     const from = viewer.positions[entry.partition] ?? 0;
     viewer.positions[entry.partition] = Math.max(from, entry.after);
     if (isHad(entry, from)) continue;
-    const text = ownText(viewer, entry, from);
-    if (text === null) continue;
-    texts.push(text);
-    length += text.length;
+    const event = ownEvent(viewer, entry, from);
+    if (event === null) continue;
+    events.push(event);
+    length += event.length;
     if (entry.shared) records++;
   }
   if (before && viewer.place < end && isLagging(viewer)) {
@@ -75,13 +76,12 @@ function merge(viewer: Viewer, ring: Ring, metrics: Metrics): void {
     return pass(viewer, ring, metrics);
   }
   if (viewer.mergeUntil === Infinity) Object.assign(viewer, ring.entrance(viewer.positions));
-  if (texts.length === 0) return;
-  sink.write(chunkOf(texts.join(sink.wire.separator ?? "")));
+  writeAll(sink, events);
   if (records > 0) metrics.deliveries(sink.transport, records);
 }
 
 /** An entry under the id of the viewer's own place; of a gap only what the viewer has not had. */
-function ownText(viewer: Viewer, { gap, shared }: Entry, position: number): string | null {
+function ownEvent(viewer: Viewer, { gap, shared }: Entry, position: number): Written | null {
   const { sink: { wire }, feed, pick } = viewer.options;
   const id = formatCursor(viewer.cluster!, viewer.positions);
   if (gap) {
@@ -89,7 +89,7 @@ function ownText(viewer: Viewer, { gap, shared }: Entry, position: number): stri
     return wire.event("gap", JSON.stringify({ ...gap, from, skipped: gap.to - from }), id);
   }
   const shown = shared!.picked(feed, pick);
-  return shown && wire.event(feed.name, shown.json, id);
+  return shown && eventOf(shared!.record, shown, { feed, wire, id });
 }
 
 /** For a wire that writes entries without an id one by one: the place is counted instead. */

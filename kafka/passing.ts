@@ -4,9 +4,9 @@
  * @module */
 import { KafkaError } from "./connection.ts";
 import { formatCursor, unknownOffset } from "./cursor.ts";
-import type { SharedRecord } from "./feed.ts";
+import { eventOf, type SharedRecord, type Written } from "./feed.ts";
 import { type History, OutsideLog, type Page, Unreadable } from "./history.ts";
-import { chunkOf, type Gap, isHad, type Ring } from "./ring.ts";
+import { type Gap, isHad, type Ring, writeAll } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** How far from a partition's end its newest shown record is looked for, in offsets: a filter may leave out many. */
@@ -104,7 +104,7 @@ function unseen(partition: number, from: number, to: number): Gap {
 
 function write(viewer: Viewer, passages: Passage[]): Passed {
   const { options: { sink, feed, pick }, positions } = viewer;
-  const texts: (string | null)[] = [];
+  const events: (Written | null)[] = [];
   const gaps: Gap[] = [];
   const idAt = (partition: number, next: number) => {
     positions[partition] = next;
@@ -113,7 +113,7 @@ function write(viewer: Viewer, passages: Passage[]): Passed {
   const tell = (gap: Gap) => {
     if (gap.to <= gap.from) return;
     gaps.push(gap);
-    texts.push(sink.wire.event("gap", JSON.stringify(gap), idAt(gap.partition, gap.to)));
+    events.push(sink.wire.event("gap", JSON.stringify(gap), idAt(gap.partition, gap.to)));
   };
   const passOver = (partition: number, to: number) => {
     const from = Math.max(0, positions[partition] ?? 0);
@@ -129,7 +129,8 @@ function write(viewer: Viewer, passages: Passage[]): Passed {
     if (newest) {
       if (!begins) passOver(partition, newest.record.offset);
       const shown = newest.picked(feed, pick)!;
-      texts.push(sink.wire.event(feed.name, shown.json, idAt(partition, newest.record.offset + 1)));
+      const id = idAt(partition, newest.record.offset + 1);
+      events.push(eventOf(newest.record, shown, { feed, wire: sink.wire, id }));
       records++;
     } else if (isPassedOver) passOver(partition, holes[0]?.from ?? to);
     for (const hole of holes) {
@@ -138,10 +139,7 @@ function write(viewer: Viewer, passages: Passage[]): Passed {
     }
     if (to > (positions[partition] ?? 0)) positions[partition] = to;
   }
-  const told = texts.filter((text) => text !== null), { separator } = sink.wire;
-  if (told.length > 0) {
-    for (const text of separator === null ? told : [told.join(separator)]) sink.write(chunkOf(text));
-  }
+  writeAll(sink, events.filter((event) => event !== null));
   return { records, gaps };
 }
 

@@ -4,9 +4,10 @@
  * viewers pass the entries in this one order, the id after an entry is the same for all of them. A viewer that needs an entry
  * which is gone reads Kafka instead. Left out: whoever reads and writes it (hub.ts).
  * @module */
-import { type Feed, type Picker, SharedRecord, type Wire } from "./feed.ts";
+import { type Feed, type Picker, SharedRecord, type Wire, type Written } from "./feed.ts";
 import { cursorPart, joinCursor, type Positions, reaches, unknownOffset } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
+import type { Sink } from "./viewer.ts";
 
 /** Records that nobody gets (retention removed them before they were read, or their batch cannot be read): viewers are told in
  * their place. */
@@ -37,8 +38,11 @@ export function isHad({ gap, offset, after }: Entry, position: number): boolean 
 
 /** Events that leave in one write. */
 export interface Chunk {
+  /** Empty when nothing is to be written, or bytes are. */
   readonly text: string;
-  /** UTF-8 of the text, made once. */
+  /** One event of a wire of bytes. */
+  readonly binary?: Uint8Array;
+  /** That, or UTF-8 of the text, made once. */
   bytes(): Uint8Array;
   /** The place in the ring after the last entry that was looked at. */
   readonly to: number;
@@ -52,8 +56,9 @@ export const chunkCharacters = 16 * 1024;
 /** Above so many partitions an id is long: only some entries carry one. */
 const maxPartitionsForEveryId = 16;
 const entriesBetweenIds = 64;
-/** What an entry costs, about: its objects, and for each byte of its record that byte, its data and its texts. */
-const entryOverheadBytes = 1500, bytesPerRecordByte = 6;
+/** What an entry costs, about: its objects, and for each byte of its record that byte, its data and its texts; large values are
+ * pictures and the like, which few wires write, as they are. */
+const entryOverheadBytes = 1500, bytesPerRecordByte = 6, bytesPerLargeByte = 3, largeBytes = 4_096;
 const encoder = new TextEncoder();
 
 /** Whether a write that holds `texts` takes no more. */
@@ -61,10 +66,20 @@ export function isFull(wire: Wire, texts: number, characters: number): boolean {
   return characters >= chunkCharacters || wire.separator === null && texts > 0;
 }
 
-/** Makes a chunk of one text. */
-export function chunkOf(text: string, to = 0, id?: string, records = 0): Chunk {
+/** Makes a chunk of what leaves together. */
+export function chunkOf(written: Written, to = 0, id?: string, records = 0): Chunk {
+  if (typeof written !== "string") {
+    return { text: "", binary: written, to, id, records, bytes: () => written };
+  }
   let bytes: Uint8Array | undefined;
-  return { text, to, id, records, bytes: () => bytes ??= encoder.encode(text) };
+  return { text: written, to, id, records, bytes: () => bytes ??= encoder.encode(written) };
+}
+
+/** Writes events in as few writes as the wire allows, whether the sink is ready or not. */
+export function writeAll(sink: Sink, events: readonly Written[]): void {
+  const { separator } = sink.wire;
+  if (events.length === 0) return;
+  for (const written of separator === null ? events : [events.join(separator)]) sink.write(chunkOf(written));
 }
 
 /** The newest entries of one topic. */
@@ -121,7 +136,7 @@ export class Ring {
       const id = this.#idAfter(partition, after, last || i % entriesBetweenIds === entriesBetweenIds - 1);
       const shared = new SharedRecord(this.#topic, record, id, this.#onPassedOver);
       const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-      const bytes = bytesPerRecordByte * size + entryOverheadBytes;
+      const bytes = (size < largeBytes ? bytesPerRecordByte : bytesPerLargeByte) * size + entryOverheadBytes;
       this.#push({ partition, offset: record.offset, after, id, bytes, shared, gap: null });
     });
     if (records.length === 0) this.#idAfter(partition, next, false);
@@ -167,24 +182,25 @@ export class Ring {
     const key = pick ? "" : `${feed.slot}/${wire.slot}/${place}`;
     const known = pick ? undefined : this.#chunks.get(key);
     if (known) return known;
-    const texts: string[] = [];
+    const events: Written[] = [];
     let length = 0, records = 0, to = place, id: string | undefined;
     while (
-      to < this.head && (!isFull(wire, texts.length, length) || id === undefined && wire.separator !== null)
+      to < this.head && (!isFull(wire, events.length, length) || id === undefined && wire.separator !== null)
     ) {
       const entry = this.at(to++);
       id = entry.id ?? undefined;
-      const text = entry.gap
+      const event = entry.gap
         ? wire.event("gap", JSON.stringify(entry.gap), entry.id)
         : pick && !entry.shared!.picked(feed, pick)
         ? null
-        : entry.shared!.text(feed, wire);
-      if (text === null) continue;
-      texts.push(text);
-      length += text.length;
+        : entry.shared!.event(feed, wire);
+      if (event === null) continue;
+      events.push(event);
+      length += event.length;
       if (entry.shared) records++;
     }
-    const chunk = chunkOf(texts.join(wire.separator ?? ""), to, id, records);
+    const written = wire.separator === null ? events[0] ?? "" : events.join(wire.separator);
+    const chunk = chunkOf(written, to, id, records);
     if (!pick) this.#chunks.set(key, chunk);
     return chunk;
   }

@@ -4,7 +4,7 @@
  * stay where they are. Pings are the runtime's: it sends one after `HEARTBEAT_MS` of silence and closes when no pong comes within
  * another. So a client that reads more slowly than its backlog lets a ping through is closed, and comes back at its cursor; one that
  * reads nothing at all gets no ping and stays, at little cost, until the system gives its connection up.
- * Left out: what `tailrace.v1.json` says (socket_streams.ts); binary messages; a bound on a message that is still coming in, which
+ * Left out: what `tailrace.v1.json` says (socket_streams.ts); a bound on a message that is still coming in, which
  * only the runtime sees (it takes frames of 64 MiB, and fragments without end, before `maxMessageLength` is looked at); 4002, since
  * a socket outlives Kafka's absence, whatever its length.
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455}
@@ -12,7 +12,7 @@
 import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
-import type { Feed, Wire } from "../kafka/feed.ts";
+import type { Feed, Wire, Written } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { EndReason, Ready, Sink, Viewer } from "../kafka/viewer.ts";
 import { type AskedStream, followOptions, refusal, type StreamDeps, unknownTopic } from "./streams.ts";
@@ -41,20 +41,30 @@ export interface Talk {
   /** The socket is open, and there is room for it. */
   open(): void;
   message(text: string): void;
+  /** A message of bytes; without it such a message ends the connection. */
+  binary?(bytes: Uint8Array<ArrayBuffer>): void;
   /** The socket takes more. */
   room(): void;
   /** The connection has ended, or is about to: nothing that is written arrives. */
   close(): void;
 }
 
+/** How a socket is opened. */
+export interface SocketOptions {
+  /** How `bye` and `error` are written. */
+  readonly wire: Wire;
+  /** Subprotocol that is chosen when the client offers it. */
+  readonly protocol?: string;
+  /** Longest message of bytes that is handed to `Talk.binary`. */
+  readonly maxBinaryBytes?: number;
+}
+
 /** Upgrades a request to a socket.
- * @param wire how `bye` and `error` are written
- * @param protocol subprotocol that is chosen when the client offers it
  * @throws {StreamError} 426 `upgrade-required` when it asks for no WebSocket, 400 `bad-upgrade` when the handshake is broken */
 export function upgradeSocket(
   c: Context,
   deps: StreamDeps,
-  { wire, protocol }: { wire: Wire; protocol?: string },
+  { wire, protocol, maxBinaryBytes = 0 }: SocketOptions,
   talk: (socket: Socket) => Talk,
 ): Response {
   if (!isUpgrade(c)) {
@@ -73,7 +83,7 @@ export function upgradeSocket(
     idleTimeout: Math.max(1, Math.ceil(2 * deps.config.heartbeatMs / 1000)),
     ...(protocol && offered.includes(protocol) && { protocol }),
   });
-  new Socket(socket, wire).serve(deps, talk);
+  new Socket(socket, wire, maxBinaryBytes).serve(deps, talk);
   return response;
 }
 
@@ -120,14 +130,16 @@ function unwatch(socket: Socket): void {
 export class Socket {
   readonly #socket: WebSocket;
   readonly #wire: Wire;
+  readonly #maxBinaryBytes: number;
   #talk!: Talk;
   /** What the client has sent since it last read something. */
   #unreadTalk = 0;
   #closing = false;
 
-  constructor(socket: WebSocket, wire: Wire) {
+  constructor(socket: WebSocket, wire: Wire, maxBinaryBytes: number) {
     this.#socket = socket;
     this.#wire = wire;
+    this.#maxBinaryBytes = maxBinaryBytes;
   }
 
   serve(deps: StreamDeps, talk: (socket: Socket) => Talk): void {
@@ -171,8 +183,8 @@ export class Socket {
     return !this.#closing && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  send(text: string): void {
-    if (this.isOpen) this.#socket.send(text);
+  send(message: Written): void {
+    if (this.isOpen) this.#socket.send(message as string | Uint8Array<ArrayBuffer>);
   }
 
   /** Sends an event of the connection itself, if the wire carries such. */
@@ -211,16 +223,21 @@ export class Socket {
 
   #read(data: string | ArrayBuffer): void {
     if (this.#closing) return;
-    const length = typeof data === "string" ? data.length : data.byteLength;
+    const isText = typeof data === "string", length = isText ? data.length : data.byteLength;
     const isRead = this.#socket.bufferedAmount <= maxUnsentBytes;
-    this.#unreadTalk = isRead ? 0 : this.#unreadTalk + length + messageOverhead;
+    const takesBytes = !isText && this.#talk.binary !== undefined;
+    // Of a message of bytes only its answer waits here.
+    this.#unreadTalk = isRead ? 0 : this.#unreadTalk + (takesBytes ? 0 : length) + messageOverhead;
+    const maxLength = takesBytes ? this.#maxBinaryBytes : maxMessageLength;
     if (this.#unreadTalk > maxUnreadTalk) this.end(closeCodes.malformed, "answers not read");
-    else if (length > maxMessageLength) {
-      const detail = `Cannot read ${length} bytes: at most ${maxMessageLength} are read`;
+    else if (length > maxLength) {
+      const detail = `Cannot read ${length} bytes: at most ${maxLength} are read`;
       this.refuse(closeCodes.tooBig, "message-too-big", detail);
-    } else if (typeof data !== "string") {
+    } else if (isText) this.#talk.message(data);
+    else if (takesBytes) this.#talk.binary!(new Uint8Array(data));
+    else {
       this.refuse(closeCodes.malformed, "malformed-message", "Cannot use a binary message: text is wanted");
-    } else this.#talk.message(data);
+    }
   }
 
   #bye(reason: "draining" | "full"): void {
@@ -305,7 +322,7 @@ export class SocketSink implements Sink, Talk {
   }
 
   write(chunk: Chunk): void {
-    this.#socket.send(chunk.text);
+    this.#socket.send(chunk.binary ?? chunk.text);
   }
 
   /** Sends an answer to the client's own message. */
