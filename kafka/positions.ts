@@ -53,9 +53,10 @@ export class CommittedPositions implements AsyncDisposable {
   }
 
   /** What a group has committed of a topic: next offsets, `unknownOffset` for partitions without one; null for none at all.
+   * @param signal ends the tries early
    * @throws {KafkaError} when the group's coordinator cannot be asked in time, or refuses */
-  read(group: string, topic: string): Promise<Positions | null> {
-    return this.#atCoordinator(group, topic, async (node, timeoutMs) => {
+  read(group: string, topic: string, signal?: AbortSignal): Promise<Positions | null> {
+    const ask = async (node: number, timeoutMs: number) => {
       const args = { groupId: group, topics: [] }; // none: all that the group has
       const answer = await this.#connection.ask(node, "OffsetFetch", args, { timeoutMs });
       check(answer.errorCode, `read the positions of ${group}`);
@@ -69,7 +70,8 @@ export class CommittedPositions implements AsyncDisposable {
       }
       const isEmpty = positions.every((next) => next === unknownOffset);
       return isEmpty ? null : Array.from(positions, (next) => next ?? unknownOffset);
-    });
+    };
+    return this.#atCoordinator(group, topic, ask, signal);
   }
 
   /** Commits next offsets; partitions at `unknownOffset` are left as they are.
@@ -81,12 +83,13 @@ export class CommittedPositions implements AsyncDisposable {
     );
     if (partitions.length === 0) return Promise.resolve();
     const args = { groupId: group, groupGenerationId: -1, memberId: "", topics: [{ topic, partitions }] };
-    return this.#atCoordinator(group, topic, async (node, timeoutMs) => {
+    const ask = async (node: number, timeoutMs: number) => {
       const answer = await this.#connection.ask(node, "OffsetCommit", args, { timeoutMs });
       for (const { partition, errorCode } of answer.responses[0]?.partitions ?? []) {
         check(errorCode, `commit the position of ${group} in ${topic}/${partition}`);
       }
-    });
+    };
+    return this.#atCoordinator(group, topic, ask);
   }
 
   /** Closes the connection; what waits for an answer fails. */
@@ -100,6 +103,7 @@ export class CommittedPositions implements AsyncDisposable {
     group: string,
     topic: string,
     ask: (node: number, timeoutMs: number) => Promise<T>,
+    signal = this.#stop.signal,
   ): Promise<T> {
     const deadline = performance.now() + this.#timeoutMs;
     for (let pauseMs = firstPauseMs;; pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
@@ -111,9 +115,10 @@ export class CommittedPositions implements AsyncDisposable {
         this.#coordinators.delete(group);
         if (!(error instanceof KafkaError) || !isPassing(error)) throw error;
         this.#knowsNodes = false;
-        if (this.#stop.signal.aborted || performance.now() + pauseMs >= deadline) throw error;
+        const isEnded = signal.aborted || this.#stop.signal.aborted;
+        if (isEnded || performance.now() + pauseMs >= deadline) throw error;
       }
-      await pause(pauseMs, this.#stop.signal);
+      await pause(pauseMs, signal);
     }
   }
 

@@ -61,8 +61,8 @@ function viewerCookie(id: string, isSecure: boolean): string {
 /** Of several cookies with the name the first that can be used. */
 function cookieViewer(headers: Headers): string | null {
   for (const pair of headers.get("cookie")?.split(";") ?? []) {
-    const [name, value = ""] = pair.split("=", 2);
-    if (name!.trim() === cookieName && wantedId.test(value.trim())) return value.trim();
+    const equals = pair.indexOf("="), value = pair.slice(equals + 1).trim();
+    if (pair.slice(0, equals).trim() === cookieName && wantedId.test(value)) return value;
   }
   return null;
 }

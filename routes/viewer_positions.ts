@@ -112,7 +112,7 @@ export class ViewerPositions implements AsyncDisposable {
       try {
         const cluster = clusterHash(await this.#options.kafka.clusterId());
         // What Kafka has not got yet is newer than what it has.
-        const positions = place.isChanged ? place.newest : await this.#read(place);
+        const positions = place.isChanged ? place.newest : await this.#read(place, leaves);
         return positions && parseCursor(formatCursor(cluster, positions));
       } catch (error) {
         if (!(error instanceof KafkaError) || !isPassing(error)) {
@@ -129,8 +129,8 @@ export class ViewerPositions implements AsyncDisposable {
     return null;
   }
 
-  async #read(place: Place): Promise<Positions | null> {
-    const found = await this.#committed.read(groupOf(place.viewer), place.topic);
+  async #read(place: Place, leaves: AbortSignal): Promise<Positions | null> {
+    const found = await this.#committed.read(groupOf(place.viewer), place.topic, leaves);
     place.committed ??= found;
     return found;
   }
