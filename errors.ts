@@ -18,6 +18,8 @@ export interface StreamErrorOptions {
   readonly errors?: readonly FieldError[];
   /** Headers of the answer, such as `Allow` or `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Members of its own, as RFC 9457 allows for each type of problem (3.2). */
+  readonly members?: Readonly<Record<string, string | number>>;
   readonly cause?: unknown;
 }
 
@@ -31,6 +33,7 @@ export class StreamError extends Error {
   readonly status: number;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, string | number>>;
 
   constructor(code: string, status: number, message: string, options: StreamErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -38,6 +41,7 @@ export class StreamError extends Error {
     this.status = status;
     this.errors = options.errors;
     this.headers = options.headers ?? {};
+    this.members = options.members ?? {};
   }
 }
 
@@ -53,7 +57,7 @@ export interface ProblemContext {
  * A `StreamError` is told as it is; one with a status of 500 or more is also logged with its cause. Anything
  * else is answered by 500 `internal`, which tells the client nothing but the request id, and is logged whole.
  * @returns members `type`, `title`, `status`, `detail`, `code`, `instance`, `requestId` and, for wrong
- * fields, `errors` */
+ * fields, `errors`, and those of its own */
 export function problemResponse(error: unknown, context: ProblemContext): Response {
   const told = error instanceof StreamError
     ? error
@@ -64,6 +68,7 @@ export function problemResponse(error: unknown, context: ProblemContext): Respon
     context.log.warn("request refused", { ...fields, detail: told.message, error: told.cause });
   }
   const body = {
+    ...told.members,
     type: `/problems/${told.code}`,
     title: titleOf(told.code),
     status: told.status,

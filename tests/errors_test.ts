@@ -31,6 +31,13 @@ Deno.test("problemResponse() renders a StreamError as problem+json with its head
   assertEquals(lines, [], "what the client did wrong is no event of ours");
 });
 
+Deno.test("problemResponse() tells a problem's own members, which do not hide the common ones", async () => {
+  const members = { maxFrameBytes: 10, status: 200, code: "other" };
+  const error = new StreamError("frame-too-large", 413, "Cannot take the frame", { members });
+  const body = await problemResponse(error, { requestId: "r1", log: recorder().log }).json();
+  assertEquals([body.maxFrameBytes, body.status, body.code], [10, 413, "frame-too-large"]);
+});
+
 Deno.test("problemResponse() tells nothing of an unknown error and logs all of it", async () => {
   for (const error of [new TypeError("secret plan"), "secret plan", null]) {
     const { log, lines } = recorder();
