@@ -20,6 +20,12 @@ export interface AppEnv {
 
 type Handler = MiddlewareHandler<AppEnv>;
 
+/** Headers that pages of other origins may send and read, beyond those that the protocol lets pass by itself. */
+const allowedHeaders =
+  "Accept, Cache-Control, Content-Type, If-Modified-Since, If-None-Match, Last-Event-ID, " +
+  "X-Captured-At, X-Request-Id";
+const exposedHeaders = "X-Request-Id, Retry-After, Link, ETag, X-Frame-Id, X-Frame-Name, X-Timestamp";
+
 /** Paths that are asked for so often that their line helps nobody. */
 const quietPath = /^\/(|livez|readyz|metrics|favicon\.ico|client\.js|static\/.*)$/;
 
@@ -105,7 +111,7 @@ export function cors(
     }
     await next();
     const exposed = "access-control-allow-origin" in headers
-      ? { "access-control-expose-headers": "X-Request-Id, Retry-After, Link, ETag" }
+      ? { "access-control-expose-headers": exposedHeaders }
       : {};
     setHeaders(c, { ...headers, ...exposed });
     return undefined;
@@ -119,7 +125,7 @@ function preflight(
   if (!("access-control-allow-origin" in headers)) return {};
   return {
     "access-control-allow-methods": methods.join(", "),
-    "access-control-allow-headers": "Accept, Cache-Control, Content-Type, Last-Event-ID, X-Request-Id",
+    "access-control-allow-headers": allowedHeaders,
     "access-control-max-age": "600",
   };
 }

@@ -3,6 +3,7 @@
  * Left out: the routes themselves, which routes/app.ts names.
  * @module */
 import { Hono } from "hono";
+import { except } from "hono/combine";
 import type { Config } from "../config.ts";
 import { problemResponse, StreamError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -16,9 +17,19 @@ export interface ShellDeps {
   readonly metrics: Pick<Metrics, "httpRequest">;
 }
 
+/** What some routes need of the frame. */
+export interface ShellOptions {
+  /** Patterns of routes that read bodies without end, and bound what they hold of them. */
+  readonly endlessBodies?: readonly string[];
+}
+
 /** Puts routes into the frame. Errors, unknown paths (404) and known paths asked with another method (405
  * with `Allow`, read from the routes) are answered as `application/problem+json`. */
-export function shell(deps: ShellDeps, routes: readonly (Hono | Hono<AppEnv>)[]): Hono<AppEnv> {
+export function shell(
+  deps: ShellDeps,
+  routes: readonly (Hono | Hono<AppEnv>)[],
+  { endlessBodies = [] }: ShellOptions = {},
+): Hono<AppEnv> {
   const { config, log } = deps;
   const app = new Hono<AppEnv>();
   const allowed = (path: string) => allowedMethods(app, path);
@@ -26,7 +37,7 @@ export function shell(deps: ShellDeps, routes: readonly (Hono | Hono<AppEnv>)[])
   app.use(secure(config));
   app.use(cors(config.corsOrigins, allowed));
   app.use(refuseForeignPages(config.corsOrigins));
-  app.use(limitBody(config.maxBodyBytes, log));
+  app.use(except([...endlessBodies], limitBody(config.maxBodyBytes, log)));
   for (const part of routes as readonly Hono<AppEnv>[]) app.route("/", part);
   app.notFound((c) => {
     const { path, method } = c.req;

@@ -27,6 +27,7 @@ function framed(options: { corsOrigins?: string[]; maxBodyBytes?: number; tileUr
       }
     })
     .post("/ignore", (c) => c.text("ok"))
+    .post("/endless/:name/frames", async (c) => c.json({ bytes: (await c.req.arrayBuffer()).byteLength }))
     .get("/page", (c) => c.html("<p>", 200, { vary: "Accept" }))
     .get("/elsewhere", () => Response.redirect("http://localhost/page"))
     .get("/stream", stream)
@@ -38,15 +39,23 @@ function framed(options: { corsOrigins?: string[]; maxBodyBytes?: number; tileUr
     .get("/fail", () => {
       throw new Error("the secret plan");
     });
-  const app = shell({
-    config: {
-      corsOrigins: options.corsOrigins ?? [],
-      maxBodyBytes: options.maxBodyBytes ?? 100,
-      tileUrl: options.tileUrl ?? null,
+  const app = shell(
+    {
+      config: {
+        corsOrigins: options.corsOrigins ?? [],
+        maxBodyBytes: options.maxBodyBytes ?? 100,
+        tileUrl: options.tileUrl ?? null,
+      },
+      log: createLogger({
+        level: "debug",
+        format: "json",
+        write: (line) => void lines.push(JSON.parse(line)),
+      }),
+      metrics: { httpRequest: (method, route, status) => void counted.push([method, route, status]) },
     },
-    log: createLogger({ level: "debug", format: "json", write: (line) => void lines.push(JSON.parse(line)) }),
-    metrics: { httpRequest: (method, route, status) => void counted.push([method, route, status]) },
-  }, [routes]);
+    [routes],
+    { endlessBodies: ["/endless/:name/frames"] },
+  );
   return { app, lines, counted, cancelled: () => cancelled };
 }
 
@@ -195,6 +204,7 @@ Deno.test("shell() answers a preflight from the routes", async () => {
   assertEquals(allowed.headers.get("access-control-allow-origin"), "https://a.example");
   assertEquals(allowed.headers.get("access-control-allow-methods"), "GET, HEAD, OPTIONS, PUT");
   assertStringIncludes(allowed.headers.get("access-control-allow-headers")!, "Content-Type");
+  assertStringIncludes(allowed.headers.get("access-control-allow-headers")!, "X-Captured-At");
   const refused = await preflight("https://b.example");
   assertEquals(refused.headers.get("access-control-allow-origin"), null);
   assertEquals(refused.headers.get("access-control-allow-methods"), null);
@@ -249,6 +259,13 @@ async function served(
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, frame.app.fetch);
   await act(`127.0.0.1:${server.addr.port}`, frame);
 }
+
+Deno.test("shell() leaves the bodies alone of routes that read them without end", async () => {
+  const { app } = framed({ maxBodyBytes: 10 });
+  const send = (path: string) => app.request(path, { method: "POST", body: "x".repeat(1_000) });
+  assertEquals(await (await send("/endless/cam/frames")).json(), { bytes: 1_000 });
+  await problem(await send("/parse"), 413);
+});
 
 Deno.test("shell() lets a WebSocket upgrade through untouched", async () => {
   await served({}, async (address, { counted, lines }) => {
