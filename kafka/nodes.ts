@@ -75,7 +75,7 @@ export class Nodes {
   /** Cuts a node at which something failed. */
   async drop(node: Untyped): Promise<void> {
     for (const [id, known] of this.#open) if (known.node === node) this.#open.delete(id);
-    await cut(node);
+    if (!cutNodes.has(node)) await cut(node); // else another request that failed there has cut it
   }
 
   /** A node that is open, else the first of the bootstrap list that answers. */
