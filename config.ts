@@ -56,6 +56,13 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly geoTopic: string;
+  readonly videoTopic: string;
+  /** Of one video frame. */
+  readonly maxFrameBytes: number;
+  /** Of video topics that are made here; -1: no limit. */
+  readonly videoRetentionMs: number;
+  /** Of each of their partitions; -1: no limit. */
+  readonly videoRetentionBytes: number;
   /** With `{z}`, `{x}`, `{y}`; null: land outlines. */
   readonly tileUrl: string | null;
   /** Listening beyond loopback is meant. */
@@ -112,6 +119,10 @@ export function readConfig(
     logLevel: get("LOG_LEVEL"),
     logFormat: get("LOG_FORMAT"),
     geoTopic: get("GEO_TOPIC"),
+    videoTopic: get("VIDEO_TOPIC"),
+    maxFrameBytes: get("MAX_FRAME_BYTES"),
+    videoRetentionMs: get("VIDEO_RETENTION_MS"),
+    videoRetentionBytes: get("VIDEO_RETENTION_BYTES"),
     tileUrl: orNull(get("TILE_URL")),
     insecure: get("INSECURE"),
     demo: get("DEMO"),

@@ -165,6 +165,31 @@ export const settings = {
     help: "Topic of positions, for the page /geo, the demo and publish",
     fallback: "geostream",
   }),
+  VIDEO_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
+    group: "topic",
+    help: "Topic of video frames, for the page /video, the demo and publish",
+    fallback: "video",
+  }),
+  MAX_FRAME_BYTES: integer(1_024, 7 * 2 ** 20, {
+    group: "topic",
+    help: "Largest video frame that is taken",
+    unit: "bytes",
+    fallback: String(900 * 2 ** 10),
+  }),
+  VIDEO_RETENTION_MS: integer(1_000, Number.MAX_SAFE_INTEGER, {
+    group: "topic",
+    help: "How long video topics that are made here keep frames",
+    unit: "ms",
+    fallback: String(3600 * 1000),
+    unlimited: true,
+  }),
+  VIDEO_RETENTION_BYTES: integer(2 ** 20, Number.MAX_SAFE_INTEGER, {
+    group: "topic",
+    help: "How much each partition of such a topic keeps",
+    unit: "bytes",
+    fallback: String(2 ** 30),
+    unlimited: true,
+  }),
   TILE_URL: text("an http(s) URL with {z}, {x} and {y}", (found) => tileOrigin(found) !== null, {
     group: "pages",
     help: "Map tiles for the page /geo; empty shows land outlines",

@@ -24,6 +24,12 @@ export interface OutRecord {
 
 export type HeaderValue = string | Uint8Array;
 
+/** How a record is sent. */
+export interface SendOptions {
+  /** What is set for the topic if it has to be made, by Kafka's names. */
+  readonly topicConfigs?: Readonly<Record<string, string>>;
+}
+
 /** Where a record is in the log. */
 export interface RecordPlace {
   readonly partition: number;
@@ -36,7 +42,7 @@ export interface Producer extends AsyncDisposable {
    * appended in the order of the calls.
    * @throws {StreamError} `kafka-unavailable` 503 (not written), `outcome-unknown` 503 (perhaps written), `overloaded` 503,
    *   `record-too-large` 413, `invalid-topic` 400, `invalid-record` 400, `kafka-forbidden` 403 */
-  send(topic: string, record: OutRecord): Promise<RecordPlace>;
+  send(topic: string, record: OutRecord, options?: SendOptions): Promise<RecordPlace>;
   /** The same for several; rejects with the first failure, when every one of them has an outcome. */
   sendAll(topic: string, records: readonly OutRecord[]): Promise<RecordPlace[]>;
   /** Resolves when nothing waits any more. */
@@ -79,7 +85,7 @@ class GatheringProducer implements Producer {
     this.#options = options;
   }
 
-  send(topic: string, record: OutRecord): Promise<RecordPlace> {
+  send(topic: string, record: OutRecord, { topicConfigs }: SendOptions = {}): Promise<RecordPlace> {
     const { promise, resolve, reject } = Promise.withResolvers<RecordPlace>();
     const key = toBuffer(record.key), value = toBuffer(record.value), headers = toHeaders(record.headers);
     const bytes = (key?.length ?? 0) + (value?.length ?? 0) + sizeOf(headers) + recordOverheadBytes;
@@ -98,7 +104,7 @@ class GatheringProducer implements Producer {
       reject: (error) => (settle(), reject(error)),
     };
     this.#waitingBytes += bytes;
-    this.#lane(topic).push(waiting);
+    this.#lane(topic).push(waiting, topicConfigs);
     return promise;
   }
 

@@ -44,6 +44,8 @@ interface Batch {
 
 /** Below Kafka's default limit of a batch (max.message.bytes, 1,048,588). */
 const maxBatchBytes = 900_000;
+/** Large records, such as pictures, are read one by one by viewers at places of their own, each of whom gets the whole batch. */
+const largeRecordBytes = 4_096, maxLargeBatchBytes = 128 * 1024;
 const maxBatchRecords = 5_000;
 /** Of all batches in flight: brokers bound a request, the embedded one at 16 MiB. */
 const maxRequestBytes = 8 * 1024 * 1024;
@@ -75,6 +77,7 @@ export class ProducerLane {
   #inFlight = false;
   #producerLost = false;
   #abandoned = false;
+  #topicConfigs: Readonly<Record<string, string>> | undefined;
 
   constructor(
     topic: string,
@@ -94,8 +97,10 @@ export class ProducerLane {
     return this.#running === undefined;
   }
 
-  /** Adds a record; its `resolve` or `reject` is called before long after its deadline at the latest. */
-  push(record: WaitingRecord): void {
+  /** Adds a record; its `resolve` or `reject` is called before long after its deadline at the latest.
+   * @param topicConfigs what is set for the topic if it has to be made for it */
+  push(record: WaitingRecord, topicConfigs?: Readonly<Record<string, string>>): void {
+    this.#topicConfigs = topicConfigs ?? this.#topicConfigs;
     this.#queue.push(record);
     this.#running ??= this.#run();
   }
@@ -144,7 +149,10 @@ export class ProducerLane {
   async #learnLeaders(): Promise<readonly PartitionLeader[]> {
     const { topics: [found] } = await this.#connection.metadata([this.#topic]);
     if (found?.error === "UNKNOWN_TOPIC_OR_PARTITION") {
-      if (await this.#kafka.createTopic(this.#topic) === "created") this.#onTopicCreated(this.#topic);
+      const options = this.#topicConfigs ? { configs: this.#topicConfigs } : {};
+      if (await this.#kafka.createTopic(this.#topic, options) === "created") {
+        this.#onTopicCreated(this.#topic);
+      }
       // The metadata of a real cluster follows a moment later.
       throw new KafkaError("LEADER_NOT_AVAILABLE", `Topic ${this.#topic} was just made`);
     }
@@ -177,7 +185,8 @@ export class ProducerLane {
       }
       const draft = drafts.get(partition) ?? { records: [], bytes: 0, full: this.#pending.has(partition) };
       drafts.set(partition, draft);
-      const fits = draft.records.length < maxBatchRecords && draft.bytes + record.bytes <= maxBatchBytes;
+      const fits = draft.records.length < maxBatchRecords &&
+        draft.bytes + record.bytes <= (record.bytes < largeRecordBytes ? maxBatchBytes : maxLargeBatchBytes);
       if (draft.full || draft.records.length > 0 && !fits || room < record.bytes && room < maxRequestBytes) {
         draft.full = true; // what comes later in this partition stays behind it
         rest.push(record);

@@ -21,9 +21,12 @@ export const systemClock: Clock = {
   },
 };
 
+const nearMs = 500;
+
 /** A replay's pace. */
 export class Timeline {
   readonly #clock: Clock;
+  readonly #longestPauseMs: number;
   #speed: number;
   /** The moment of the log that is due at `#setAt`; undefined until a record has set it. */
   #moment: number | undefined;
@@ -32,10 +35,16 @@ export class Timeline {
   /** A record whose timestamp lies in the future counts as of when it was first looked at, or it would never be due. */
   #early: { readonly record: KafkaRecord; readonly moment: number } | undefined;
 
-  /** @param speed times as fast as the records' own time */
-  constructor(speed: number, clock: Clock) {
+  /** When a record was shown last, and the moment of the log that it had. */
+  #shownAt = -Infinity;
+
+  /** @param speed times as fast as the records' own time
+   * @param longestPauseMs a record that is due so much later than the one before it was shown (the recording has a hole), or was due so
+   *   long ago (its times jump back, or the viewer could not take it), sets the timeline anew */
+  constructor(speed: number, clock: Clock, longestPauseMs = Infinity) {
     this.#speed = speed;
     this.#clock = clock;
+    this.#longestPauseMs = longestPauseMs;
   }
 
   get speed(): number {
@@ -46,26 +55,35 @@ export class Timeline {
   due(record: KafkaRecord): number {
     if (this.#frozenAt !== undefined) return Infinity;
     if (this.#moment === undefined || record.timestamp < 0) return 0;
-    return this.#setAt + (this.#momentOf(record) - this.#moment) / this.#speed;
+    return Math.min(this.#onLine(this.#momentOf(record)), this.#shownAt + this.#longestPauseMs);
   }
 
   /** A record is shown now: the first one sets the timeline, unless its timestamp says nothing. */
-  show({ timestamp }: KafkaRecord): void {
+  show(record: KafkaRecord): void {
+    const { timestamp } = record, now = this.#clock.now();
+    const isOff = this.#moment !== undefined && timestamp >= 0 &&
+      Math.abs(this.#onLine(this.#momentOf(record)) - now) > this.#longestPauseMs;
     this.#early = undefined;
-    if (this.#moment !== undefined || timestamp < 0 || timestamp > this.#clock.now()) return;
+    this.#shownAt = now;
+    if (this.#moment !== undefined && !isOff || timestamp < 0 || timestamp > now) return;
     this.#moment = timestamp;
-    this.#setAt = this.#clock.now();
+    this.#setAt = now;
   }
 
   /** Everything up to now has been shown: what comes late from here on is due at once. */
   reachNow(): void {
-    this.#moment = this.#setAt = this.#clock.now();
+    this.#moment = this.#setAt = this.#shownAt = this.#clock.now();
+  }
+
+  /** So far behind the wall clock counts as being with it: a pace that may jump over holes need not keep to its lag. */
+  get #nearMs(): number {
+    return this.#longestPauseMs === Infinity ? 0 : nearMs;
   }
 
   /** When it reaches the wall clock and stays with it; Infinity for never. */
   get reachesNowAt(): number {
     if (this.#speed < 1 || this.#frozenAt !== undefined) return Infinity;
-    if (this.#moment === undefined || this.#moment >= this.#setAt) return 0;
+    if (this.#moment === undefined || this.#setAt - this.#moment <= this.#nearMs) return 0;
     return this.#speed === 1 ? Infinity : this.#setAt + (this.#setAt - this.#moment) / (this.#speed - 1);
   }
 
@@ -91,8 +109,14 @@ export class Timeline {
   }
 
   thaw(): void {
-    if (this.#frozenAt !== undefined) this.#setAt += this.#clock.now() - this.#frozenAt;
+    const pausedMs = this.#frozenAt === undefined ? 0 : this.#clock.now() - this.#frozenAt;
+    this.#setAt += pausedMs;
+    this.#shownAt += pausedMs;
     this.#frozenAt = undefined;
+  }
+
+  #onLine(moment: number): number {
+    return this.#setAt + (moment - this.#moment!) / this.#speed;
   }
 
   #momentOf(record: KafkaRecord): number {

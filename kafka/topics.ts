@@ -1,13 +1,19 @@
 /** The table of topics: each one's name, key and schema. Start reading here.
  *
  * A body that comes in over HTTP is parsed by the input schema, a record that comes out of Kafka by the record schema, which
- * is more forgiving, since any program may write to the topic. Left out: retention, which the broker keeps, and the topics of
- * later features.
+ * is more forgiving, since any program may write to the topic. Left out: the retention of topics other than video's, which is the
+ * broker's own, and the topics of later features.
  * @module */
 import { z } from "zod";
 
 /** Most positions that one request may carry. */
 export const maxPositionsPerRequest = 10_000;
+
+const mebibyte = 2 ** 20, hourMs = 3_600_000;
+/** Kafka's own default of max.message.bytes. */
+const defaultMaxMessageBytes = mebibyte + 12;
+/** Of a video topic: what retention keeps may be so much more than it has to be. */
+const segmentsPerLog = 8;
 
 /** A name as it is used for the Kafka key and the message id: one line of printable text. */
 const Name = z.string().min(1).max(200).regex(
@@ -50,6 +56,30 @@ export function newPosition(input: PositionInput, nowMs: number): NewPosition {
  * @returns key, JSON value, and timestamp in ms since the epoch */
 export function positionRecord(position: NewPosition): { key: string; value: string; timestamp: number } {
   return { key: position.name, value: JSON.stringify(position), timestamp: Date.parse(position.timestamp) };
+}
+
+/** What is set for a video topic that is made here: frames fill disks, so they go by time and by bytes, in segments small enough for
+ * Kafka to let go of (it removes whole ones).
+ * @param limits ms, bytes of each partition, bytes of one frame; −1: no limit
+ * @see {@link https://kafka.apache.org/documentation/#topicconfigs} */
+export function videoTopicConfigs(limits: {
+  readonly videoRetentionMs: number;
+  readonly videoRetentionBytes: number;
+  readonly maxFrameBytes: number;
+}): Readonly<Record<string, string>> {
+  const { videoRetentionMs: ms, videoRetentionBytes: bytes, maxFrameBytes } = limits;
+  const within = (value: number, least: number, most: number) =>
+    String(Math.floor(Math.min(most, Math.max(least, value))));
+  return {
+    "cleanup.policy": "delete",
+    "retention.ms": String(ms),
+    "retention.bytes": String(bytes),
+    "segment.ms": ms < 0 ? String(hourMs) : within(ms / segmentsPerLog, 10_000, hourMs),
+    "segment.bytes": bytes < 0
+      ? String(64 * mebibyte)
+      : within(bytes / segmentsPerLog, mebibyte, 64 * mebibyte),
+    "max.message.bytes": String(Math.max(defaultMaxMessageBytes, maxFrameBytes + 64 * 1_024)),
+  };
 }
 
 /** Whether Kafka takes `name` as a topic's name. @see {@link https://kafka.apache.org/documentation/#basic_ops_add_topic} */

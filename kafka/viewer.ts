@@ -45,6 +45,9 @@ export interface FollowOptions<T extends object> {
   readonly until?: Until;
   /** Records are shown in the pace of their own timestamps, so many times as fast; without it as fast as the sink takes them. */
   readonly speed?: number;
+  /** Of such a replay: a hole in the records' times is not waited for longer than this, ms, and times that jump back begin the pace
+   * anew. Default: no limit. */
+  readonly longestPauseMs?: number;
   /** Default `lossless`. */
   readonly policy?: Policy;
   /** A topic that is missing, at the start or later, ends the stream: `Sink.end("unknown-topic")`. Otherwise it is waited for. */
@@ -122,7 +125,7 @@ export class Viewer {
     this.asked = options;
     this.#host = host;
     if (options.speed !== undefined && options.policy !== "latest") {
-      this.timeline = new Timeline(options.speed, host.clock);
+      this.timeline = new Timeline(options.speed, host.clock, options.longestPauseMs);
     }
   }
 
@@ -194,7 +197,7 @@ export class Viewer {
     if (speed === null) this.timeline = undefined;
     else if (this.timeline) this.timeline.change(speed);
     else {
-      this.timeline = new Timeline(speed, this.#host.clock);
+      this.timeline = new Timeline(speed, this.#host.clock, this.options.longestPauseMs);
       if (this.#paused) this.timeline.freeze();
     }
     this.#host.paced(this);

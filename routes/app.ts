@@ -11,12 +11,13 @@ import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
 import { StreamTable } from "./stream_table.ts";
 import { type TopicsDeps, topicsRoutes, topicStream } from "./topics.ts";
+import { videoStream } from "./video_feed.ts";
 
 /** What all routes together need. */
 export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & TopicsDeps & PagesDeps;
 
 /** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
-const streams = new StreamTable([positionStream, topicStream]);
+const streams = new StreamTable([positionStream, videoStream, topicStream]);
 
 /** Makes the application; `fetch` of what it returns answers requests. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {

@@ -23,6 +23,8 @@ export interface StreamRoute<T extends object> {
   /** Reads which records a query asks for, besides `key=`.
    * @throws {StreamError} 400 for a value that cannot be used */
   readonly pick?: (query: URLSearchParams) => Picker<T> | undefined;
+  /** Of a replay in its own pace: as in `FollowOptions`. */
+  readonly longestPauseMs?: number;
 }
 
 /** Characters of a stream's address, which a connection keeps. */
@@ -97,6 +99,7 @@ function readStream<T extends object>(
     asked: readAsked(query, lastEventId),
     ...(pick && { pick }),
     topicMustExist: route.topicMustExist ?? false,
+    ...(route.longestPauseMs !== undefined && { longestPauseMs: route.longestPauseMs }),
   };
 }
 

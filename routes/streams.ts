@@ -33,6 +33,8 @@ export interface AskedStream<T extends object = object> {
   readonly pick?: Picker<T>;
   /** Whether a topic that does not exist is an error; otherwise it is waited for. */
   readonly topicMustExist?: boolean;
+  /** As in `FollowOptions`. */
+  readonly longestPauseMs?: number;
 }
 
 /** Slowest and fastest replay. */
@@ -54,8 +56,16 @@ export function followOptions(
   sink: Sink,
   onReady?: FollowOptions<object>["onReady"],
 ): FollowOptions<object> {
-  const { feed, asked, pick, topicMustExist = false } = stream;
-  return { feed, sink, ...asked, topicMustExist, ...(pick && { pick }), ...(onReady && { onReady }) };
+  const { feed, asked, pick, topicMustExist = false, longestPauseMs } = stream;
+  return {
+    feed,
+    sink,
+    ...asked,
+    topicMustExist,
+    ...(longestPauseMs !== undefined && { longestPauseMs }),
+    ...(pick && { pick }),
+    ...(onReady && { onReady }),
+  };
 }
 
 /** Whether a request comes back after the `end` of a bounded read: it has had everything. */

@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { isTopicName, newPosition, Position, PositionInput, positionRecord } from "../../kafka/topics.ts";
+import {
+  isTopicName,
+  newPosition,
+  Position,
+  PositionInput,
+  positionRecord,
+  videoTopicConfigs,
+} from "../../kafka/topics.ts";
 
 Deno.test("isTopicName() takes what Kafka takes", () => {
   for (const name of ["a", "geostream", "A.b_c-9", "...", ".a", "x".repeat(249)]) {
@@ -7,6 +14,32 @@ Deno.test("isTopicName() takes what Kafka takes", () => {
   }
   const wrong = ["", ".", "..", "a b", "a/b", "a\n", "größe", "a:b", "a,b", "x".repeat(250), "a\0"];
   for (const name of wrong) assert(!isTopicName(name), JSON.stringify(name));
+});
+
+Deno.test("videoTopicConfigs() bounds a topic by time and bytes, in segments that Kafka can let go of", () => {
+  const hour = videoTopicConfigs({
+    videoRetentionMs: 3_600_000,
+    videoRetentionBytes: 2 ** 30,
+    maxFrameBytes: 900 * 1024,
+  });
+  assertEquals(hour, {
+    "cleanup.policy": "delete",
+    "retention.ms": "3600000",
+    "retention.bytes": "1073741824",
+    "segment.ms": "450000",
+    "segment.bytes": String(64 * 2 ** 20),
+    "max.message.bytes": "1048588",
+  });
+  const small = videoTopicConfigs({
+    videoRetentionMs: 1_000,
+    videoRetentionBytes: 2 ** 20,
+    maxFrameBytes: 2 ** 22,
+  });
+  assertEquals([small["segment.ms"], small["segment.bytes"]], ["10000", "1048576"]);
+  assertEquals(small["max.message.bytes"], String(2 ** 22 + 65_536));
+  const all = videoTopicConfigs({ videoRetentionMs: -1, videoRetentionBytes: -1, maxFrameBytes: 1_024 });
+  assertEquals([all["retention.ms"], all["retention.bytes"]], ["-1", "-1"]);
+  assertEquals([all["segment.ms"], all["segment.bytes"]], ["3600000", String(64 * 2 ** 20)]);
 });
 
 Deno.test("PositionInput takes a name and a place inside ±90 and ±180 degrees", () => {

@@ -61,6 +61,10 @@ export class TestService implements AsyncDisposable {
       corsOrigins: [],
       tileUrl: null,
       geoTopic: "geostream",
+      videoTopic: "video",
+      maxFrameBytes: 900 * 1024,
+      videoRetentionMs: -1,
+      videoRetentionBytes: 64 * 1024 * 1024,
       ...settings,
     };
     const heartbeats = parts.use(new Heartbeats(config.heartbeatMs));
