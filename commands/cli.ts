@@ -131,7 +131,7 @@ function addTopics(root: Command, process: CliProcess): void {
     process,
     {
       name: "create",
-      description: "Make topics that are missing; without a name the one of positions",
+      description: "Make topics that are missing; without a name those of positions and video",
       groups: [...clientGroups, "topic"],
       extend: (command) =>
         command.argument("[name...]", "Names of topics")

@@ -2,7 +2,7 @@
  * the same port. @module */
 import type { Config } from "../config.ts";
 import { KafkaError } from "../kafka/connection.ts";
-import { isTopicName } from "../kafka/topics.ts";
+import { isTopicName, videoTopicConfigs } from "../kafka/topics.ts";
 import { CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
 
 /** What `topics create` may be told about the new topics. */
@@ -12,8 +12,8 @@ export interface CreateOptions {
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** Makes topics that are missing and leaves those that are there as they are; without names, the one of
- * positions.
+/** Makes topics that are missing and leaves those that are there as they are; without names, those of the features. The topic of
+ * video is made with its own retention.
  * @throws {CommandError} when Kafka refuses one of them; the others are made nevertheless */
 export async function createTopics(
   config: Config,
@@ -21,7 +21,7 @@ export async function createTopics(
   options: CreateOptions,
   run: CommandRun,
 ): Promise<void> {
-  const wanted = names.length > 0 ? names : [config.geoTopic];
+  const wanted = names.length > 0 ? names : [config.geoTopic, config.videoTopic];
   const bad = wanted.find((name) => !isTopicName(name));
   if (bad !== undefined) {
     throw new UsageError(
@@ -32,7 +32,8 @@ export async function createTopics(
   const refused: string[] = [];
   for (const name of wanted) {
     try {
-      run.out(`${name} ${await kafka.createTopic(name, options)}\n`);
+      const configs = { ...(name === config.videoTopic && videoTopicConfigs(config)), ...options.configs };
+      run.out(`${name} ${await kafka.createTopic(name, { ...options, configs })}\n`);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       refused.push(error.message);

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import about from "../../deno.json" with { type: "json" };
 import { readTopic } from "../clients.ts";
 import { eventually } from "../eventually.ts";
-import { TestBroker } from "../kafka/test_broker.ts";
+import { TopicViews } from "../../kafka/topic_views.ts";
+import { connect, TestBroker } from "../kafka/test_broker.ts";
 import { makeCertificate, writeCertificate } from "../certificate.ts";
 import { freePort, Program } from "../programs.ts";
 import { runCli, startCli } from "./cli.ts";
@@ -133,16 +134,22 @@ Deno.test("tailrace topics create makes what is missing, and list shows it", asy
   await using broker = await TestBroker.open();
   const env = { KAFKA_BROKERS: broker.bootstrap, LOG_LEVEL: "warn" };
   const create = (...args: string[]) => runCli(["topics", "create", ...args], { env });
-  assertEquals((await create()).stdout, "geostream created\n");
+  assertEquals((await create()).stdout, "geostream created\nvideo created\n");
   const several = await create("geostream", "a.b", "--partitions", "3", "--config", "retention.ms=3600000");
   assertEquals(several, { code: 0, stdout: "geostream exists\na.b created\n", stderr: "" });
   const list = await runCli(["topics", "list"], { env });
-  assertEquals(list.stdout, "TOPIC      PARTITIONS\na.b        3\ngeostream  1\n");
+  assertEquals(list.stdout, "TOPIC      PARTITIONS\na.b        3\ngeostream  1\nvideo      1\n");
   const json = await runCli(["topics", "list", "--json"], { env });
-  assertEquals(JSON.parse(json.stdout), [{ name: "a.b", partitions: 3 }, {
-    name: "geostream",
-    partitions: 1,
-  }]);
+  const found = JSON.parse(json.stdout).map((topic: { name: string }) => topic.name);
+  assertEquals(found, ["a.b", "geostream", "video"]);
+  await using kafka = connect(broker.bootstrap);
+  await using views = new TopicViews(kafka);
+  const { config } = await views.topic("video");
+  assertEquals([config?.["retention.ms"]?.value, config?.["retention.bytes"]?.value], [
+    "3600000",
+    "1073741824",
+  ]);
+
   const refusal = await create("c", "--config", "retention.ms=soon");
   assertEquals([refusal.code, refusal.stdout], [1, ""]);
   assertStringIncludes(refusal.stderr, "Cannot create topic c");
