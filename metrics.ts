@@ -10,7 +10,7 @@ import { addBrokerMetrics } from "./broker_metrics.ts";
 import type { BrokerMetrics } from "./kafka/broker/mod.ts";
 import { Counter, Gauge, Histogram, Reading, Registry } from "./prometheus.ts";
 
-export type Transport = "sse" | "websocket";
+export type Transport = "sse" | "websocket" | "mjpeg";
 export type PostOutcome = "acknowledged" | "invalid" | "failed";
 export type ResumeOutcome = "fresh" | "exact" | "gap" | "reset";
 
@@ -90,6 +90,7 @@ export function createMetrics(version: string): Metrics {
         viewers: {
           sse: m.viewers.sum({ transport: "sse" }),
           websocket: m.viewers.sum({ transport: "websocket" }),
+          mjpeg: m.viewers.sum({ transport: "mjpeg" }),
         },
       });
     },
@@ -166,7 +167,7 @@ function serviceMetrics(registry: Registry) {
     kafkaUp: gauge("kafka_up", "1 while Kafka answers"),
   };
   // A series that is there from the start can be alerted on before it is first counted.
-  for (const transport of ["sse", "websocket"]) {
+  for (const transport of ["sse", "websocket", "mjpeg"]) {
     metrics.viewers.set({ transport }, 0);
     metrics.deliveries.inc({ transport }, 0);
   }

@@ -13,7 +13,7 @@ import { type Clock, Timeline } from "./timeline.ts";
 /** A connection that takes events. */
 export interface Sink {
   readonly wire: Wire;
-  readonly transport: "sse" | "websocket";
+  readonly transport: "sse" | "websocket" | "mjpeg";
   /** Whether it takes more now; when it does again, `Viewer.wake` is to be called. */
   ready(): boolean;
   write(chunk: Chunk): void;

@@ -6,6 +6,7 @@
 import type { Hono } from "hono";
 import { type GeoDeps, geoRoutes, positionStream } from "./geo.ts";
 import type { AppEnv } from "./middleware.ts";
+import { mjpegRoutes } from "./mjpeg.ts";
 import { type OperationsDeps, operationsRoutes } from "./operations.ts";
 import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
@@ -24,6 +25,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   return shell(deps, [
     operationsRoutes(deps),
     geoRoutes(deps),
+    mjpegRoutes(deps),
     streams.routes(deps),
     pagesRoutes(deps),
     topicsRoutes(deps),

@@ -86,7 +86,10 @@ export class StreamTable {
   }
 }
 
-function readStream<T extends object>(
+/** Reads which records of a topic a query asks for, and how.
+ * @param lastEventId as in `readAsked`
+ * @throws {StreamError} 400 for a value that cannot be used */
+export function readStream<T extends object>(
   route: StreamRoute<T>,
   topic: string,
   query: URLSearchParams,

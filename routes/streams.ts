@@ -51,11 +51,11 @@ export function refusal(
 }
 
 /** What the hub is to be asked for a stream. */
-export function followOptions(
-  stream: AskedStream,
+export function followOptions<T extends object>(
+  stream: AskedStream<T>,
   sink: Sink,
-  onReady?: FollowOptions<object>["onReady"],
-): FollowOptions<object> {
+  onReady?: FollowOptions<T>["onReady"],
+): FollowOptions<T> {
   const { feed, asked, pick, topicMustExist = false, longestPauseMs } = stream;
   return {
     feed,

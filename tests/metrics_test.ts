@@ -161,5 +161,10 @@ Deno.test("Metrics.snapshot() sums up for the start page", async () => {
   metrics.viewers("sse", 1);
   const { uptimeSeconds, ...rest } = await metrics.snapshot();
   assert(uptimeSeconds >= 0);
-  assertEquals(rest, { kafkaUp: false, posts: 5, deliveries: 9, viewers: { sse: 1, websocket: 0 } });
+  assertEquals(rest, {
+    kafkaUp: false,
+    posts: 5,
+    deliveries: 9,
+    viewers: { sse: 1, websocket: 0, mjpeg: 0 },
+  });
 });

@@ -1,0 +1,178 @@
+/** `GET /video/{topic}/mjpeg`: video for a plain `<img>`, which goes on where its viewer left it.
+ *
+ * The answer begins at once and waits for whatever is not there yet: Kafka, the topic, the next frame. A viewer's position moves when the
+ * runtime has taken the frame that was written and asks for more, so that no frame is passed over that was not sent. Frames come in
+ * the pace of their own times; with `live=1` the newest one comes as soon as the connection takes it, and those that it was late for are
+ * counted as passed over. Left out: which frames there are and how they are written (video_feed.ts), where a viewer is kept
+ * (viewer_positions.ts), a sign of life while no frame comes, for which this format has no place.
+ * @see {@link https://html.spec.whatwg.org/multipage/document-sequences.html} for `multipart/x-mixed-replace` as browsers take it
+ * @module */
+import { type Context, Hono } from "hono";
+import { StreamError } from "../errors.ts";
+import { KafkaError, latestOffset } from "../kafka/connection.ts";
+import { clusterHash, formatCursor, parseCursor, type StartAt, unknownOffset } from "../kafka/cursor.ts";
+import type { History } from "../kafka/history.ts";
+import type { Chunk } from "../kafka/ring.ts";
+import type { Asked } from "../kafka/start.ts";
+import type { EndReason, Sink, Viewer } from "../kafka/viewer.ts";
+import type { AppEnv } from "./middleware.ts";
+import { readStream } from "./stream_table.ts";
+import { type AskedStream, followOptions, refusal, type StreamDeps, topicOf } from "./streams.ts";
+import { boundary, firstBoundary, type FrameEvent, mjpegWire, videoStream } from "./video_feed.ts";
+import { identifyViewer } from "./viewer_id.ts";
+import type { ViewerSession } from "./viewer_positions.ts";
+
+const headers = {
+  "content-type": `multipart/x-mixed-replace; boundary=${boundary}`,
+  "cache-control": "no-store, no-transform",
+  "x-accel-buffering": "no",
+};
+/** How long a client stays away that is not served now, seconds. */
+const retryAfter = "10";
+
+/** `/video/{topic}/mjpeg`. */
+export function mjpegRoutes(deps: StreamDeps): Hono<AppEnv> {
+  return new Hono<AppEnv>().get("/video/:topic/mjpeg", (c) => answerFrames(c, deps));
+}
+
+/** @throws {StreamError} 400 for a value that cannot be used, 503 `draining` or `too-many-connections` */
+function answerFrames(c: Context<AppEnv>, deps: StreamDeps): Response {
+  const stream = readFrames(topicOf(c.req.param("topic") ?? ""), new URL(c.req.url).searchParams);
+  const { id, setCookie } = identifyViewer(c.req.raw);
+  const head = { headers: { ...headers, ...(setCookie && { "set-cookie": setCookie }) } };
+  if (c.req.method === "HEAD") return new Response(null, head);
+  const refused = refusal(deps);
+  if (refused) throw refusedStream(refused);
+  const session = id === null ? null : deps.positions.open(id, stream.topic);
+  const body = new FramesBody(session);
+  body.open(deps, stream);
+  return new Response(body.stream, head);
+}
+
+function refusedStream(reason: "draining" | "full"): StreamError {
+  const [code, why] = reason === "full"
+    ? ["too-many-connections", "as many connections are open as there may be"]
+    : ["draining", "the service is shutting down"];
+  return new StreamError(code, 503, `Cannot open the stream: ${why}`, {
+    headers: { "retry-after": retryAfter },
+  });
+}
+
+/** Reads what is asked for: by default everything from the beginning on, in its own pace. */
+function readFrames(topic: string, query: URLSearchParams): AskedStream<FrameEvent> {
+  const stream = readStream(videoStream, topic, query), { asked } = stream;
+  const start: StartAt = query.has("cursor") ? asked.start : { kind: "earliest" };
+  const how: Partial<Asked> = readLive(query.get("live")) ? { policy: "latest" } : {};
+  return { ...stream, asked: { speed: 1, ...asked, ...how, start, fallback: { kind: "earliest" } } };
+}
+
+/** @throws {StreamError} 400 `invalid-live` */
+function readLive(text: string | null): boolean {
+  if (text === null || text === "0" || text === "1") return text === "1";
+  throw new StreamError("invalid-live", 400, `Cannot use live=${text.slice(0, 80)}: 0 or 1 is wanted`);
+}
+
+/** One client's connection. */
+class FramesBody implements Sink {
+  readonly wire = mjpegWire;
+  readonly transport = "mjpeg";
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #session: ViewerSession | null;
+  #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  #viewer: Viewer | undefined;
+  #leave = () => {};
+  /** The runtime has taken what was written, and asks for more. */
+  #wanted = false;
+  /** A frame was written that the viewer's position does not know of. */
+  #hasMoved = false;
+  #isEnding = false;
+  #isClosed = false;
+
+  constructor(session: ViewerSession | null) {
+    this.#session = session;
+    this.stream = new ReadableStream({
+      start: (controller) => void (this.#controller = controller),
+      pull: () => this.#taken(),
+      cancel: () => this.#close(),
+    }, { highWaterMark: 0 }); // nothing waits here: what the runtime takes ahead is enough
+  }
+
+  /** Counts the connection, begins the answer, and follows the topic as soon as it is known from where on. */
+  open(deps: StreamDeps, stream: AskedStream<FrameEvent>): void {
+    this.#leave = deps.connections.add(() => this.end("draining"));
+    this.#controller.enqueue(firstBoundary);
+    this.#follow(deps, stream).catch((error) => {
+      deps.log.error("viewer failed", { topic: stream.topic, error });
+      this.end("failed");
+    });
+  }
+
+  ready(): boolean {
+    return this.#wanted && !this.#isEnding;
+  }
+
+  write(chunk: Chunk): void {
+    this.#wanted = false;
+    if (this.#isClosed) return;
+    this.#hasMoved = true;
+    this.#controller.enqueue(chunk.bytes() as Uint8Array<ArrayBuffer>);
+  }
+
+  /** Ends the answer once everything written has been taken. */
+  end(_reason: EndReason): void {
+    this.#isEnding = true;
+    if (this.#wanted) this.#finish();
+  }
+
+  async #follow(deps: StreamDeps, stream: AskedStream<FrameEvent>): Promise<void> {
+    const { topic, asked } = stream;
+    const isLive = asked.policy === "latest";
+    const start = isLive ? await newestFrames(deps.hub.history, topic) : await this.#session?.start;
+    if (this.#isEnding || this.#isClosed) return;
+    const options = followOptions({ ...stream, asked: { ...asked, ...(start && { start }) } }, this);
+    this.#viewer = deps.hub.follow(topic, options);
+    if (this.#isClosed) this.#viewer.close(); // its end was known at once
+  }
+
+  #taken(): void {
+    this.#wanted = true;
+    this.#tellPosition();
+    if (this.#isEnding) this.#finish();
+    else this.#viewer?.wake();
+  }
+
+  /** The viewer has been sent everything before where it is. */
+  #tellPosition(): void {
+    const viewer = this.#viewer;
+    if (!viewer || !this.#hasMoved) return;
+    this.#hasMoved = false;
+    viewer.syncPositions();
+    this.#session?.moved(viewer.positions);
+  }
+
+  #finish(): void {
+    if (this.#isClosed) return;
+    this.#close();
+    this.#controller.close();
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    this.#viewer?.close();
+    this.#session?.close();
+    this.#leave();
+  }
+}
+
+/** The newest frame of each partition, or the end of the log when that cannot be told now. */
+async function newestFrames(history: History, topic: string): Promise<StartAt> {
+  try {
+    const ends = await history.positions(topic, latestOffset);
+    if (ends.length === 0 || ends.includes(unknownOffset)) return { kind: "latest" };
+    const cluster = clusterHash(await history.clusterId());
+    return parseCursor(formatCursor(cluster, ends.map((end) => Math.max(0, end - 1))));
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
+    return { kind: "latest" };
+  }
+}
