@@ -59,6 +59,7 @@ export function secure(config: Pick<Config, "tileUrl">): Handler {
     "script-src 'self'",
     "style-src 'self'",
     `img-src 'self' data: blob:${tiles === null ? "" : ` ${tiles}`}`,
+    "media-src 'self' blob:",
     "connect-src 'self'",
     "object-src 'none'",
     "base-uri 'none'",
