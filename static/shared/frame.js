@@ -14,6 +14,7 @@ import { Meter } from "./meter.js";
 const pages = [
   { path: "/", name: "Overview" },
   { path: "/geo", name: "Map" },
+  { path: "/video", name: "Video" },
   { path: "/topics", name: "Topics" },
 ];
 
@@ -22,7 +23,8 @@ const askMs = 5_000;
 /** The second time comes sooner, as rates need two answers. */
 const soonMs = 1_500;
 
-/** @typedef {{ name: string, url: string }} StreamLine a stream that the page shows, and its address */
+/** @typedef {{ name: string, url: string, line?: string }} StreamLine a stream that the page shows, its address,
+ * and the line that shows it elsewhere if that is no `curl -N` */
 /** @typedef {"unknown" | "up" | "down" | "away"} Health `away`: it is the service itself that does not answer */
 
 /** The frame of one page. Made by `openFrame`. */
@@ -172,12 +174,13 @@ function connectionText(state, now) {
 }
 
 /** @param {StreamLine} stream */
-function streamLines({ name, url }) {
+function streamLines({ name, url, line }) {
   const address = new URL(url, location.href).href;
   const title = document.createElement("h3");
   title.textContent = name;
   const isSocket = address.startsWith("ws");
   const lines = [title, copyLine(address, `address of ${name}`)];
+  if (line !== undefined) return [...lines, copyLine(line, `line that shows ${name}`)];
   return isSocket ? lines : [...lines, copyLine(`curl -N '${address}'`, `curl line of ${name}`)];
 }
 

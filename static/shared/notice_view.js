@@ -5,11 +5,17 @@
 import { byId } from "./dom.js";
 import { setText } from "./format.js";
 
-/** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed" | "replay"} Kind */
-/** @typedef {"retry" | "resume" | "dismiss" | "newest"} Action */
+/** @typedef {"loading" | "live" | "paused" | "behind" | "gap" | "away" | "failed" | "replay" | "stalled"} Kind */
+/** @typedef {"retry" | "resume" | "dismiss" | "newest" | "restart"} Action */
 /** @typedef {{ kind: Kind, word: string, title?: string, detail?: string, action?: Action }} Notice */
 
-const actions = { retry: "Try now", resume: "Go on", dismiss: "Dismiss", newest: "Skip to now" };
+const actions = {
+  retry: "Try now",
+  resume: "Go on",
+  dismiss: "Dismiss",
+  newest: "Skip to now",
+  restart: "Start over",
+};
 
 /** The elements that show it. */
 export class NoticeView {
@@ -49,6 +55,7 @@ export class NoticeView {
   /** @param {Notice} notice without a title */
   #spoken({ kind, word }) {
     if (kind === "replay") return word;
-    return this.#said === null ? "" : "Live again";
+    if (this.#said === null) return "";
+    return kind === "live" ? "Live again" : word;
   }
 }
