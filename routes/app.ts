@@ -13,9 +13,10 @@ import { shell, type ShellDeps } from "./shell.ts";
 import { StreamTable } from "./stream_table.ts";
 import { type TopicsDeps, topicsRoutes, topicStream } from "./topics.ts";
 import { videoStream } from "./video_feed.ts";
+import { framesPath, type VideoPublishDeps, videoPublishRoutes } from "./video_publish.ts";
 
 /** What all routes together need. */
-export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & TopicsDeps & PagesDeps;
+export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & VideoPublishDeps & TopicsDeps & PagesDeps;
 
 /** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
 const streams = new StreamTable([positionStream, videoStream, topicStream]);
@@ -26,10 +27,11 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     operationsRoutes(deps),
     geoRoutes(deps),
     mjpegRoutes(deps),
+    videoPublishRoutes(deps),
     streams.routes(deps),
     pagesRoutes(deps),
     topicsRoutes(deps),
-  ]);
+  ], { endlessBodies: [framesPath] });
 }
 
 /** The application of a broker alone: health, metrics, version. */

@@ -1,0 +1,158 @@
+/** The way in for video: `POST /video/{topic}/frames` and `WS /video/{topic}/publish`.
+ *
+ * A post may last as long as its camera does: its body is read no faster than Kafka takes the frames, so the camera's writes stall, and
+ * memory does not grow, while Kafka is slow. A socket cannot be held back: frames that come while too many wait are dropped, and told.
+ * Left out: how bodies are read (frame_body.ts), the records (frame_sender.ts); an end to a body from which nothing comes any more,
+ * which costs one of MAX_CONNECTIONS until its connection is gone.
+ * @module */
+import { type Context, Hono } from "hono";
+import { StreamError } from "../errors.ts";
+import { NotAJpeg } from "../kafka/jpeg.ts";
+import { type FrameBody, frameBody } from "./frame_body.ts";
+import { frameProblem } from "./frame_problem.ts";
+import { FrameSender, type FrameSenderDeps, type NewFrame, type Publication } from "./frame_sender.ts";
+import type { AppEnv } from "./middleware.ts";
+import { PublishTalk } from "./publish_socket.ts";
+import { jsonWire } from "./socket_streams.ts";
+import { refusal, type StreamDeps, topicOf } from "./streams.ts";
+import { upgradeSocket } from "./websocket.ts";
+
+/** What these routes work with. */
+export type VideoPublishDeps = StreamDeps & FrameSenderDeps;
+
+/** The route whose bodies may be endless: MAX_BODY_BYTES is not for it, as frames are bounded one by one. */
+export const framesPath = "/video/:topic/frames";
+
+const maxSourceLength = 200;
+/** As much as the runtime takes in one frame of a WebSocket: larger pictures than MAX_FRAME_BYTES are told and dropped. */
+const maxMessageBytes = 64 * 1024 * 1024;
+
+/** `POST /video/{topic}/frames`, `WS /video/{topic}/publish`; both with `key=` and `source=`. */
+export function videoPublishRoutes(deps: VideoPublishDeps): Hono<AppEnv> {
+  return new Hono<AppEnv>()
+    .post(framesPath, (c) => post(c, deps))
+    .get("/video/:topic/publish", (c) => {
+      const publication = readPublication(c, "websocket");
+      const how = { wire: jsonWire, maxBinaryBytes: maxMessageBytes };
+      return upgradeSocket(c, deps, how, (socket) => new PublishTalk(socket, deps, publication));
+    });
+}
+
+/** @throws {StreamError} 400 `invalid-topic`, `invalid-source` */
+function readPublication(c: Context, fallbackSource: string): Publication {
+  const topic = topicOf(c.req.param("topic") ?? ""), source = c.req.query("source") || fallbackSource;
+  if (source.length > maxSourceLength) {
+    const detail = `Cannot use a source of ${source.length} characters: at most ${maxSourceLength} are taken`;
+    throw new StreamError("invalid-source", 400, detail);
+  }
+  return { topic, key: c.req.query("key") || topic, source };
+}
+
+/** Takes the frames of a body; answers when it has ended and Kafka has acknowledged them. */
+async function post(c: Context<AppEnv>, deps: VideoPublishDeps): Promise<Response> {
+  const publication = readPublication(c, "http");
+  const refused = refusal(deps);
+  if (refused) throw refusedPost(refused);
+  const posted = new FramePost(c.req.raw, deps, publication);
+  const leave = deps.connections.add(() => posted.stop(refusedPost("draining")));
+  try {
+    return c.json(await posted.run());
+  } finally {
+    leave();
+  }
+}
+
+/** What the publisher is told at the end. */
+interface PostAnswer {
+  readonly frames: number;
+  readonly bytes: number;
+  /** Of a single one: `<partition>:<offset>`. */
+  readonly frame?: string;
+}
+
+/** One post's body on its way to Kafka. */
+class FramePost {
+  readonly #deps: VideoPublishDeps;
+  readonly #topic: string;
+  readonly #sender: FrameSender;
+  readonly #frames: FrameBody;
+  readonly #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** Frames found so far. */
+  #found = 0;
+  /** Of the last frame that was stored. */
+  #frame = "";
+  /** Why no more is read. */
+  #stopped: { readonly error: unknown } | undefined;
+
+  /** @throws {StreamError} when the headers do not say how to read the body */
+  constructor(request: Request, deps: VideoPublishDeps, publication: Publication) {
+    this.#deps = deps;
+    this.#topic = publication.topic;
+    this.#sender = new FrameSender(deps, publication);
+    try {
+      this.#frames = frameBody(request.headers, deps.config.maxFrameBytes);
+    } catch (error) {
+      throw frameProblem(error, 1);
+    }
+    this.#body = request.body?.getReader();
+  }
+
+  /** Reads all of it. What came whole before something went wrong is stored.
+   * @throws {StreamError} with how much is stored */
+  async run(): Promise<PostAnswer> {
+    try {
+      await this.#read();
+    } catch (error) {
+      const problem = frameProblem(error, this.#found + 1);
+      // Anything else is a body that broke off.
+      if (problem instanceof StreamError) this.#deps.metrics.posts(this.#topic, "invalid", 1);
+      this.stop(problem);
+    }
+    await this.#sender.settled();
+    if (this.#stopped) throw this.#told(this.#stopped.error);
+    const { stored } = this.#sender;
+    return stored.frames === 1 ? { ...stored, frame: this.#frame } : stored;
+  }
+
+  /** Reads no more; the first reason is the one that is told. */
+  stop(error: unknown): void {
+    this.#stopped ??= { error };
+    this.#body?.cancel().catch(() => {}); // broken off, perhaps
+  }
+
+  async #read(): Promise<void> {
+    while (this.#body && !this.#stopped) {
+      const { done, value } = await this.#body.read();
+      if (this.#stopped) return;
+      for (const frame of done ? this.#frames.end() : this.#frames.push(value)) {
+        await this.#sender.room(frame.jpeg.length);
+        if (this.#stopped) return;
+        this.#send(frame);
+      }
+      if (done) break;
+    }
+    if (this.#found === 0 && !this.#stopped) throw new NotAJpeg("Found nothing, wanted a JPEG");
+  }
+
+  #send(frame: NewFrame): void {
+    this.#found++;
+    this.#sender.send(frame).then(
+      ({ partition, offset }) => this.#frame = `${partition}:${offset}`,
+      (error) => this.stop(error),
+    );
+  }
+
+  #told(error: unknown): unknown {
+    if (!(error instanceof StreamError)) return error;
+    const { code, status, message, errors, headers, cause } = error;
+    const members = { ...error.members, ...this.#sender.stored };
+    return new StreamError(code, status, message, { ...(errors && { errors }), headers, members, cause });
+  }
+}
+
+function refusedPost(reason: "draining" | "full"): StreamError {
+  const [code, why] = reason === "full"
+    ? ["too-many-connections", "there are as many connections as may be"]
+    : ["draining", "the service is shutting down"];
+  return new StreamError(code, 503, `Cannot take frames as ${why}`, { headers: { "retry-after": "10" } });
+}
