@@ -1,48 +1,24 @@
 /** The command line: subcommands, their flags and their exit codes.
  *
- * Flags of settings come from the table in settings.ts. 0: done, or ended by a signal; 1: failed; 2: the
+ * Flags of settings come from the table in settings.ts (subcommand.ts). 0: done, or ended by a signal; 1: failed; 2: the
  * command line or a setting makes no sense. An error is one line on stderr. Left out: what the subcommands
  * do, which is in their own files.
  * @module */
-import { Command, CommanderError, Option } from "commander";
-import {
-  type Config,
-  ConfigError,
-  flagKey,
-  flagOf,
-  type Flags,
-  misspelt,
-  printConfig,
-  type Purpose,
-  readConfig,
-  settingNames,
-  settings,
-} from "../config.ts";
+import { Command, CommanderError } from "commander";
+import { ConfigError } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
-import { isTopicName } from "../kafka/topics.ts";
 import type { Until } from "../kafka/viewer.ts";
-import { createLogger } from "../logger.ts";
-import type { Setting, SettingGroup } from "../setting_kinds.ts";
 import { broker } from "./broker.ts";
+import { addPublish } from "./cli_publish.ts";
 import { demo } from "./demo.ts";
-import { publishGeo } from "./publish.ts";
-import { CommandError, type CommandRun, UsageError } from "./run.ts";
+import { pair, wholeNumber } from "./flags.ts";
+import { CommandError, UsageError } from "./run.ts";
 import { serve } from "./serve.ts";
+import { clientGroups, type CliProcess, subcommand } from "./subcommand.ts";
 import { readFrom, readUntil, tail, type TailOptions } from "./tail.ts";
 import { createTopics, listTopics } from "./topics.ts";
 import { user } from "./user.ts";
 
-/** What the command line touches of the process. */
-export interface CliProcess {
-  readonly env: ReadonlyMap<string, string>;
-  /** Aborts at SIGINT and SIGTERM. */
-  readonly signal: AbortSignal;
-  readonly out: (text: string) => void;
-  readonly error: (text: string) => void;
-  readonly isTerminal: boolean;
-}
-
-const clientGroups = ["kafka", "broker", "log"] as const;
 const brokerGroups = ["broker", "access", "store", "run", "listen", "alone", "log"] as const;
 const serveGroups = [
   ...["listen", "http", "kafka", "broker", "access", "store", "topic", "pages", "run", "log"] as const,
@@ -73,7 +49,9 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
 
 function program(process: CliProcess): Command {
   const root = new Command("tailrace")
-    .description("Positions posted over HTTP, live on a map, through Kafka or the embedded broker")
+    .description(
+      "Positions live on a map and video that goes on where each viewer left it, through Kafka or the embedded broker",
+    )
     .version(about.version, "--version", "Print the version")
     .helpOption("-h, --help", "Print this help")
     .helpCommand(false)
@@ -89,9 +67,10 @@ function program(process: CliProcess): Command {
   }, (config, run) => broker(config, run));
   subcommand(root, process, {
     name: "demo",
-    description: "Demo vehicles, against any Kafka",
+    description: "Demo vehicles and a demo video, against any Kafka",
     groups: clientGroups,
-    extend: addTopic,
+    settings: ["VIDEO_TOPIC", "VIDEO_RETENTION_MS", "VIDEO_RETENTION_BYTES"],
+    topic: "GEO_TOPIC",
   }, (config, run) => demo(config, run));
   addTopics(root, process);
   addPublish(root, process);
@@ -152,39 +131,6 @@ function addTopics(root: Command, process: CliProcess): void {
   }, (config, run, { options }) => listTopics(config, { json: options.json === true }, run));
 }
 
-function addPublish(root: Command, process: CliProcess): void {
-  const publish = root.command("publish").description("Publish files").helpCommand(false);
-  subcommand(publish, process, {
-    name: "geo",
-    description: "Replay GeoJSON and GPX tracks, all files at once; - is stdin",
-    groups: clientGroups,
-    extend: (command) =>
-      addTopic(command.argument("<file...>", "Files to replay"))
-        .option(
-          "--interval <ms>",
-          "Between two positions of a track (default 1000)",
-          wholeNumber("--interval", 0, 86_400_000),
-        )
-        .option("--own-times", "Replay by the times in the files")
-        .option("--speed <n>", "With --own-times: n times as fast (default 1)", positiveNumber)
-        .option("--loop", "Begin again at the end")
-        .option("--name <name>", "Instead of the names in the files"),
-  }, (config, run, { args: [files], options }) => {
-    const { interval, ownTimes, speed, name } = options;
-    if (ownTimes && interval !== undefined) {
-      throw new UsageError("Cannot use --interval: found --own-times beside it, allowed: one of them");
-    }
-    if (speed !== undefined && !ownTimes) {
-      throw new UsageError("Cannot use --speed: found no --own-times, allowed: with --own-times");
-    }
-    return publishGeo(config, files as string[], {
-      pace: ownTimes ? { speed: (speed ?? 1) as number } : { intervalMs: (interval ?? 1000) as number },
-      loop: options.loop === true,
-      ...(name === undefined ? {} : { name: String(name) }),
-    }, run);
-  });
-}
-
 function addTail(root: Command, process: CliProcess): void {
   const collect = (value: string, before: string[] = []) => [...before, value];
   subcommand(
@@ -228,109 +174,6 @@ function termOf(command: Command): string {
     return arg.required ? ` <${name}>` : ` [${name}]`;
   });
   return `${command.name()}${command.commands.length > 0 ? "" : " [options]"}${shown.join("")}`;
-}
-
-interface Subcommand {
-  readonly name: string;
-  readonly description: string;
-  readonly groups: readonly SettingGroup[];
-  readonly purpose?: Purpose;
-  readonly isDefault?: boolean;
-  /** Adds arguments and flags that are no settings. */
-  readonly extend?: (command: Command) => Command;
-}
-
-interface Given {
-  readonly args: readonly unknown[];
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-/** Adds a subcommand that reads its settings, prints them if only that was asked, and runs `action`. */
-function subcommand(
-  parent: Command,
-  process: CliProcess,
-  { name, description, groups, purpose = "client", isDefault = false, extend = (same) => same }: Subcommand,
-  action: (config: Config, run: CommandRun, given: Given) => Promise<void>,
-): void {
-  const command = extend(parent.command(name, { isDefault }).description(description));
-  const keys = addSettings(command, groups);
-  command.option("--print-config", "Print the settings with where they come from, and end");
-  command.action(async () => {
-    const options = command.opts<Record<string, string | boolean | undefined>>();
-    const flags: Flags = {
-      ...Object.fromEntries(keys.map((key) => [key, options[key]])),
-      ...(options.topic === undefined ? {} : { geoTopic: options.topic }),
-    };
-    const config = readConfig(flags, process.env, purpose);
-    if (options.printConfig) return process.out(printConfig(flags, process.env));
-    const { signal, out, isTerminal } = process;
-    const log = createLogger({ level: config.logLevel, format: config.logFormat, write: process.error });
-    for (const [found, meant] of misspelt(process.env)) log.warn("setting misspelt?", { found, meant });
-    await action(config, { log, signal, out, isTerminal }, { args: command.processedArgs, options });
-  });
-}
-
-/** Adds the flags of the settings of some groups; gives the keys under which they are found. */
-function addSettings(command: Command, groups: readonly SettingGroup[]): string[] {
-  const keys: string[] = [];
-  for (const name of settingNames) {
-    const setting: Setting = settings[name];
-    if (!groups.includes(setting.group)) continue;
-    keys.push(flagKey(name));
-    const { fallback, unit, allowed, isSwitch, secret } = setting;
-    const standard = typeof fallback === "function" || fallback === "" || isSwitch
-      ? ""
-      : `, default ${fallback}`;
-    const words = allowed.includes(" | ") && !isSwitch ? `; ${allowed}` : "";
-    const help = `${setting.help}${words} (${name}${standard})`;
-    if (isSwitch) {
-      command.option(flagOf(name), help);
-      command.addOption(new Option(flagOf(name).replace("--", "--no-"), `Without: ${help}`).hideHelp());
-    } else {
-      command.option(`${flagOf(name)} <${unit ?? "value"}>`, help);
-    }
-    if (secret) {
-      keys.push(flagKey(`${name}_FILE`));
-      command.option(`${flagOf(`${name}_FILE`)} <path>`, `File that holds it (${name}_FILE)`);
-    }
-  }
-  return keys;
-}
-
-/** `--topic`, which is the setting GEO_TOPIC under the name that fits here. */
-function addTopic(command: Command): Command {
-  return command.option(
-    "--topic <name>",
-    "Topic of the positions (GEO_TOPIC, default geostream)",
-    (value) => {
-      if (isTopicName(value)) return value;
-      throw new UsageError(
-        `Cannot use --topic: found ${JSON.stringify(value)}, allowed: ${settings.GEO_TOPIC.allowed}`,
-      );
-    },
-  );
-}
-
-function wholeNumber(flag: string, least: number, most: number): (value: string) => number {
-  return (value) => {
-    const number = /^\d{1,12}$/.test(value) ? Number(value) : NaN;
-    if (number >= least && number <= most) return number;
-    throw new UsageError(
-      `Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: an integer in ${least}..${most}`,
-    );
-  };
-}
-
-function positiveNumber(value: string): number {
-  const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
-  if (number > 0 && Number.isFinite(number)) return number;
-  throw new UsageError(`Cannot use --speed: found ${JSON.stringify(value)}, allowed: a number above 0`);
-}
-
-function pair(text: string): [string, string] {
-  const at = text.indexOf("=");
-  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-  throw new UsageError(`Cannot use --config: found ${JSON.stringify(text)}, allowed: name=value`);
 }
 
 /** `error: unknown option '--prot'\n(Did you mean --port?)` → one line in the form of the other errors. */

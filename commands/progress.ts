@@ -4,20 +4,17 @@ import type { CommandRun } from "./run.ts";
 const terminalEveryMs = 250;
 const plainEveryMs = 10_000;
 
-/** Counts positions and shows the counts until it is disposed. */
+/** Shows a line until it is disposed. */
 export class Progress implements Disposable {
-  /** Acknowledged by Kafka. */
-  sent = 0;
-  /** Sent with an unknown outcome. */
-  failed = 0;
-  /** Sent again as Kafka was away. */
-  retried = 0;
   readonly #run: Pick<CommandRun, "out" | "isTerminal">;
+  readonly #describe: (seconds: number) => string;
   readonly #startedMs = performance.now();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(run: Pick<CommandRun, "out" | "isTerminal">) {
+  /** @param describe makes the line; it is given the seconds since the start */
+  constructor(run: Pick<CommandRun, "out" | "isTerminal">, describe: (seconds: number) => string) {
     this.#run = run;
+    this.#describe = describe;
     const everyMs = run.isTerminal ? terminalEveryMs : plainEveryMs;
     this.#timer = setInterval(() => this.#show(run.isTerminal ? "" : "\n"), everyMs);
   }
@@ -32,9 +29,6 @@ export class Progress implements Disposable {
 
   #show(end: string): void {
     const seconds = Math.max(0.001, (performance.now() - this.#startedMs) / 1000);
-    const rate = (this.sent / seconds).toFixed(1);
-    const again = this.retried > 0 ? ` · ${this.retried} sent again` : "";
-    const line = `${this.sent} positions · ${rate}/s · ${this.failed} failures${again}`;
-    this.#run.out(`${this.#run.isTerminal ? "\r\x1b[2K" : ""}${line}${end}`);
+    this.#run.out(`${this.#run.isTerminal ? "\r\x1b[2K" : ""}${this.#describe(seconds)}${end}`);
   }
 }

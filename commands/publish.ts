@@ -38,12 +38,25 @@ export async function publishGeo(
   const tracks = await abortable(loadTracks(files, options), run.signal);
   await using kafka = await connectKafka(config, run);
   await using producer = createProducer(kafka, { log: run.log });
-  using progress = new Progress(run);
-  const send = sender(producer, config.geoTopic, progress, run);
+  const counts: Counts = { sent: 0, failed: 0, retried: 0 };
+  using _progress = new Progress(run, (seconds) => describe(counts, seconds));
+  const send = sender(producer, config.geoTopic, counts, run);
   await replay({ tracks, pace: options.pace, loop: options.loop, send, signal: run.signal });
-  if (progress.failed > 0 && !run.signal.aborted) {
-    throw new CommandError(`${progress.failed} positions were not acknowledged`);
+  if (counts.failed > 0 && !run.signal.aborted) {
+    throw new CommandError(`${counts.failed} positions were not acknowledged`);
   }
+}
+
+/** What became of the positions: acknowledged by Kafka; sent with an unknown outcome; sent again as Kafka was away. */
+interface Counts {
+  sent: number;
+  failed: number;
+  retried: number;
+}
+
+function describe({ sent, failed, retried }: Counts, seconds: number): string {
+  const again = retried > 0 ? ` · ${retried} sent again` : "";
+  return `${sent} positions · ${(sent / seconds).toFixed(1)}/s · ${failed} failures${again}`;
 }
 
 /** Reads all files before the first position goes out, so that a bad one among them is known at once. */
@@ -112,7 +125,7 @@ async function readBounded(stream: ReadableStream<Uint8Array>, maxBytes: number)
 function sender(
   producer: Producer,
   topic: string,
-  progress: Progress,
+  counts: Counts,
   run: CommandRun,
 ): (name: string, point: TrackPoint) => Promise<SendOutcome> {
   let isAway = false;
@@ -121,15 +134,15 @@ function sender(
     try {
       await producer.send(topic, positionRecord(position));
       isAway = false;
-      progress.sent++;
+      counts.sent++;
       return "sent";
     } catch (error) {
       if (!(error instanceof StreamError) || error.status !== 503) {
         throw new CommandError(`Cannot publish to ${topic}: ${(error as Error).message}`, { cause: error });
       }
       const isUnknown = error.code === "outcome-unknown";
-      if (isUnknown) progress.failed++;
-      else progress.retried++;
+      if (isUnknown) counts.failed++;
+      else counts.retried++;
       if (!isAway) run.log.warn("publish waits for Kafka", { topic, reason: error.message });
       isAway = true;
       return isUnknown ? "skip" : "retry";
