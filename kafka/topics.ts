@@ -82,6 +82,28 @@ export function videoTopicConfigs(limits: {
   };
 }
 
+/** A picture on its way into a video topic. */
+export interface NewFrame {
+  /** The stream's name: frames of one name are in one partition, in their order. */
+  readonly name: string;
+  readonly jpeg: Uint8Array;
+  /** ms since the epoch. */
+  readonly capturedAt: number;
+  /** Where it comes from, in the publisher's words. */
+  readonly source: string;
+}
+
+/** The record that holds a frame: the JPEG as it is, at the time when it was captured. */
+export function frameRecord({ name, jpeg, capturedAt, source }: NewFrame): {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timestamp: number;
+} {
+  const headers = { "content-type": "image/jpeg", "captured-at": String(capturedAt), source };
+  return { key: name, value: jpeg, headers, timestamp: capturedAt };
+}
+
 /** Whether Kafka takes `name` as a topic's name. @see {@link https://kafka.apache.org/documentation/#basic_ops_add_topic} */
 export function isTopicName(name: string): boolean {
   return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== "." && name !== "..";

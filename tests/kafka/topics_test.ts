@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import {
+  frameRecord,
   isTopicName,
   newPosition,
   Position,
@@ -88,4 +89,14 @@ Deno.test("positionRecord() is keyed by name, holds the five fields and has the 
   assertEquals(JSON.parse(value), position);
   assertEquals(Object.keys(JSON.parse(value)).toSorted(), ["lat", "lon", "message_id", "name", "timestamp"]);
   assertEquals(Position.parse(JSON.parse(value)), position);
+});
+
+Deno.test("frameRecord() holds the JPEG as it is, and says when and where it was captured", () => {
+  const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xd9);
+  assertEquals(frameRecord({ name: "door", jpeg, capturedAt: 1_700_000_000_123, source: "camera 1" }), {
+    key: "door",
+    value: jpeg,
+    headers: { "content-type": "image/jpeg", "captured-at": "1700000000123", source: "camera 1" },
+    timestamp: 1_700_000_000_123,
+  });
 });
