@@ -29,7 +29,7 @@ export interface Start {
 /** Where a stream is asked to begin and to end, and how. */
 export type Asked = Pick<
   FollowOptions<object>,
-  "start" | "fallback" | "reset" | "until" | "speed" | "policy"
+  "start" | "laterStart" | "fallback" | "reset" | "until" | "speed" | "policy"
 >;
 type Outcome = Pick<Ready, "resume" | "reason"> & {
   positions: Positions;

@@ -166,7 +166,9 @@ export class TopicHub implements AsyncDisposable {
     const { history, clock } = this.#deps;
     while (!viewer.isClosed) {
       await this.#known.promise;
-      const ring = this.#ring, { run, asked } = viewer;
+      const { run, asked } = viewer;
+      const later = await asked.laterStart;
+      const ring = this.#ring;
       if (this.#stop.signal.aborted) return;
       if (!ring) continue; // the log has become another one since
       try {
@@ -183,7 +185,7 @@ export class TopicHub implements AsyncDisposable {
         };
         if (asked.until) viewer.bound ??= new Bound(asked.until, clock);
         const [start] = await Promise.all([
-          resolveStart(asked, log, history),
+          resolveStart(later ? { ...asked, start: later } : asked, log, history),
           viewer.bound?.ask(this.#topic, history),
         ]);
         // The log may have become another one meanwhile.
@@ -345,8 +347,9 @@ export class TopicHub implements AsyncDisposable {
       if (viewer.phase === "opening") continue;
       const start = { kind: "earliest" } as const;
       const requested = viewer.passedId ?? formatCursor(this.#cluster, viewer.positions);
+      const { laterStart: _laterStart, ...asked } = viewer.asked;
       viewer.asked = {
-        ...viewer.asked,
+        ...asked,
         start,
         fallback: start,
         reset: { requested, reason: "topic-recreated" },

@@ -37,6 +37,8 @@ export interface FollowOptions<T extends object> {
   readonly feed: Feed<T>;
   readonly sink: Sink;
   readonly start: StartAt;
+  /** Where to begin instead, when that is known only later; null: at `start` after all. Never rejects. */
+  readonly laterStart?: Promise<StartAt | null>;
   /** Where to begin when `start` is an id that does not fit; default `latest`. */
   readonly fallback?: StartAt;
   /** Told as a reset, with its reason: an id that could not even be read, a log that has become another one. */
@@ -184,7 +186,7 @@ export class Viewer {
   seek(start: StartAt): void {
     if (this.isClosed) return;
     // What a log that has become another one made of them is over.
-    const { reset: _reset, fallback: _fallback, ...asked } = this.asked;
+    const { reset: _reset, fallback: _fallback, laterStart: _laterStart, ...asked } = this.asked;
     const { fallback } = this.options;
     this.asked = { ...asked, start, ...(fallback && { fallback }) };
     this.timeline?.reset();

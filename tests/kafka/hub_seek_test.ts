@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { parseCursor } from "../../kafka/cursor.ts";
+import { parseCursor, type StartAt } from "../../kafka/cursor.ts";
 import { eventually } from "../eventually.ts";
 import { HubGround, numbers } from "./hub_ground.ts";
 import { HubViewer, placeOf } from "./hub_viewer.ts";
@@ -88,4 +88,35 @@ Deno.test("Viewer.seek() before the first ready, while Kafka is away, and after 
   early.viewer.seek(earliest);
   early.viewer.setSpeed(2);
   assertEquals(ground.hub.size, 0);
+});
+
+Deno.test("a start that is known later: the viewer waits for it, a null means the other start, a seek wins over it", async () => {
+  await using ground = await HubGround.open();
+  await ground.broker.createTopic("t", 1);
+  await ground.send("t", numbers(5));
+  const open = () => {
+    const { promise, resolve } = Promise.withResolvers<StartAt | null>();
+    return { viewer: new HubViewer(ground.hub, "t", { start: earliest, laterStart: promise }), resolve };
+  };
+  const placed = open(), unplaced = open(), sought = open();
+  const other = new HubViewer(ground.hub, "t");
+  const { start } = await other.event("ready");
+  sought.viewer.viewer.seek(latest);
+  assertEquals([placed, unplaced, sought].map(({ viewer }) => viewer.events.length), [0, 0, 0]);
+  placed.resolve(parseCursor(start.replace(/\d+$/, "2")));
+  unplaced.resolve(null);
+  sought.resolve(parseCursor(start.replace(/\d+$/, "0")));
+  assertEquals((await placed.viewer.event("ready")).resume, "exact");
+  await placed.viewer.records(2);
+  assertEquals(placed.viewer.texts, ["3", "4"]);
+  await unplaced.viewer.records(5);
+  assertEquals((await sought.viewer.event("ready")).requested, "latest");
+  await ground.send("t", ["5"]);
+  await sought.viewer.records(1);
+  assertEquals(sought.viewer.texts, ["5"]);
+
+  await ground.broker.deleteTopic("t");
+  await ground.broker.createTopic("t", 1);
+  const reset = await placed.viewer.event("ready", 2);
+  assertEquals([reset.resume, reset.reason], ["reset", "topic-recreated"]);
 });
