@@ -1,0 +1,178 @@
+/** An MJPEG viewer for tests: a plain HTTP client that takes the parts of `multipart/x-mixed-replace` to pieces, strictly.
+ *
+ * It is written against the wire, not against our own code: a part that lacks a header, a length that is not the picture's or a boundary
+ * that does not come with the picture fails. It keeps its cookie only when it is asked to, as a browser that is closed and opened again.
+ * Left out: what a browser draws (tests/pages/).
+ * @module */
+import { assert, assertEquals } from "@std/assert";
+import { eventually, within } from "./eventually.ts";
+import { numberOf } from "./jpegs.ts";
+
+/** A part as it came. */
+export interface MjpegFrame {
+  /** `<partition>:<offset>`. */
+  readonly id: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Seconds since the epoch, as the part has it. */
+  readonly timestamp: string;
+  readonly jpeg: Uint8Array;
+  /** When it was whole, on the clock of `performance.now()`. */
+  readonly atMs: number;
+}
+
+/** How the stream is asked for. */
+export interface MjpegOptions {
+  /** Sent as `Cookie`. */
+  readonly cookie?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Reads no more than so many frames until it is told to; the rest stays on its way. Default: all. */
+  readonly frames?: number;
+}
+
+const firstBoundary = "--frame\r\n";
+const head =
+  /^Content-Type: image\/jpeg\r\nContent-Length: (\d+)\r\nX-Frame-Id: (\d+):(\d+)\r\nX-Timestamp: (\d+\.\d{3})\r\n\r\n/;
+const headBytes = 400;
+
+/** An open stream. Closing it cuts the connection. */
+export class MjpegClient implements AsyncDisposable {
+  readonly response: Response;
+  readonly frames: MjpegFrame[] = [];
+  /** Whether the server has ended the stream, or why it broke off or was no stream. */
+  ended: "clean" | Error | null = null;
+  readonly #abort: AbortController;
+  readonly #reading: Promise<void>;
+  #wanted: number;
+  #readOn = () => {};
+  #held = new Uint8Array(0);
+
+  private constructor(response: Response, abort: AbortController, frames: number) {
+    this.response = response;
+    this.#abort = abort;
+    this.#wanted = frames;
+    this.#reading = this.#read();
+  }
+
+  /** Opens the stream and resolves once its headers are there. */
+  static async open(
+    url: string,
+    { cookie, headers = {}, frames = Infinity }: MjpegOptions = {},
+  ): Promise<MjpegClient> {
+    const abort = new AbortController();
+    const sent = { ...headers, ...(cookie && { cookie }) };
+    const response = await within(
+      `headers of ${url}`,
+      10_000,
+      fetch(url, { headers: sent, signal: abort.signal }),
+    );
+    assertEquals(response.status, 200, url);
+    assertEquals(response.headers.get("content-type"), "multipart/x-mixed-replace; boundary=frame");
+    return new MjpegClient(response, abort, frames);
+  }
+
+  /** The cookie that it was given, as a browser sends it back; null for none. */
+  get cookie(): string | null {
+    return this.response.headers.get("set-cookie")?.split(";")[0] ?? null;
+  }
+
+  get ids(): string[] {
+    return this.frames.map(({ id }) => id);
+  }
+
+  /** Numbers of the frames that are `numberedJpeg`s. */
+  get numbers(): (number | null)[] {
+    return this.frames.map(({ jpeg }) => numberOf(jpeg));
+  }
+
+  /** Reads on, whatever comes. */
+  readAll(): void {
+    this.#wanted = Infinity;
+    this.#readOn();
+  }
+
+  /** Waits for so many frames. */
+  async count(frames: number, timeoutMs = 15_000): Promise<void> {
+    const seen = () => `${this.frames.length}, newest ${this.ids.at(-1)}, ${this.ended}`;
+    await eventually(`${frames} frames`, () => this.frames.length >= frames, timeoutMs, seen);
+  }
+
+  /** Waits until the server ends the stream; `ended` tells how. */
+  async end(timeoutMs = 10_000): Promise<void> {
+    await within("the end of the stream", timeoutMs, this.#reading);
+  }
+
+  /** Cuts the connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort();
+    this.#readOn();
+    await this.#reading;
+    if (this.ended instanceof Error && this.ended.name === "AssertionError") throw this.ended;
+  }
+
+  async #read(): Promise<void> {
+    const reader = this.response.body!.getReader();
+    try {
+      await this.#take(reader, firstBoundary.length, (bytes) => assertEquals(text(bytes), firstBoundary));
+      while (await this.#part(reader)) {
+        if (this.frames.length < this.#wanted) continue;
+        await new Promise<void>((resolve) => this.#readOn = resolve);
+      }
+      this.ended = "clean";
+    } catch (error) {
+      this.ended = error as Error;
+    } finally {
+      reader.releaseLock();
+    }
+  }
+
+  /** @returns false at the end of the stream, which comes between two parts */
+  async #part(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
+    while (!text(this.#held.subarray(0, headBytes)).includes("\r\n\r\n")) {
+      if (await this.#more(reader)) continue;
+      assertEquals(this.#held.length, 0, "the stream ends between two parts");
+      return false;
+    }
+    const found = head.exec(text(this.#held.subarray(0, headBytes)));
+    assert(found, `a part's head, found ${JSON.stringify(text(this.#held.subarray(0, headBytes)))}`);
+    const [all, length, partition, offset, timestamp] = found;
+    await this.#take(reader, all.length + Number(length), (bytes) => {
+      this.frames.push({
+        id: `${partition}:${offset}`,
+        partition: Number(partition),
+        offset: Number(offset),
+        timestamp: timestamp!,
+        jpeg: bytes.slice(all.length),
+        atMs: performance.now(),
+      });
+    });
+    await this.#take(reader, firstBoundary.length + 2, (bytes) => {
+      assertEquals(text(bytes), `\r\n${firstBoundary}`, "the boundary behind the picture");
+    });
+    return true;
+  }
+
+  async #take(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    count: number,
+    use: (bytes: Uint8Array) => void,
+  ): Promise<void> {
+    while (this.#held.length < count) assert(await this.#more(reader), "the stream ends within a part");
+    use(this.#held.subarray(0, count));
+    this.#held = this.#held.slice(count);
+  }
+
+  async #more(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
+    const { value } = await reader.read();
+    if (!value) return false;
+    const joined = new Uint8Array(this.#held.length + value.length);
+    joined.set(this.#held);
+    joined.set(value, this.#held.length);
+    this.#held = joined;
+    return true;
+  }
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder("latin1").decode(bytes);
+}
