@@ -1,8 +1,8 @@
-/** `tailrace publish …`: what may be published, and the flags of each. Left out: doing it (publish.ts, publish_video.ts). @module */
+/** `tailrace publish …`: what may be published, and the flags of each. Left out: doing it (publish_geo.ts, publish_video.ts). @module */
 import type { Command } from "commander";
 import { clientGroups, type CliProcess, subcommand } from "./subcommand.ts";
 import { lineOfText, pastTime, positiveNumber, wholeNumber } from "./flags.ts";
-import { publishGeo } from "./publish.ts";
+import { publishGeo } from "./publish_geo.ts";
 import { maxSourceLength, publishVideo } from "./publish_video.ts";
 import { UsageError } from "./run.ts";
 

@@ -1,6 +1,6 @@
 /** Moves tracks along in time: each track on its own, all at once, one position after the other.
  *
- * Left out: reading tracks (geo_tracks.ts) and where positions go (publish.ts).
+ * Left out: reading tracks (geo_tracks.ts) and where positions go (publish_geo.ts).
  * @module */
 import { type Clock, systemClock } from "./clock.ts";
 import type { Track, TrackPoint } from "./geo_tracks.ts";

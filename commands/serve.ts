@@ -102,7 +102,7 @@ async function startDemoIf(
   { log }: CommandRun,
   { producer, signal }: { producer: Producer; signal: AbortSignal },
 ): Promise<void> {
-  if (config.demo) await startDemo({ producer, topic: config.geoTopic, log, signal });
+  if (config.demo) await startDemo({ producer, config, log, signal });
 }
 
 /** Resolves when the service is told to stop, or with the error of a broker that stopped by itself. */

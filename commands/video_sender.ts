@@ -6,7 +6,9 @@
 import { StreamError } from "../errors.ts";
 import { inspectJpeg, NotAJpeg } from "../kafka/jpeg.ts";
 import type { Producer } from "../kafka/producer.ts";
+import { frameRecord } from "../kafka/topics.ts";
 import type { Logger } from "../logger.ts";
+import { Absence } from "./absence.ts";
 import { CommandError } from "./run.ts";
 
 /** Where frames go. */
@@ -45,19 +47,20 @@ export class VideoSender {
   /** Sent, but not known to be stored. */
   unknown = 0;
   readonly #options: SenderOptions;
+  readonly #absence: Absence;
   #waiting = { frames: 0, bytes: 0 };
   #changed = Promise.withResolvers<void>();
-  #isAway = false;
   #failure: CommandError | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#absence = new Absence("publish", options.topic, options.log);
     options.signal.addEventListener("abort", () => this.#change(), { once: true });
   }
 
   /** Whether Kafka keeps frames waiting. */
   get isAway(): boolean {
-    return this.#isAway;
+    return this.#absence.isAway;
   }
 
   /** Sends a frame; resolves when it is on its way, or left out.
@@ -89,8 +92,7 @@ export class VideoSender {
 
   #start(jpeg: Uint8Array, atMs: number): void {
     const { producer, topic, name, source, topicConfigs } = this.#options;
-    const headers = { "content-type": "image/jpeg", "captured-at": String(atMs), source };
-    const record = { key: name, value: jpeg, headers, timestamp: atMs };
+    const record = frameRecord({ name, jpeg, capturedAt: atMs, source });
     this.#wait(1, jpeg.length);
     producer.send(topic, record, { topicConfigs }).then(
       () => this.#stored(jpeg.length),
@@ -101,8 +103,7 @@ export class VideoSender {
   #stored(bytes: number): void {
     this.stored.frames++;
     this.stored.bytes += bytes;
-    if (this.#isAway) this.#options.log.info("publish goes on", { topic: this.#options.topic });
-    this.#isAway = false;
+    this.#absence.end();
   }
 
   #failed(error: unknown, bytes: number): void {
@@ -152,9 +153,6 @@ export class VideoSender {
   }
 
   #tellAway(): void {
-    if (this.#isAway) return;
-    this.#isAway = true;
-    const { topic, log } = this.#options;
-    log.warn("publish waits for Kafka", { topic, frames: this.#waiting.frames });
+    this.#absence.begin(`${this.#waiting.frames} frames wait for an answer`);
   }
 }

@@ -35,6 +35,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     "topics list",
     "publish",
     "publish geo",
+    "publish video",
     "tail",
     "user",
   ];
@@ -253,7 +254,10 @@ Deno.test("tailrace demo drives against any Kafka until SIGINT, and exits with 0
   const child = startCli(["demo", "--topic", "vehicles"], { env: { KAFKA_BROKERS: broker.bootstrap } });
   const reader = child.stdout.getReader();
   const { value } = await reader.read();
-  assertEquals(new TextDecoder().decode(value), "Vehicles drive in topic vehicles; end with Ctrl-C\n");
+  assertEquals(
+    new TextDecoder().decode(value),
+    "Vehicles drive in topic vehicles, a clip plays in topic video; end with Ctrl-C\n",
+  );
   const topic = () => broker.broker.state.log.topics.byName("vehicles");
   await eventually("the first report", () => topic() !== undefined);
   child.kill("SIGINT");

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
-import { startDemo } from "../../commands/demo.ts";
+import { driveVehicles } from "../../commands/demo_geo.ts";
 import { createFleet, type FleetPosition, members } from "../../commands/demo_fleet.ts";
 import { distance, type Place, RoadMap, type Streets } from "../../commands/demo_roads.ts";
+import { readConfig } from "../../config.ts";
 import { createLogger } from "../../logger.ts";
 import streets from "../../static/geo/streets.json" with { type: "json" };
 import { JumpingClock } from "./jumping_clock.ts";
@@ -142,8 +143,8 @@ async function runDemo(
   const clock = new JumpingClock(startMs);
   const stop = new AbortController();
   const lines: string[] = [];
-  await startDemo({
-    topic: "geo",
+  await driveVehicles({
+    config: { ...readConfig({}, new Map(), "client"), geoTopic: "geo" },
     clock,
     signal: stop.signal,
     log: createLogger({
@@ -163,7 +164,7 @@ async function runDemo(
   return lines;
 }
 
-Deno.test("startDemo() reports each vehicle once a second, as a post would be recorded", async () => {
+Deno.test("driveVehicles() reports each vehicle once a second, as a post would be recorded", async () => {
   const times = new Map<string, number[]>();
   await runDemo(5, (record) => {
     const position = JSON.parse(record.value);
@@ -181,7 +182,7 @@ Deno.test("startDemo() reports each vehicle once a second, as a post would be re
   }
 });
 
-Deno.test("startDemo() waits while Kafka is away: nothing piles up, two lines are logged, and it goes on", async () => {
+Deno.test("driveVehicles() waits while Kafka is away: nothing piles up, two lines are logged, and it goes on", async () => {
   let sends = 0, waiting = 0, most = 0;
   const lines = await runDemo(60, async (_, clock) => {
     sends++;

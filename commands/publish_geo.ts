@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { StreamError } from "../errors.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { newPosition, positionRecord } from "../kafka/topics.ts";
+import { Absence } from "./absence.ts";
 import { systemClock } from "./clock.ts";
 import { replay, type ReplayOptions, type SendOutcome, tracksWithoutTimes } from "./geo_replay.ts";
 import { distinct, readTracks, type Track, TrackFileError, type TrackPoint } from "./geo_tracks.ts";
@@ -128,12 +129,12 @@ function sender(
   counts: Counts,
   run: CommandRun,
 ): (name: string, point: TrackPoint) => Promise<SendOutcome> {
-  let isAway = false;
+  const absence = new Absence("publish", topic, run.log);
   return async (name, { lat, lon }) => {
     const position = newPosition({ name, lat, lon }, systemClock.now());
     try {
       await producer.send(topic, positionRecord(position));
-      isAway = false;
+      absence.end();
       counts.sent++;
       return "sent";
     } catch (error) {
@@ -143,8 +144,7 @@ function sender(
       const isUnknown = error.code === "outcome-unknown";
       if (isUnknown) counts.failed++;
       else counts.retried++;
-      if (!isAway) run.log.warn("publish waits for Kafka", { topic, reason: error.message });
-      isAway = true;
+      absence.begin(error.message);
       return isUnknown ? "skip" : "retry";
     }
   };
