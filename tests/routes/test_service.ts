@@ -18,6 +18,7 @@ export interface TestServiceOptions {
   readonly heartbeatMs?: number;
   readonly maxConnections?: number;
   readonly maxBodyBytes?: number;
+  readonly maxFrameBytes?: number;
   readonly corsOrigins?: readonly string[];
   /** Of each topic, in memory. */
   readonly ringBytes?: number;
