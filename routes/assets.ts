@@ -70,6 +70,26 @@ import topicsTopics from "../static/topics/topics.js" with { type: "text" };
 import topicsTopicsApi from "../static/topics/topics_api.js" with { type: "text" };
 import topicsUnits from "../static/topics/units.js" with { type: "text" };
 import topicsWindowedRows from "../static/topics/windowed_rows.js" with { type: "text" };
+import videoCapture from "../static/video/capture.js" with { type: "text" };
+import videoControlsCss from "../static/video/controls.css" with { type: "text" };
+import videoControls from "../static/video/controls.js" with { type: "text" };
+import videoEmpty from "../static/video/empty.js" with { type: "text" };
+import videoLeftOff from "../static/video/left_off.js" with { type: "text" };
+import videoPageUrl from "../static/video/page_url.js" with { type: "text" };
+import videoPlayer from "../static/video/player.js" with { type: "text" };
+import videoPlayerNotice from "../static/video/player_notice.js" with { type: "text" };
+import videoPublishCss from "../static/video/publish.css" with { type: "text" };
+import videoPublishPanel from "../static/video/publish_panel.js" with { type: "text" };
+import videoPublisher from "../static/video/publisher.js" with { type: "text" };
+import videoScreen from "../static/video/screen.js" with { type: "text" };
+import videoSeekBar from "../static/video/seek_bar.js" with { type: "text" };
+import videoStreamList from "../static/video/stream_list.js" with { type: "text" };
+import videoVideoCss from "../static/video/video.css" with { type: "text" };
+import videoVideo from "../static/video/video.js" with { type: "text" };
+import videoVideoApi from "../static/video/video_api.js" with { type: "text" };
+import videoWallCss from "../static/video/wall.css" with { type: "text" };
+import videoWall from "../static/video/wall.js" with { type: "text" };
+import videoWallNotice from "../static/video/wall_notice.js" with { type: "text" };
 import { worldOutlines } from "./outlines.ts";
 
 /** One answer: its bytes, its type and how long a browser may go without asking again. */
@@ -171,6 +191,26 @@ const table: Readonly<Record<string, Source>> = {
   "/static/topics/topics_api.js": { text: topicsTopicsApi },
   "/static/topics/units.js": { text: topicsUnits },
   "/static/topics/windowed_rows.js": { text: topicsWindowedRows },
+  "/static/video/capture.js": { text: videoCapture },
+  "/static/video/controls.css": { text: videoControlsCss },
+  "/static/video/controls.js": { text: videoControls },
+  "/static/video/empty.js": { text: videoEmpty },
+  "/static/video/left_off.js": { text: videoLeftOff },
+  "/static/video/page_url.js": { text: videoPageUrl },
+  "/static/video/player.js": { text: videoPlayer },
+  "/static/video/player_notice.js": { text: videoPlayerNotice },
+  "/static/video/publish.css": { text: videoPublishCss },
+  "/static/video/publish_panel.js": { text: videoPublishPanel },
+  "/static/video/publisher.js": { text: videoPublisher },
+  "/static/video/screen.js": { text: videoScreen },
+  "/static/video/seek_bar.js": { text: videoSeekBar },
+  "/static/video/stream_list.js": { text: videoStreamList },
+  "/static/video/video.css": { text: videoVideoCss },
+  "/static/video/video.js": { text: videoVideo },
+  "/static/video/video_api.js": { text: videoVideoApi },
+  "/static/video/wall.css": { text: videoWallCss },
+  "/static/video/wall.js": { text: videoWall },
+  "/static/video/wall_notice.js": { text: videoWallNotice },
 };
 
 /** The paths there are. */

@@ -10,6 +10,9 @@ export type PageOptions = Pick<
   "viewport" | "colorScheme" | "reducedMotion" | "isMobile" | "hasTouch" | "permissions"
 >;
 
+/** A camera that shows a moving picture, and that pages may use unasked. */
+export const fakeCamera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] as const;
+
 /** A browser whose pages tell what went wrong in them. */
 export class TestBrowser implements AsyncDisposable {
   #browser: Browser;
@@ -18,8 +21,9 @@ export class TestBrowser implements AsyncDisposable {
     this.#browser = browser;
   }
 
-  /** @throws {Error} when there is no Chromium */
-  static async launch(): Promise<TestBrowser> {
+  /** @param more arguments of Chromium's, such as `fakeCamera`
+   * @throws {Error} when there is no Chromium */
+  static async launch(more: readonly string[] = []): Promise<TestBrowser> {
     const executablePath = chromiumPath();
     if (!executablePath) throw new Error("Cannot launch a browser as no chromium was found");
     const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
@@ -28,7 +32,7 @@ export class TestBrowser implements AsyncDisposable {
       await chromium.launch({
         executablePath,
         chromiumSandbox: false,
-        args: [...args, ...quiet, "--disable-dev-shm-usage"],
+        args: [...args, ...quiet, "--disable-dev-shm-usage", ...more],
       }),
     );
   }

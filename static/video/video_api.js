@@ -1,0 +1,97 @@
+// @ts-check
+/** What the page asks the service besides its streams: which there are, what is kept of one, single frames; and
+ * the addresses of a stream.
+ * @module */
+/** @import { Problem } from "../shared/stream.js" */
+import { readProblem } from "../shared/stream.js";
+
+/** @typedef {object} FrameInfo
+ * @property {string} frame its id, `partition:offset`
+ * @property {number} partition
+ * @property {number} offset
+ * @property {number} timestamp ms since the epoch
+ * @property {number} capturedAt ms since the epoch
+ * @property {string} name of its stream
+ * @property {string} source
+ * @property {number} bytes
+ * @property {number} width
+ * @property {number} height */
+/** @typedef {{ topic: string, frames: number, newest: FrameInfo | null }} StreamLine */
+/** @typedef {{ topic: string, viewer: string, topics: StreamLine[] }} VideoList `topic`: the usual one */
+/** @typedef {{ topic: string, exists: boolean, partitions: number, frames: number, first: FrameInfo | null,
+ *   last: FrameInfo | null, maxFrameBytes: number }} VideoInfo */
+/** One frame by itself. @typedef {object} Still
+ * @property {string} frame
+ * @property {number} partition
+ * @property {number} offset
+ * @property {number} capturedAt ms since the epoch
+ * @property {Blob} jpeg */
+
+/** A refusal, or no answer at all. */
+export class ApiError extends Error {
+  /** @type {Problem} */ problem;
+
+  /** @param {Problem} problem */
+  constructor(problem) {
+    super(problem.title);
+    this.problem = problem;
+  }
+}
+
+/** @param {string} topic */
+export const pathOf = (topic) => `/video/${encodeURIComponent(topic)}`;
+
+/** @returns {Promise<VideoList>} @throws {ApiError} */
+export const fetchList = async () => await (await ask("/video", { headers: asJson })).json();
+
+/** @param {string} topic @param {AbortSignal} [signal] @returns {Promise<VideoInfo>} @throws {ApiError} */
+export async function fetchInfo(topic, signal) {
+  return await (await ask(pathOf(topic), { headers: asJson, ...(signal && { signal }) })).json();
+}
+
+/** Where a still is taken from: a query of `snapshot.jpg`, such as `{ after: "0:17" }`; empty for the newest.
+ * @typedef {{ cursor?: string, before?: string, after?: string }} Whence */
+
+/** @param {string} topic @param {Whence} [whence] */
+export function stillUrl(topic, whence = {}) {
+  const query = new URLSearchParams(whence).toString().replaceAll("%3A", ":");
+  return `${pathOf(topic)}/snapshot.jpg${query ? `?${query}` : ""}`;
+}
+
+/** @param {string} topic @param {Whence} whence @param {AbortSignal} [signal]
+ * @returns {Promise<Still | null>} null when there is no such frame @throws {ApiError} */
+export async function fetchStill(topic, whence, signal) {
+  let response;
+  try {
+    response = await ask(stillUrl(topic, whence), signal ? { signal } : {});
+  } catch (error) {
+    if (error instanceof ApiError && error.problem.status === 404) return null;
+    throw error;
+  }
+  const frame = response.headers.get("x-frame-id") ?? "";
+  const [partition = NaN, offset = NaN] = frame.split(":").map(Number);
+  const capturedAt = Math.round(Number(response.headers.get("x-timestamp")) * 1000);
+  return { frame, partition, offset, capturedAt, jpeg: await response.blob() };
+}
+
+const asJson = { accept: "application/json" };
+
+/** @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {ApiError} */
+async function ask(path, init) {
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", ...init });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError({ status: 0, title: "The service does not answer" });
+  }
+  if (!response.ok) throw new ApiError(await readProblem(response));
+  return response;
+}
+
+/** What went wrong, for people. @param {unknown} error */
+export function wordsOf(error) {
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+  const { title, detail, requestId } = error.problem;
+  return [title, detail, requestId && `request ${requestId}`].filter(Boolean).join(" · ");
+}
