@@ -109,7 +109,9 @@ export class AviVideo implements Video {
       if (name === "LIST" || name === "RIFF") await reader.skip(await innerLength(reader));
       else if (name !== `${stream}dc` && name !== `${stream}db`) await reader.skip(paddedLength(chunk));
       else {
-        if (length > maxReadBytes) throw broken(`a frame ${index} of ${length} bytes`);
+        if (length > maxReadBytes) {
+          throw broken(`frame ${index} with ${length} bytes, wanted at most ${maxReadBytes}`);
+        }
         await reader.skip(8);
         const jpeg = await reader.take(length);
         if (jpeg.length < length) throw broken(`its end within frame ${index}`);

@@ -2,6 +2,7 @@
  *
  * One video stream and no index, as a program that writes to a pipe would; players make the index themselves.
  * @see {@link https://learn.microsoft.com/en-us/windows/win32/directshow/avi-riff-file-reference} @module */
+import { joined } from "./jpegs.ts";
 
 /** What the header says. `codec`: four characters. */
 export interface AviOptions {
@@ -33,17 +34,6 @@ export function list(name: string, ...chunks: readonly Uint8Array[]): Uint8Array
 /** Characters as bytes. */
 export function text(characters: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(characters);
-}
-
-/** Bytes one after the other. */
-export function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 /** The main header and one stream's: its kind and rate (`strh`), its format (`strf`, a BITMAPINFOHEADER). */

@@ -18,6 +18,7 @@ export type Requirement =
   | "chromium"
   | "kcat"
   | "curl"
+  | "ffmpeg"
   | "cc"
   | PythonClient;
 /** The Python libraries, as pip calls them. */
@@ -94,6 +95,7 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   cc: () => onPath("cc") === null ? "no C compiler: cc is not on the PATH" : null,
   kcat: () => onPath("kcat") === null ? "kcat is not on the PATH" : null,
   curl: () => onPath("curl") === null ? "curl is not on the PATH" : null,
+  ffmpeg: () => onPath("ffmpeg") === null ? "ffmpeg is not on the PATH" : null,
   "kafka-python": () => pythonClient("kafka-python", "kafka"),
   "confluent-kafka": () => pythonClient("confluent-kafka", "confluent_kafka"),
   aiokafka: () => pythonClient("aiokafka", "aiokafka"),

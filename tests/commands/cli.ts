@@ -12,14 +12,14 @@ export interface CliRun {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input; without it, it is empty. */
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
 }
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
-const permissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-write"];
+const permissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-write", "--allow-run=ffmpeg"];
 const kept = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
 
-/** Starts `tailrace ARGS…` with the permissions of the tasks. */
+/** Starts `tailrace ARGS…` with the permissions of the single binary. */
 export function startCli(args: readonly string[], options: CliOptions = {}): Deno.ChildProcess {
   const passed = kept.flatMap((name) => {
     const value = Deno.env.get(name);
@@ -40,8 +40,9 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   const child = startCli(args, options);
   const write = async () => {
     if (options.stdin === undefined) return;
+    const { stdin } = options;
     const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(options.stdin));
+    await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
     await writer.close();
   };
   const [output] = await Promise.all([child.output(), write()]);
