@@ -62,6 +62,7 @@ export function inspectJpeg(bytes: Uint8Array): JpegInfo {
 
 /** As `inspectJpeg`; null for what is no JPEG. */
 export function jpegInfo(bytes: Uint8Array): JpegInfo | null {
+  if (bytes[0] !== 0xff || bytes[1] !== markers.soi) return null; // an error for each would cost many times as much
   try {
     return inspectJpeg(bytes);
   } catch (error) {
