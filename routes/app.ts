@@ -12,11 +12,19 @@ import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
 import { StreamTable } from "./stream_table.ts";
 import { type TopicsDeps, topicsRoutes, topicStream } from "./topics.ts";
+import { type VideoDeps, videoRoutes } from "./video.ts";
 import { videoStream } from "./video_feed.ts";
 import { framesPath, type VideoPublishDeps, videoPublishRoutes } from "./video_publish.ts";
 
 /** What all routes together need. */
-export type AppDeps = ShellDeps & OperationsDeps & GeoDeps & VideoPublishDeps & TopicsDeps & PagesDeps;
+export type AppDeps =
+  & ShellDeps
+  & OperationsDeps
+  & GeoDeps
+  & VideoDeps
+  & VideoPublishDeps
+  & TopicsDeps
+  & PagesDeps;
 
 /** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
 const streams = new StreamTable([positionStream, videoStream, topicStream]);
@@ -30,6 +38,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     videoPublishRoutes(deps),
     streams.routes(deps),
     pagesRoutes(deps),
+    videoRoutes(deps),
     topicsRoutes(deps),
   ], { endlessBodies: [framesPath] });
 }
