@@ -5,7 +5,7 @@
  * Left out: what a browser draws (tests/pages/).
  * @module */
 import { assert, assertEquals } from "@std/assert";
-import { eventually, within } from "./eventually.ts";
+import { within } from "./eventually.ts";
 import { numberOf } from "./jpegs.ts";
 
 /** A part as it came. */
@@ -45,6 +45,7 @@ export class MjpegClient implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #wanted: number;
   #readOn = () => {};
+  #next = Promise.withResolvers<void>();
   #held = new Uint8Array(0);
 
   private constructor(response: Response, abort: AbortController, frames: number) {
@@ -91,10 +92,14 @@ export class MjpegClient implements AsyncDisposable {
     this.#readOn();
   }
 
-  /** Waits for so many frames. */
+  /** Waits for so many frames, and returns as soon as the last of them is whole. */
   async count(frames: number, timeoutMs = 15_000): Promise<void> {
-    const seen = () => `${this.frames.length}, newest ${this.ids.at(-1)}, ${this.ended}`;
-    await eventually(`${frames} frames`, () => this.frames.length >= frames, timeoutMs, seen);
+    try {
+      await within(`${frames} frames`, timeoutMs, this.#has(frames));
+    } catch (error) {
+      const seen = `${this.frames.length} came, newest ${this.ids.at(-1)}, ended ${this.ended}`;
+      throw new Error(`${(error as Error).message}: ${seen}`, { cause: error });
+    }
   }
 
   /** Waits until the server ends the stream; `ended` tells how. */
@@ -110,6 +115,17 @@ export class MjpegClient implements AsyncDisposable {
     if (this.ended instanceof Error && this.ended.name === "AssertionError") throw this.ended;
   }
 
+  async #has(frames: number): Promise<void> {
+    while (this.frames.length < frames && this.ended === null) await this.#next.promise;
+    if (this.frames.length < frames) throw new Error("The stream has ended");
+  }
+
+  /** Wakes whoever waits for a frame. */
+  #tell(): void {
+    this.#next.resolve();
+    this.#next = Promise.withResolvers();
+  }
+
   async #read(): Promise<void> {
     const reader = this.response.body!.getReader();
     try {
@@ -122,6 +138,7 @@ export class MjpegClient implements AsyncDisposable {
     } catch (error) {
       this.ended = error as Error;
     } finally {
+      this.#tell();
       reader.releaseLock();
     }
   }
@@ -145,6 +162,7 @@ export class MjpegClient implements AsyncDisposable {
         jpeg: bytes.slice(all.length),
         atMs: performance.now(),
       });
+      this.#tell();
     });
     await this.#take(reader, firstBoundary.length + 2, (bytes) => {
       assertEquals(text(bytes), `\r\n${firstBoundary}`, "the boundary behind the picture");

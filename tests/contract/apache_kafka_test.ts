@@ -6,6 +6,7 @@ import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
 import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
+import { videoContract } from "./video.ts";
 
 const { ignore } = requires("apache-kafka");
 let kafka: ApacheKafka;
@@ -26,3 +27,4 @@ kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
 topicsContract("Apache Kafka", ignore, () => ({ service }));
+videoContract("Apache Kafka", ignore, () => ({ service }));

@@ -4,6 +4,7 @@ import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
 import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
+import { videoContract } from "./video.ts";
 
 let service: Service;
 
@@ -18,3 +19,4 @@ kafkaContract("the embedded broker", false, () => service.bootstrap);
 transactionContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
+videoContract("the embedded broker", false, () => ({ service }));
