@@ -157,7 +157,8 @@ interface LeftOut {
   count: number;
 }
 
-/** Merges pages by time, each in its own order, into writes; stops when the connection takes no more, or the next record is not due. */
+/** Merges pages by time, each in its own order, into writes; stops when the connection takes no more, when the next record is not due, or
+ * where a page ends before the goal: what comes behind it may be older than what the other pages have next. */
 class Writes {
   readonly #viewer: Viewer;
   readonly #log: PastLog;
@@ -167,6 +168,7 @@ class Writes {
   records = 0;
   readonly gaps: Gap[] = [];
   dueAt: number | undefined;
+  #needsPage = false;
 
   constructor(viewer: Viewer, log: PastLog) {
     this.#viewer = viewer;
@@ -179,10 +181,11 @@ class Writes {
       const before = this.#log.passesOver ? formatCursor(this.#log.cluster, viewer.positions) : "";
       while (!isFull(sink.wire, this.#events.length, this.#length) && this.dueAt === undefined) {
         const place = this.#earliest(places);
-        if (!place) break;
+        if (!place || this.#needsPage) break;
         this.#take(place);
       }
       this.#flush(before);
+      if (this.#needsPage) break;
     }
     return this;
   }
@@ -255,9 +258,11 @@ class Writes {
       const record = place.page.records[place.index];
       if (!record || this.#log.excludes?.(record)) {
         const end = this.#log.end?.(place.partition) ?? Infinity;
-        const next = Math.min(record?.offset ?? place.page.next, end);
-        positions[place.partition] = Math.max(positions[place.partition] ?? 0, next);
+        const from = positions[place.partition] ?? 0, next = Math.min(record?.offset ?? place.page.next, end);
+        positions[place.partition] = Math.max(from, next);
         places.splice(i, 1);
+        const hasMoved = place.index > 0 || next > from;
+        if (!record && hasMoved && next < this.#log.goal[place.partition]!) this.#needsPage = true;
       } else if (!found || record.timestamp <= found.page.records[found.index]!.timestamp) found = place;
     }
     return found;
