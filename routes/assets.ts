@@ -31,6 +31,7 @@ import geoCss from "../static/geo/geo.css" with { type: "text" };
 import geoStreetsJson from "../static/geo/streets.json" with { type: "json" };
 import homeCss from "../static/home/home.css" with { type: "text" };
 import homePage from "../static/home/home.js" with { type: "text" };
+import homeWays from "../static/home/ways.js" with { type: "text" };
 import copy from "../static/shared/copy.js" with { type: "text" };
 import dom from "../static/shared/dom.js" with { type: "text" };
 import format from "../static/shared/format.js" with { type: "text" };
@@ -152,6 +153,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/world.json": { text: worldOutlines, cacheControl: forAWeek },
   "/static/home/home.css": { text: homeCss },
   "/static/home/home.js": { text: homePage },
+  "/static/home/ways.js": { text: homeWays },
   "/static/shared/copy.js": { text: copy },
   "/static/shared/dom.js": { text: dom },
   "/static/shared/format.js": { text: format },

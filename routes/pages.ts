@@ -1,23 +1,25 @@
-/** The pages and what they load: `/`, `/geo` and `/topics`, `/client.js`, `/static/…`.
+/** The pages and what they load: `/`, `/geo`, `/video` and `/topics`, `/client.js`, `/static/…`.
  *
  * A page and its data share a path: who prefers `text/html` gets the page, anyone else the JSON that the page
  * itself asks for. To add a page: its HTML here, its files in routes/assets.ts, its line in
- * static/shared/frame.js. Left out: streams (routes/geo.ts), the data of `/topics` (routes/topics.ts), security headers and the answer to unknown paths
- * (routes/app.ts).
+ * static/shared/frame.js. Left out: streams (routes/stream_table.ts), the data of `/video` and `/topics`
+ * (routes/video.ts, routes/topics.ts), security headers and the answer to unknown paths (routes/app.ts).
  * @module */
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type Next } from "hono";
 import geoHtml from "../static/geo/index.html" with { type: "text" };
 import homeHtml from "../static/home/index.html" with { type: "text" };
 import topicsHtml from "../static/topics/index.html" with { type: "text" };
+import videoHtml from "../static/video/index.html" with { type: "text" };
 import type { Config } from "../config.ts";
 import { StreamError } from "../errors.ts";
 import { isTopicName } from "../kafka/topics.ts";
 import type { MetricsSnapshot } from "../metrics.ts";
 import { type Asset, assetAt, assetPaths, makeAsset } from "./assets.ts";
+import { isNotModified } from "./conditional.ts";
 
 /** What the pages tell of the service; nothing here opens a connection. */
 export interface PagesDeps {
-  readonly config: Pick<Config, "tileUrl" | "geoTopic">;
+  readonly config: Pick<Config, "tileUrl" | "geoTopic" | "videoTopic">;
   readonly service: ServiceInfo;
   readonly metrics: { snapshot(): Promise<MetricsSnapshot> };
 }
@@ -37,8 +39,11 @@ export interface HomeData extends ServiceInfo {
   readonly now: MetricsSnapshot;
 }
 
-/** Where one topic's records go in and come out. */
-export interface StreamLinks {
+/** Where the records of one topic go in and come out; of each feature in its own ways. */
+export type StreamLinks = GeoLinks | VideoLinks;
+
+/** The ways of positions. */
+export interface GeoLinks {
   readonly topic: string;
   readonly feature: "geo";
   readonly page: string;
@@ -47,6 +52,19 @@ export interface StreamLinks {
   readonly socket: string;
   readonly tracks: string;
   readonly consumer: string;
+}
+
+/** The ways of video frames. */
+export interface VideoLinks {
+  readonly topic: string;
+  readonly feature: "video";
+  readonly page: string;
+  readonly post: string;
+  readonly publish: string;
+  readonly mjpeg: string;
+  readonly events: string;
+  readonly socket: string;
+  readonly snapshot: string;
 }
 
 /** The JSON of `/geo`. `tileUrl` is a template with {z}, {x}, {y}, or null: then the page draws outlines
@@ -69,15 +87,9 @@ export function pagesRoutes(deps: PagesDeps): Hono {
   const geo = makeAsset(geoHtml);
   app.get("/", async (c) => isPageWanted(c) ? answer(c, home) : data(c, await homeData(deps)));
   app.get("/geo", (c) => isPageWanted(c) ? answer(c, geo) : data(c, geoData(deps, c.req.query("topic"))));
-  const topics = makeAsset(topicsHtml);
-  for (const path of ["/topics", "/topics/:topic"]) {
-    app.get(path, async (c, next) => {
-      if (isPageWanted(c)) return answer(c, topics);
-      await next(); // the data is of routes/topics.ts
-      if (!/\baccept\b/i.test(c.res.headers.get("vary") ?? "")) c.header("vary", "Accept", { append: true });
-      return undefined;
-    });
-  }
+  const topics = makeAsset(topicsHtml), video = makeAsset(videoHtml);
+  app.on("GET", ["/topics", "/topics/:topic"], (c, next) => answerOrPassOn(c, topics, next));
+  app.on("GET", ["/video", "/video/:topic"], (c, next) => answerOrPassOn(c, video, next));
   for (const path of assetPaths) {
     app.get(path, (c) => answer(c, assetAt(path)!));
   }
@@ -88,13 +100,13 @@ async function homeData({ config, service, metrics }: PagesDeps): Promise<HomeDa
   return {
     name: "tailrace",
     ...service,
-    streams: [geoLinks(config.geoTopic)],
+    streams: [geoLinks(config.geoTopic), videoLinks(config.videoTopic)],
     operations,
     now: await metrics.snapshot(),
   };
 }
 
-function geoLinks(topic: string): StreamLinks {
+function geoLinks(topic: string): GeoLinks {
   return {
     topic,
     feature: "geo",
@@ -104,6 +116,20 @@ function geoLinks(topic: string): StreamLinks {
     socket: `/geo/${topic}/socket`,
     tracks: `/geo/${topic}/tracks`,
     consumer: `/consumer/${topic}`,
+  };
+}
+
+function videoLinks(topic: string): VideoLinks {
+  return {
+    topic,
+    feature: "video",
+    page: `/video/${topic}`,
+    post: `/video/${topic}/frames`,
+    publish: `/video/${topic}/publish`,
+    mjpeg: `/video/${topic}/mjpeg`,
+    events: `/video/${topic}/events`,
+    socket: `/video/${topic}/socket`,
+    snapshot: `/video/${topic}/snapshot.jpg`,
   };
 }
 
@@ -137,6 +163,14 @@ function data(c: Context, value: HomeData | GeoData): Response {
   return c.json(value, 200, { vary: "Accept", "cache-control": "no-store" });
 }
 
+/** Answers with the page, or leaves it to the route of its data. */
+async function answerOrPassOn(c: Context, page: Asset, next: Next): Promise<Response | undefined> {
+  if (isPageWanted(c)) return answer(c, page);
+  await next();
+  if (!/\baccept\b/i.test(c.res.headers.get("vary") ?? "")) c.header("vary", "Accept", { append: true });
+  return undefined;
+}
+
 /** Answers with the asset, or with 304 to a browser that has it. */
 function answer(c: Context, asset: Asset): Response {
   const headers = {
@@ -144,14 +178,8 @@ function answer(c: Context, asset: Asset): Response {
     "cache-control": asset.cacheControl,
     ...(asset.type.startsWith("text/html") ? { vary: "Accept" } : {}),
   };
-  if (matches(c.req.header("if-none-match"), asset.etag)) return c.body(null, 304, headers);
+  if (isNotModified(c.req.raw.headers, asset)) return c.body(null, 304, headers);
   return c.body(asset.bytes, 200, { ...headers, "content-type": asset.type });
-}
-
-/** Whether a list of `If-None-Match` names the tag; a proxy that compresses may have made it weak. */
-function matches(list: string | undefined, etag: string): boolean {
-  if (list === undefined) return false;
-  return list.trim() === "*" || list.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
 }
 
 function isPageWanted(c: Context): boolean {

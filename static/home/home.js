@@ -6,16 +6,16 @@
  * delay from the stream this page follows like any other viewer. Left out: everything of features that this
  * service has not got.
  * @module */
-/** @import { HomeData, StreamLinks } from "../../routes/pages.ts" */
+/** @import { GeoLinks, HomeData, VideoLinks } from "../../routes/pages.ts" */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
-import { copyLine } from "../shared/copy.js";
 import { byId } from "../shared/dom.js";
 import { count, duration, rate, setText, timeOfDay, utc, wholeDuration } from "../shared/format.js";
 import { openFrame } from "../shared/frame.js";
 import { clockSkew } from "../shared/meter.js";
 import { mark, seriesOf, setMark } from "../shared/series.js";
 import { follow } from "../shared/stream.js";
-import { sendTestRecord, testCommand } from "../shared/test_record.js";
+import { sendTestRecord } from "../shared/test_record.js";
+import { geoWays, showWays, videoWays } from "./ways.js";
 
 const rowCount = 13;
 /** Shortest time between two drawings: faster, nobody could read. */
@@ -45,9 +45,12 @@ setInterval(draw, tickMs);
 /** @param {HomeData} service */
 function start({ streams, kafka }) {
   isStarted = true;
-  const [stream] = streams;
+  setText(byId("client-url"), new URL("/client.js", location.href).href);
+  const video = streams.find((links) => links.feature === "video");
+  if (video) showVideo(video);
+  const stream = streams.find((links) => links.feature === "geo");
   if (!stream) return;
-  showWays(stream, kafka.brokers[0] ?? "");
+  showGeo(stream, kafka.brokers[0] ?? "");
   byId("send-test").addEventListener("click", async () => {
     setText(byId("send-result"), "Sending …");
     setText(byId("send-result"), await sendTestRecord(stream.topic));
@@ -91,9 +94,10 @@ function showService({ version, kafka, operations, now }) {
   setText(byId("uptime"), wholeDuration(now.uptimeSeconds * 1000));
   setText(byId("posts"), count(now.posts));
   setText(byId("deliveries"), count(now.deliveries));
-  setText(byId("viewers"), count(now.viewers.sse + now.viewers.websocket));
+  setText(byId("viewers"), count(now.viewers.sse + now.viewers.websocket + now.viewers.mjpeg));
   setText(byId("viewers-sse"), count(now.viewers.sse));
   setText(byId("viewers-ws"), count(now.viewers.websocket));
+  setText(byId("viewers-mjpeg"), count(now.viewers.mjpeg));
   const at = now.uptimeSeconds;
   if (before && at > before.at) {
     setText(byId("delivery-rate"), rate((now.deliveries - before.deliveries) / (at - before.at)));
@@ -109,50 +113,25 @@ function showService({ version, kafka, operations, now }) {
   }));
 }
 
-/** The ways in and out of a topic, each as a line to copy.
- * @param {StreamLinks} stream
- * @param {string} broker */
-function showWays(stream, broker) {
-  const full = (/** @type {string} */ path) => new URL(path, location.href).href;
-  const socket = full(stream.socket).replace(/^http/, "ws");
-  setText(byId("topic"), stream.topic);
-  setText(byId("client-url"), full("/client.js"));
-  /** @type {HTMLAnchorElement} */ (byId("map-link")).href = stream.page;
-  /** @type {HTMLAnchorElement} */ (byId("tail-link")).href = `/topics/${stream.topic}`;
-  /** @type {[string, string, string][]} */
-  const ways = [
-    ["Post a position", "Answered when Kafka has it; an array posts many.", testCommand(stream.topic)],
-    [
-      "Follow as server-sent events",
-      "Each event has an id from which a reader goes on.",
-      `curl -N ${full(stream.events)}`,
-    ],
-    ["Follow over a WebSocket", "The same records; one JSON object per line.", socket],
-    [
-      "Follow with a Kafka client",
-      "Records are keyed by name; their values are JSON.",
-      `kcat -C -b ${broker} -t ${stream.topic}`,
-    ],
-    [
-      "Earlier tracks",
-      "GeoJSON, a line per name; this asks for all there are.",
-      `curl '${full(stream.tracks)}?since=t.0'`,
-    ],
-    [
-      "Follow as plain JSON",
-      "A WebSocket that sends one record per message, nothing else.",
-      full(stream.consumer).replace(/^http/, "ws"),
-    ],
-  ];
-  byId("ways").replaceChildren(...ways.map(([title, text, line]) => {
-    const way = document.createElement("div");
-    const heading = document.createElement("h3");
-    heading.textContent = title;
-    const paragraph = document.createElement("p");
-    paragraph.textContent = text;
-    way.append(heading, paragraph, copyLine(line, title.toLowerCase()));
-    return way;
-  }));
+/** @param {GeoLinks} links @param {string} broker */
+function showGeo(links, broker) {
+  setText(byId("topic"), links.topic);
+  link("map-link").href = links.page;
+  link("tail-link").href = `/topics/${links.topic}`;
+  showWays(byId("ways"), geoWays(links, broker));
+}
+
+/** @param {VideoLinks} links */
+function showVideo(links) {
+  setText(byId("video-topic"), links.topic);
+  link("video-link").href = links.page;
+  showWays(byId("video-ways"), videoWays(links));
+  byId("video").hidden = false;
+}
+
+/** @param {string} id */
+function link(id) {
+  return /** @type {HTMLAnchorElement} */ (byId(id));
 }
 
 function askForDrawing() {

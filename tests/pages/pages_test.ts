@@ -10,7 +10,7 @@ import { shell } from "../../routes/shell.ts";
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 function deps(tileUrl: string | null = null) {
-  const config = { tileUrl, geoTopic: "geostream", corsOrigins: [], maxBodyBytes: 1024 };
+  const config = { tileUrl, geoTopic: "geostream", videoTopic: "video", corsOrigins: [], maxBodyBytes: 1024 };
   const metrics = createMetrics("1.2.3");
   const service = { version: "1.2.3", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
   return { config, service, metrics };
@@ -48,16 +48,15 @@ Deno.test("pagesRoutes() answers a page to browsers and its data to programs on 
   }
 });
 
-Deno.test("pagesRoutes() leaves the data of /topics to the routes behind it, with Vary", async () => {
-  const app = new Hono().route("/", pagesRoutes(deps())).get(
-    "/topics/:topic",
-    (c) => c.json({ name: c.req.param("topic") }),
-  );
-  const page = await app.request("/topics/orders", { headers: { accept: browserAccept } });
-  assertEquals(page.headers.get("vary"), "Accept");
-  assertStringIncludes(await page.text(), "<!doctype html>");
-  const data = await app.request("/topics/orders");
-  assertEquals([data.headers.get("vary"), await data.json()], ["Accept", { name: "orders" }]);
+Deno.test("pagesRoutes() leaves the data of /topics and /video to the routes behind it, with Vary", async () => {
+  const app = new Hono().route("/", pagesRoutes(deps())).get("*", (c) => c.json({ path: c.req.path }));
+  for (const path of ["/topics", "/topics/orders", "/video", "/video/cam"]) {
+    const page = await app.request(path, { headers: { accept: browserAccept } });
+    assertEquals(page.headers.get("vary"), "Accept");
+    assertStringIncludes(await page.text(), "<!doctype html>");
+    const data = await app.request(path);
+    assertEquals([data.headers.get("vary"), await data.json()], ["Accept", { path }]);
+  }
 });
 
 Deno.test("GET / as JSON says what runs and where its streams are", async () => {
@@ -67,8 +66,12 @@ Deno.test("GET / as JSON says what runs and where its streams are", async () => 
     version: "1.2.3",
     kafka: { mode: "embedded", brokers: ["127.0.0.1:9092"] },
   });
-  assertEquals(streams[0].events, "/geo/geostream/events");
-  assertEquals(now.viewers, { sse: 0, websocket: 0 });
+  // deno-lint-ignore no-explicit-any
+  assertEquals(streams.map(({ feature, events }: any) => [feature, events]), [
+    ["geo", "/geo/geostream/events"],
+    ["video", "/video/video/events"],
+  ]);
+  assertEquals(now.viewers, { sse: 0, websocket: 0, mjpeg: 0 });
 });
 
 Deno.test("GET /geo as JSON names the topic, the tiles and whose map it is; a bad topic is a problem", async () => {

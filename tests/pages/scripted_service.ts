@@ -61,7 +61,13 @@ export class ScriptedService implements AsyncDisposable {
   #server: Deno.HttpServer<Deno.NetAddr>;
 
   constructor(tileUrl: string | null = null) {
-    const config = { tileUrl, geoTopic: "geostream", corsOrigins: [], maxBodyBytes: 1 << 20 };
+    const config = {
+      tileUrl,
+      geoTopic: "geostream",
+      videoTopic: "video",
+      corsOrigins: [],
+      maxBodyBytes: 1 << 20,
+    };
     const metrics = createMetrics("0.0.0");
     const service = { version: "0.0.0", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
     const snapshot = async () => ({ ...await metrics.snapshot(), kafkaUp: this.kafkaUp });
