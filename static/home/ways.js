@@ -46,7 +46,7 @@ export function videoWays({ post, publish, mjpeg, socket, events, snapshot }) {
     ["Publish over a WebSocket", "A JPEG per message; each is answered with its place.", overSocket(publish)],
     [
       "Show it on any page",
-      "It goes on where its viewer left it, after a refresh as after a year.",
+      "A viewer goes on where it left off, also after a refresh.",
       `<img src="${full(mjpeg)}">`,
     ],
     [
