@@ -12,7 +12,7 @@
 /** @import { VideoInfo, Whence } from "./video_api.js" */
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
-import { ApiError, fetchStill, pathOf } from "./video_api.js";
+import { fetchStill, pathOf, problemOf } from "./video_api.js";
 
 /** A frame as the client brings it.
  * @typedef {{ frame: string, partition: number, offset: number, capturedAt: number, jpeg: Uint8Array }} StreamFrame */
@@ -337,7 +337,7 @@ export class Player {
       this.#onStill = null;
       return true;
     } catch (error) {
-      if (!work.signal.aborted) this.problem = error instanceof ApiError ? error.problem : null;
+      if (!work.signal.aborted) this.problem = problemOf(error);
       return false;
     } finally {
       if (this.#still === work) this.#still = null;

@@ -5,6 +5,7 @@
  * and what the service tells of streams. Frames are drawn in animation frames, the rest twice a second.
  * @module */
 /** @import { Notice } from "../shared/notice_view.js" */
+/** @import { Problem } from "../shared/stream.js" */
 /** @import { PageState } from "./page_url.js" */
 /** @import { Shown } from "./screen.js" */
 import { byId } from "../shared/dom.js";
@@ -21,7 +22,7 @@ import { PublishPanel } from "./publish_panel.js";
 import { Screen } from "./screen.js";
 import { SeekBar } from "./seek_bar.js";
 import { StreamList } from "./stream_list.js";
-import { fetchInfo, fetchList, pathOf, wordsOf } from "./video_api.js";
+import { fetchInfo, fetchList, pathOf, problemOf } from "./video_api.js";
 import { Wall } from "./wall.js";
 import { describeWall } from "./wall_notice.js";
 
@@ -33,8 +34,8 @@ const infoMs = 2_000, listMs = 5_000;
 let state = readUrl();
 /** The topic that is shown when the address names none. */
 let usualTopic = "";
-/** What is wrong with the answers about streams; empty while they come. */
-let trouble = "";
+/** Why there is no answer about streams; null while they come. @type {Problem | null} */
+let trouble = null;
 /** @type {Player | null} */
 let player = null;
 let isFrameAsked = false;
@@ -258,7 +259,8 @@ function tick() {
 /** @param {number} now @returns {Notice} */
 function noticeNow(now) {
   if (trouble && !player?.shown && !state.wall) {
-    return { kind: "away", word: "Waiting", title: trouble, detail: "Trying again." };
+    const detail = [trouble.detail, "Trying again."].filter(Boolean).join(" · ");
+    return { kind: "away", word: "Waiting", title: trouble.title, detail };
   }
   if (player) return describe(player, frame, now);
   return state.wall ? describeWall(wall, frame, now) : { kind: "loading", word: "Loading" };
@@ -293,10 +295,10 @@ async function askInfo() {
     const answer = await fetchInfo(asked.topic);
     if (asked !== player) return;
     asked.info = answer;
-    trouble = "";
+    trouble = null;
     if (asked.shown) showPlace(asked.shown);
   } catch (error) {
-    if (asked === player) trouble = wordsOf(error);
+    if (asked === player) trouble = problemOf(error);
   }
 }
 
@@ -305,13 +307,13 @@ async function askList() {
   try {
     const { topic, topics } = await fetchList();
     list.setLines(topics);
-    trouble = "";
+    trouble = null;
     const isFirst = usualTopic === "";
     // The one with frames in it, where the usual one has none.
     if (isFirst) usualTopic = (topics.find(({ frames }) => frames > 0) ?? { topic }).topic;
     if (isFirst && isShown && !player && state.wall === null) show();
   } catch (error) {
-    trouble = wordsOf(error);
+    trouble = problemOf(error);
   }
 }
 

@@ -89,9 +89,7 @@ async function ask(path, init) {
   return response;
 }
 
-/** What went wrong, for people. @param {unknown} error */
-export function wordsOf(error) {
-  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
-  const { title, detail, requestId } = error.problem;
-  return [title, detail, requestId && `request ${requestId}`].filter(Boolean).join(" · ");
+/** What went wrong. @param {unknown} error @returns {Problem} */
+export function problemOf(error) {
+  return error instanceof ApiError ? error.problem : { status: 0, title: String(error) };
 }

@@ -7,9 +7,8 @@
 import { type Context, Hono } from "hono";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
-import { pagesRoutes, prefersHtml } from "../../routes/pages.ts";
+import { pagesRoutes } from "../../routes/pages.ts";
 import { shell } from "../../routes/shell.ts";
-import videoHtml from "../../static/video/index.html" with { type: "text" };
 
 const cluster = "0badcafe";
 const headerBytes = 32;
@@ -65,14 +64,15 @@ export class ScriptedVideo implements AsyncDisposable {
 
   /** @param port 0: any that is free */
   constructor(port = 0, more: readonly Hono[] = []) {
-    const config = { tileUrl: null, geoTopic: "geostream", corsOrigins: [], maxBodyBytes: 1 << 20 };
+    const topics = { geoTopic: "geostream", videoTopic: "video" };
+    const config = { tileUrl: null, ...topics, corsOrigins: [], maxBodyBytes: 1 << 20 };
     const metrics = createMetrics("0.0.0");
     const service = { version: "0.0.0", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
     const snapshot = async () => ({ ...await metrics.snapshot(), kafkaUp: true });
     const app = shell({ config, log: silentLogger, metrics }, [
       ...more,
+      pagesRoutes({ config, service, metrics: { snapshot } }),
       this.#routes(),
-      pagesRoutes({ config, service, metrics: { snapshot } } as unknown as Parameters<typeof pagesRoutes>[0]),
     ]);
     this.#server = Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, app.fetch);
   }
@@ -110,19 +110,12 @@ export class ScriptedVideo implements AsyncDisposable {
   }
 
   #routes(): Hono {
-    const html = (c: Context) =>
-      c.body(videoHtml, 200, { "content-type": "text/html; charset=utf-8", vary: "Accept" });
-    const isPage = (c: Context) => prefersHtml(c.req.header("accept"));
     return new Hono()
-      .get("/video", (c) => isPage(c) ? html(c) : this.refuseData?.() ?? c.json(this.#list()))
-      .get(
-        "/video/:topic",
-        (c) => isPage(c) ? html(c) : this.refuseData?.() ?? c.json(this.#info(c.req.param("topic"))),
-      )
-      .get(
-        "/video/:topic/snapshot.jpg",
-        (c) => this.#snapshot(c.req.param("topic"), new URL(c.req.url).searchParams),
-      )
+      .get("/video", (c) => this.refuseData?.() ?? c.json(this.#list()))
+      .get("/video/:topic", (c) => this.refuseData?.() ?? c.json(this.#info(c.req.param("topic"))))
+      .get("/video/:topic/snapshot.jpg", (c) => {
+        return this.#snapshot(c.req.param("topic"), new URL(c.req.url).searchParams);
+      })
       .get("/video/:topic/socket", (c) => this.#open(c, c.req.param("topic")))
       .get("/video/:topic/publish", (c) => this.#publish(c, c.req.param("topic")))
       .get("/streams", (c) => this.#open(c));
