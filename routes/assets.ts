@@ -85,6 +85,7 @@ import videoPublisher from "../static/video/publisher.js" with { type: "text" };
 import videoScreen from "../static/video/screen.js" with { type: "text" };
 import videoSeekBar from "../static/video/seek_bar.js" with { type: "text" };
 import videoStreamList from "../static/video/stream_list.js" with { type: "text" };
+import videoStreamsCss from "../static/video/streams.css" with { type: "text" };
 import videoVideoCss from "../static/video/video.css" with { type: "text" };
 import videoVideo from "../static/video/video.js" with { type: "text" };
 import videoVideoApi from "../static/video/video_api.js" with { type: "text" };
@@ -207,6 +208,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/video/screen.js": { text: videoScreen },
   "/static/video/seek_bar.js": { text: videoSeekBar },
   "/static/video/stream_list.js": { text: videoStreamList },
+  "/static/video/streams.css": { text: videoStreamsCss },
   "/static/video/video.css": { text: videoVideoCss },
   "/static/video/video.js": { text: videoVideo },
   "/static/video/video_api.js": { text: videoVideoApi },
