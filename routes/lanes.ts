@@ -36,8 +36,14 @@ export function laneEvents(text: string): LaneEvent[] {
 /** What one lane puts into a write. */
 export interface LanePart {
   readonly lane: Lane;
+  /** Empty when there are bytes. */
   readonly text: string;
+  /** One event of a wire of bytes, a message of its own. */
+  readonly binary?: Uint8Array;
 }
+
+/** Characters and bytes that may wait on a connection before its lanes put nothing more there. */
+export const maxWaiting = 1024 * 1024;
 
 /** The connection under the lanes. */
 export interface Trunk {
@@ -70,9 +76,9 @@ export class Lanes {
    * @param onEnd the server ends its stream; whatever it wrote before has left by then */
   add(wire: Wire, onEnd: (reason: EndReason) => void): Lane {
     const lane: Lane = new Lane(wire, this.#trunk.transport, {
-      mayWrite: () => !this.#waits(lane) && (this.#lanes.size > 1 || this.#trunk.ready()),
-      write: (text) => {
-        const part = { lane, text };
+      mayWrite: () => !this.#waits(lane) && (this.#lanes.size > 1 ? this.#hasRoom() : this.#trunk.ready()),
+      write: ({ text, binary }) => {
+        const part = { lane, text, ...(binary && { binary }) };
         if (this.#lanes.size === 1 && this.isEmpty) return this.#trunk.write([part]);
         this.#queue.push(part);
         this.#flush();
@@ -115,23 +121,32 @@ export class Lanes {
     return this.#queue.some((part) => part.lane === lane);
   }
 
+  /** Pictures are large: of so many lanes not each may have one waiting. */
+  #hasRoom(): boolean {
+    return this.#queue.reduce((sum, part) => sum + lengthOf(part), 0) < maxWaiting;
+  }
+
   /** Writes what waits, in order, several lanes in one write.
    * @param all whether there is room or not, since the end comes */
   #flush(all = false): void {
     while (this.#queue.length > 0 && (this.#trunk.ready() || all)) {
       let count = 0, length = 0;
       while (count < this.#queue.length && length < chunkCharacters) {
-        length += this.#queue[count++]!.text.length;
+        length += lengthOf(this.#queue[count++]!);
       }
       this.#trunk.write(this.#queue.splice(0, count));
     }
   }
 }
 
+function lengthOf({ text, binary }: LanePart): number {
+  return binary?.length ?? text.length;
+}
+
 /** What a lane has of its connection. */
 interface LaneEnd {
   mayWrite(): boolean;
-  write(text: string): void;
+  write(chunk: Chunk): void;
   end(reason: EndReason): void;
 }
 
@@ -162,7 +177,7 @@ export class Lane implements Sink {
   }
 
   write(chunk: Chunk): void {
-    if (!this.#isClosed) this.#connection.write(chunk.text);
+    if (!this.#isClosed) this.#connection.write(chunk);
   }
 
   end(reason: EndReason): void {

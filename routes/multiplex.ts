@@ -18,9 +18,9 @@ import {
   type Trunk,
 } from "./lanes.ts";
 import type { AppEnv } from "./middleware.ts";
-import { jsonSocketResponse, maxStreams } from "./socket_streams.ts";
+import { maxStreams, streamsSocketResponse } from "./socket_streams.ts";
 import { answerEvents, bye, SseBody } from "./sse.ts";
-import type { StreamTable } from "./stream_table.ts";
+import type { StreamHeaders, StreamTable } from "./stream_table.ts";
 import { type AskedStream, followOptions, isOver, type StreamDeps } from "./streams.ts";
 import { isUpgrade } from "./websocket.ts";
 
@@ -42,11 +42,13 @@ export function multiplexRoutes(table: StreamTable, deps: StreamDeps): Hono<AppE
   return new Hono<AppEnv>().get("/streams", (c) => {
     const query = new URL(c.req.url).searchParams;
     if (!isUpgrade(c)) {
-      return eventsResponse(c, deps, readStreams(table, query, c.req.header("last-event-id")));
+      const lastEventId = c.req.header("last-event-id");
+      return eventsResponse(c, deps, readStreams(table, query, { lastEventId }));
     }
-    const named = query.has("s") ? readStreams(table, query) : [];
+    const { headers } = c.req.raw;
+    const named = query.has("s") ? readStreams(table, query, { headers }) : [];
     const subscriptions = new Map(named.map(({ address, stream }) => [address, stream]));
-    return jsonSocketResponse(c, deps, { subscriptions }, (address) => table.read(address));
+    return streamsSocketResponse(c, deps, { subscriptions }, (...asked) => table.read(...asked));
   });
 }
 
@@ -64,7 +66,7 @@ export function readComposedId(text: string, count: number): string[] | null {
 
 /** Reads `s=`, which may repeat, and the place to go on from: `Last-Event-ID`, or else `cursor=`.
  * @throws {StreamError} 400 `invalid-streams`, `invalid-cursor`, and what `StreamTable.read` refuses */
-function readStreams(table: StreamTable, query: URLSearchParams, lastEventId?: string): NamedStream[] {
+function readStreams(table: StreamTable, query: URLSearchParams, from: StreamHeaders): NamedStream[] {
   const addresses = query.getAll("s");
   if (addresses.length === 0 || addresses.length > maxStreams) {
     const detail =
@@ -83,12 +85,15 @@ function readStreams(table: StreamTable, query: URLSearchParams, lastEventId?: s
     }: an id of /streams (m1.…) is wanted, others go into s=`;
     throw new StreamError("invalid-cursor", 400, detail);
   }
-  const place = lastEventId || cursor || "";
+  const place = from.lastEventId || cursor || "";
   const ids = place === "" ? addresses.map(() => "") : readComposedId(place, addresses.length);
   return addresses.map((address, i) => {
-    if (!ids) return { address, stream: resetStream(table.read(address), place), id: "", isOver: false };
+    if (!ids) {
+      const stream = resetStream(table.read(address, { ...from, lastEventId: undefined }), place);
+      return { address, stream, id: "", isOver: false };
+    }
     const id = ids[i]!;
-    const stream = table.read(address, id || undefined);
+    const stream = table.read(address, { ...from, lastEventId: id || undefined });
     return { address, stream, id: stream.asked.reset ? "" : id, isOver: isOver(stream, id) };
   });
 }

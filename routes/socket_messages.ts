@@ -1,4 +1,4 @@
-/** What a client may say on a `tailrace.v1.json` socket.
+/** What a client may say on a socket of streams.
  *
  * Members that nobody knows are passed over, so that newer clients can talk to older servers. Left out: what becomes of a message
  * (socket_streams.ts).
@@ -12,8 +12,15 @@ export type ClientMessage =
   | { readonly type: "pause" | "resume"; readonly stream?: string }
   | { readonly type: "seek"; readonly start: StartAt; readonly stream?: string }
   | { readonly type: "speed"; readonly speed: number | null; readonly stream?: string }
+  | { readonly type: "ack"; readonly frame: FramePlace; readonly stream?: string }
   | { readonly type: "subscribe"; readonly stream: string; readonly cursor?: string }
   | { readonly type: "unsubscribe"; readonly stream: string };
+
+/** Where a frame is. */
+export interface FramePlace {
+  readonly partition: number;
+  readonly offset: number;
+}
 
 type Members = Readonly<Record<string, unknown>>;
 type Reader = (members: Members) => ClientMessage;
@@ -24,9 +31,11 @@ const readers: Readonly<Record<ClientMessage["type"], Reader>> = {
   resume: (members) => ({ type: "resume", ...optionalStream(members) }),
   seek: (members) => ({ type: "seek", start: readCursor(members), ...optionalStream(members) }),
   speed: (members) => ({ type: "speed", speed: readSpeed(members), ...optionalStream(members) }),
+  ack: (members) => ({ type: "ack", frame: readFrame(members), ...optionalStream(members) }),
   subscribe: (members) => ({ type: "subscribe", stream: readStream(members), ...optionalCursor(members) }),
   unsubscribe: (members) => ({ type: "unsubscribe", stream: readStream(members) }),
 };
+const maxPartition = 2 ** 31 - 1;
 const types = Object.keys(readers).join(", ");
 
 /** Reads a message of a client.
@@ -59,6 +68,13 @@ function readCursor({ type, cursor }: Members): StartAt {
 function readSpeed({ type, speed }: Members): number | null {
   if (speed === null || isSpeed(speed)) return speed;
   throw wrong(type, "speed", speed, `${wantedSpeed}, or null,`);
+}
+
+function readFrame({ type, frame }: Members): FramePlace {
+  const found = typeof frame === "string" ? /^(\d{1,10}):(\d{1,16})$/.exec(frame) : null;
+  const partition = Number(found?.[1]), offset = Number(found?.[2]);
+  if (partition <= maxPartition && Number.isSafeInteger(offset + 1)) return { partition, offset };
+  throw wrong(type, "frame", frame, "the frame's id, <partition>:<offset>,");
 }
 
 function readStream({ type, stream }: Members): string {

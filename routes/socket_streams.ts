@@ -1,27 +1,25 @@
-/** `tailrace.v1.json`: the streams of a WebSocket, and what its client may ask of them.
+/** The streams of a WebSocket, and what its client may ask of them.
  *
  * A socket has the streams that its address names (its own one, or those of `/streams`) and those that its client subscribes to. Each
- * is a lane of the one connection. Left out: how messages are read (socket_messages.ts), sockets that talk in another way
- * (websocket.ts).
+ * is a lane of the one connection (socket_stream.ts). Left out: how messages are read (socket_messages.ts) and events written
+ * (socket_protocol.ts), sockets that talk in another way (websocket.ts).
  * @module */
 import type { Context } from "hono";
 import { StreamError } from "../errors.ts";
-import { defineWire } from "../kafka/feed.ts";
 import type { EndReason } from "../kafka/viewer.ts";
-import { type Lane, laneEvents, type LanePart, Lanes, laneWire, type Trunk } from "./lanes.ts";
+import { type Lane, type LanePart, Lanes, type Trunk } from "./lanes.ts";
 import { type ClientMessage, readMessage } from "./socket_messages.ts";
-import { type AskedStream, followOptions, readCursor, type StreamDeps, unknownTopic } from "./streams.ts";
+import { chooseProtocol, jsonProtocol, jsonWire, type SocketProtocol } from "./socket_protocol.ts";
+import { SocketStream, type Steering } from "./socket_stream.ts";
+import { type AskedStream, readCursor, type StreamDeps, unknownTopic } from "./streams.ts";
 import { closeCodes, type Socket, type Talk, upgradeSocket } from "./websocket.ts";
 
-/** The default subprotocol. */
-export const jsonProtocol = "tailrace.v1.json";
+export { jsonWire };
+
 /** Streams that one connection carries, at most; a socket's own comes on top. */
 export const maxStreams = 32;
 /** Subscribes that a socket may send at once, and how soon after that there may be another one, ms: each makes work in Kafka. */
 const subscribesAtOnce = 2 * maxStreams, subscribeEveryMs = 50;
-
-/** Events as `tailrace.v1.json` writes them. */
-export const jsonWire = defineWire("\n", (name, json, id) => eventText(name, "", json, id ?? ""));
 
 /** What the address of a socket names. */
 export interface NamedStreams {
@@ -31,36 +29,31 @@ export interface NamedStreams {
   readonly subscriptions?: ReadonlyMap<string, AskedStream>;
 }
 
-/** Upgrades a request to a socket of `tailrace.v1.json`.
+/** Upgrades a request to a socket of streams.
  * @param read a stream by its address, as in `StreamTable.read`
+ * @param byDefault how it talks when the client does not say
  * @throws {StreamError} as `upgradeSocket` */
-export function jsonSocketResponse(
+export function streamsSocketResponse(
   c: Context,
   deps: StreamDeps,
   named: NamedStreams,
-  read: (address: string) => AskedStream,
+  read: (address: string, from: { readonly headers: Headers }) => AskedStream,
+  byDefault = jsonProtocol,
 ): Response {
-  const how = { wire: jsonWire, protocol: jsonProtocol };
-  return upgradeSocket(c, deps, how, (socket) => new JsonSocket(socket, deps, named, read));
-}
-
-function eventText(name: string, stream: string, json: string, id: string): string {
-  const members = json === "{}" ? "" : `,${json.slice(1, -1)}`;
-  return `{"type":"${name}"${stream}${members}${id === "" ? "" : `,"cursor":"${id}"`}}`;
-}
-
-/** One stream of a socket. */
-interface SocketStream {
-  readonly lane: Lane;
-  readonly topic: string;
-  /** Undefined for the socket's own. */
-  readonly address: string | undefined;
+  // A request cannot be read once it is a socket. All that its streams may want of it later is who watches.
+  const cookie = c.req.header("cookie");
+  const headers = new Headers(cookie === undefined ? {} : { cookie });
+  const more = (address: string) => read(address, { headers });
+  const protocol = chooseProtocol(c.req.header("sec-websocket-protocol"), byDefault);
+  const how = { wire: jsonWire, protocol: protocol.name };
+  return upgradeSocket(c, deps, how, (socket) => new StreamsSocket(socket, protocol, deps, named, more));
 }
 
 /** One client's socket. */
-class JsonSocket implements Talk, Trunk {
+class StreamsSocket implements Talk, Trunk {
   readonly transport = "websocket";
   readonly #socket: Socket;
+  readonly #protocol: SocketProtocol;
   readonly #deps: StreamDeps;
   readonly #named: NamedStreams;
   readonly #read: (address: string) => AskedStream;
@@ -69,14 +62,21 @@ class JsonSocket implements Talk, Trunk {
   readonly #lanes = new Lanes(this);
   /** By address; the socket's own has none. */
   readonly #streams = new Map<string | undefined, SocketStream>();
-  /** `,"stream":…` of each lane that has an address. */
-  readonly #labels = new WeakMap<Lane, string>();
-
+  readonly #byLane = new WeakMap<Lane, SocketStream>();
+  /** Subscriptions so far: one that is had again has another number. */
+  #subscriptions = 0;
   /** When all its subscribes so far would be over, if each took `subscribeEveryMs`. */
   #subscribesTakeUntil = 0;
 
-  constructor(socket: Socket, deps: StreamDeps, named: NamedStreams, read: (address: string) => AskedStream) {
+  constructor(
+    socket: Socket,
+    protocol: SocketProtocol,
+    deps: StreamDeps,
+    named: NamedStreams,
+    read: (address: string) => AskedStream,
+  ) {
     this.#socket = socket;
+    this.#protocol = protocol;
     this.#deps = deps;
     this.#named = named;
     this.#read = read;
@@ -108,6 +108,7 @@ class JsonSocket implements Talk, Trunk {
 
   close(): void {
     this.#lanes.close();
+    for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
   }
 
@@ -115,28 +116,31 @@ class JsonSocket implements Talk, Trunk {
     return this.#socket.ready();
   }
 
+  /** Texts that follow each other leave as one. */
   write(parts: readonly LanePart[]): void {
-    const [first] = parts;
-    const text = parts.length === 1 ? this.#text(first!) : parts.map((part) => this.#text(part)).join("\n");
-    this.#socket.send(text);
+    let texts: string[] = [];
+    const sendTexts = () => {
+      if (texts.length > 0) this.#socket.send(texts.join("\n"));
+      texts = [];
+    };
+    for (const { lane, text, binary } of parts) {
+      const stream = this.#byLane.get(lane)!;
+      if (!binary) texts.push(stream.text(text));
+      else {
+        sendTexts();
+        this.#socket.send(stream.bytes(binary));
+      }
+    }
+    sendTexts();
   }
 
-  #text({ lane, text }: LanePart): string {
-    const label = this.#labels.get(lane);
-    if (label === undefined) return text;
-    return laneEvents(text)
-      .map(({ name, json, id }) => eventText(name, name === "bye" ? "" : label, json, id))
-      .join("\n");
-  }
-
-  #add(address: string | undefined, stream: AskedStream): void {
-    const wire = address === undefined ? jsonWire : laneWire;
-    const lane = this.#lanes.add(wire, (reason) => this.#ended(added, reason));
-    const { topic } = stream;
-    const added: SocketStream = { lane, topic, address };
-    if (address !== undefined) this.#labels.set(lane, `,"stream":${JSON.stringify(address)}`);
-    this.#streams.set(address, added);
-    lane.open(() => this.#deps.hub.follow(topic, followOptions(stream, lane)));
+  #add(address: string | undefined, asked: AskedStream): void {
+    const count = address === undefined ? 0 : ++this.#subscriptions;
+    const name = { address, number: this.#protocol.hasFrames ? count : undefined };
+    const stream = new SocketStream(this.#lanes, asked, name, (one, reason) => this.#ended(one, reason));
+    this.#byLane.set(stream.lane, stream);
+    this.#streams.set(address, stream);
+    stream.open(this.#deps);
   }
 
   #subscribe(address: string, cursor: string | undefined): void {
@@ -167,25 +171,16 @@ class JsonSocket implements Talk, Trunk {
     const stream = this.#find(address);
     if (!stream) return;
     this.#lanes.remove(stream.lane);
+    stream.close();
     this.#streams.delete(address);
   }
 
-  #steer(message: Extract<ClientMessage, { type: "pause" | "resume" | "seek" | "speed" }>): void {
-    const stream = this.#find(message.stream);
-    const viewer = stream?.lane.viewer;
-    if (!stream || !viewer) return;
-    const { lane } = stream;
-    switch (message.type) {
-      case "pause":
-        lane.isPaused = true;
-        return viewer.pause();
-      case "resume":
-        lane.isPaused = false;
-        return viewer.resume();
-      case "seek":
-        return viewer.seek(message.start);
-      case "speed":
-        return viewer.setSpeed(message.speed);
+  #steer(message: Steering): void {
+    try {
+      this.#find(message.stream)?.steer(message);
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error;
+      this.#tellError(message.stream, error.code, error.message);
     }
   }
 
@@ -201,7 +196,9 @@ class JsonSocket implements Talk, Trunk {
   }
 
   /** A socket whose address names streams ends with the last of its streams; one that names none stays for further subscriptions. */
-  #ended({ address, topic }: SocketStream, reason: EndReason): void {
+  #ended(stream: SocketStream, reason: EndReason): void {
+    const { address, topic } = stream;
+    stream.close();
     this.#streams.delete(address);
     if (reason === "draining") return this.#socket.end(closeCodes.draining, reason);
     if (reason === "failed") return this.#socket.fail();

@@ -5,13 +5,23 @@
  * @module */
 import { type Context, Hono } from "hono";
 import { StreamError } from "../errors.ts";
-import type { Feed, Picker } from "../kafka/feed.ts";
+import type { Feed, Picker, Wire } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
+import type { Asked } from "../kafka/start.ts";
 import type { AppEnv } from "./middleware.ts";
 import { multiplexRoutes } from "./multiplex.ts";
-import { jsonSocketResponse } from "./socket_streams.ts";
+import { framesProtocol, jsonProtocol } from "./socket_protocol.ts";
+import { streamsSocketResponse } from "./socket_streams.ts";
 import { sseResponse } from "./sse.ts";
-import { type AskedStream, readAsked, readKeys, type StreamDeps, topicOf } from "./streams.ts";
+import {
+  type AskedStream,
+  type AskedViewer,
+  readAsked,
+  readKeys,
+  type StreamDeps,
+  topicOf,
+} from "./streams.ts";
+import { namedViewer } from "./viewer_id.ts";
 
 /** One kind of stream. */
 export interface StreamRoute<T extends object> {
@@ -23,8 +33,22 @@ export interface StreamRoute<T extends object> {
   /** Reads which records a query asks for, besides `key=`.
    * @throws {StreamError} 400 for a value that cannot be used */
   readonly pick?: (query: URLSearchParams) => Picker<T> | undefined;
+  /** Reads what else a query says of how the stream is to go; it wins over what every stream reads.
+   * @throws {StreamError} 400 for a value that cannot be used */
+  readonly ask?: (query: URLSearchParams) => Partial<Asked>;
+  /** How a socket of `tailrace.v1.frames` writes its records, as bytes. That is what its own socket talks by default, and where the
+   * places of its viewers are kept. */
+  readonly frames?: Wire;
   /** Of a replay in its own pace: as in `FollowOptions`. */
   readonly longestPauseMs?: number;
+}
+
+/** What comes with a request besides the stream's address. */
+export interface StreamHeaders {
+  /** As in `readAsked`. */
+  readonly lastEventId?: string | undefined;
+  /** Of a socket's request: they may name a viewer. */
+  readonly headers?: Headers;
 }
 
 /** Characters of a stream's address, which a connection keeps. */
@@ -43,15 +67,14 @@ export class StreamTable {
   }
 
   /** Reads a stream from its address, such as `/geo/geostream/events?key=bike`.
-   * @param lastEventId as in `readAsked`
    * @throws {StreamError} 400 `unknown-stream`, and what `readAsked` and the stream's own filter refuse */
-  read(address: string, lastEventId?: string): AskedStream {
+  read(address: string, from: StreamHeaders = {}): AskedStream {
     const url = address.length > maxAddressLength ? null : URL.parse(address, "http://stream");
     for (const { route, pattern } of url?.host === "stream" ? this.#entries : []) {
       const found = pattern.exec({ pathname: url!.pathname });
       if (!found) continue;
       const topic = topicOf(found.pathname.groups["topic"] ?? "");
-      return readStream(route, topic, url!.searchParams, lastEventId);
+      return readStream(route, topic, url!.searchParams, from);
     }
     throw new StreamError(
       "unknown-stream",
@@ -66,44 +89,51 @@ export class StreamTable {
   routes(deps: StreamDeps): Hono<AppEnv> {
     const app = new Hono<AppEnv>();
     for (const { route } of this.#entries) {
-      const read = (c: Context, lastEventId?: string) =>
-        readStream(
-          route,
-          topicOf(c.req.param("topic") ?? ""),
-          new URL(c.req.url).searchParams,
-          lastEventId,
-        );
+      const read = (c: Context, from: StreamHeaders) =>
+        readStream(route, topicOf(c.req.param("topic") ?? ""), new URL(c.req.url).searchParams, from);
       app.get(`${route.path}/events`, (c) => {
         const lastEventId = c.req.header("last-event-id");
-        return sseResponse(c, deps, read(c, lastEventId), lastEventId);
+        return sseResponse(c, deps, read(c, { lastEventId }), lastEventId);
       });
-      app.get(
-        `${route.path}/socket`,
-        (c) => jsonSocketResponse(c, deps, { own: read(c) }, (address) => this.read(address)),
-      );
+      app.get(`${route.path}/socket`, (c) => {
+        const { headers } = c.req.raw;
+        const byDefault = route.frames ? framesProtocol : jsonProtocol;
+        const own = read(c, { headers });
+        return streamsSocketResponse(c, deps, { own }, (...asked) => this.read(...asked), byDefault);
+      });
     }
     return app.route("/", multiplexRoutes(this, deps));
   }
 }
 
 /** Reads which records of a topic a query asks for, and how.
- * @param lastEventId as in `readAsked`
- * @throws {StreamError} 400 for a value that cannot be used */
+ * @throws {StreamError} what `readAsked` and the stream's own filter refuse, and 400 `invalid-viewer` */
 export function readStream<T extends object>(
   route: StreamRoute<T>,
   topic: string,
   query: URLSearchParams,
-  lastEventId?: string,
+  { lastEventId, headers }: StreamHeaders = {},
 ): AskedStream<T> {
+  const { feed, frames } = route;
   const pick = both(readKeys(query), route.pick?.(query));
+  const asked = { ...readAsked(query, lastEventId), ...route.ask?.(query) };
+  const hasStart = query.has("cursor") || Boolean(lastEventId) || asked.policy === "latest";
+  const viewer = frames && headers && readViewer(query, headers, !hasStart);
   return {
     topic,
-    feed: route.feed,
-    asked: readAsked(query, lastEventId),
+    feed,
+    asked,
+    ...(frames && { frames }),
+    ...(viewer && { viewer }),
     ...(pick && { pick }),
     topicMustExist: route.topicMustExist ?? false,
     ...(route.longestPauseMs !== undefined && { longestPauseMs: route.longestPauseMs }),
   };
+}
+
+function readViewer(query: URLSearchParams, headers: Headers, isStart: boolean): AskedViewer | undefined {
+  const id = namedViewer(query, headers);
+  return id === null ? undefined : { id, isStart };
 }
 
 function both<T extends object>(

@@ -5,7 +5,7 @@
  * @module */
 import { StreamError } from "../errors.ts";
 import { parseCursor, type StartAt } from "../kafka/cursor.ts";
-import type { Feed, Picker } from "../kafka/feed.ts";
+import type { Feed, Picker, Wire } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import type { Hub } from "../kafka/hub.ts";
 import type { Asked } from "../kafka/start.ts";
@@ -35,6 +35,16 @@ export interface AskedStream<T extends object = object> {
   readonly topicMustExist?: boolean;
   /** As in `FollowOptions`. */
   readonly longestPauseMs?: number;
+  /** As in `StreamRoute`. */
+  readonly frames?: Wire;
+  readonly viewer?: AskedViewer;
+}
+
+/** Whose place in a stream is kept. */
+export interface AskedViewer {
+  readonly id: string;
+  /** Whether the stream begins where the viewer left it. */
+  readonly isStart: boolean;
 }
 
 /** Slowest and fastest replay. */

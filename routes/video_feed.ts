@@ -37,14 +37,6 @@ const encoder = new TextEncoder();
 /** Frames with their place in the log. */
 export const frameFeed = defineFeed<FrameEvent>("frame", readFrame);
 
-/** `/video/{topic}/events` and `/socket`, also with `fps=`. */
-export const videoStream: StreamRoute<FrameEvent> = {
-  path: "/video/:topic",
-  feed: frameFeed,
-  pick: (query) => readFps(query.get("fps")),
-  longestPauseMs,
-};
-
 /** What separates the parts of an MJPEG answer. */
 export const boundary = "frame";
 /** The beginning of an MJPEG answer. */
@@ -82,6 +74,16 @@ export const framesWire = defineBinaryWire((record, data) => {
   const members = json === "{}" ? "" : `,${json.slice(1, -1)}`;
   return `{"type":"${name}"${members}${id === null ? "" : `,"cursor":"${id}"`}}`;
 });
+
+/** `/video/{topic}/events` and `/socket`, also with `fps=` and `live=`. */
+export const videoStream: StreamRoute<FrameEvent> = {
+  path: "/video/:topic",
+  feed: frameFeed,
+  pick: (query) => readFps(query.get("fps")),
+  ask: (query) => readLive(query.get("live")) ? { policy: "latest" } : {},
+  longestPauseMs,
+  frames: framesWire,
+};
 
 /** Makes a message: the header, then the picture. */
 export function frameMessage(header: FrameHeader, jpeg: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -143,6 +145,13 @@ export function readFps(text: string | null): Picker<FrameEvent> | undefined {
     shown = frame;
     return true;
   };
+}
+
+/** Reads `live=`: whether only the newest frame counts.
+ * @throws {StreamError} 400 `invalid-live` */
+export function readLive(text: string | null): boolean {
+  if (text === null || text === "0" || text === "1") return text === "1";
+  throw new StreamError("invalid-live", 400, `Cannot use live=${text.slice(0, 80)}: 0 or 1 is wanted`);
 }
 
 /** Null for a record that holds no JPEG. */

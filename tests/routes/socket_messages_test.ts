@@ -22,6 +22,12 @@ Deno.test("readMessage() reads what a client may say", () => {
     stream: "/a",
     cursor: "latest",
   });
+  assertEquals(read({ type: "ack", frame: "2:41" }), { type: "ack", frame: { partition: 2, offset: 41 } });
+  assertEquals(read({ type: "ack", frame: "0:0", stream: "/a" }), {
+    type: "ack",
+    frame: { partition: 0, offset: 0 },
+    stream: "/a",
+  });
   assertEquals(read({ type: "unsubscribe", stream: "/a" }), { type: "unsubscribe", stream: "/a" });
 });
 
@@ -31,7 +37,7 @@ Deno.test("readMessage() says what it found and what is wanted", () => {
     ["nonsense", "nonsense", "JSON object is wanted"],
     ["[]", "[]", "JSON object is wanted"],
     ["null", "null", "JSON object is wanted"],
-    ["{}", "type none", "ping, pause, resume, seek, speed, subscribe, unsubscribe"],
+    ["{}", "type none", "ping, pause, resume, seek, speed, ack, subscribe, unsubscribe"],
     ['{"type":"dance"}', '"dance"', "is wanted"],
     ['{"type":"constructor"}', '"constructor"', "is wanted"],
     ['{"type":"__proto__"}', '"__proto__"', "is wanted"],
@@ -45,6 +51,13 @@ Deno.test("readMessage() says what it found and what is wanted", () => {
     ['{"type":"speed","speed":"2"}', 'speed "2"', "0.01"],
     ['{"type":"speed","speed":0}', "speed 0", "0.01"],
     ['{"type":"speed","speed":1e400}', "speed", "0.01"],
+    ['{"type":"ack"}', "ack", "frame none", "<partition>:<offset>"],
+    ['{"type":"ack","frame":"7"}', 'frame "7"', "<partition>:<offset>"],
+    ['{"type":"ack","frame":"0:-1"}', 'frame "0:-1"', "<partition>:<offset>"],
+    ['{"type":"ack","frame":"0:9007199254740991"}', "9007199254740991", "<partition>:<offset>"],
+    ['{"type":"ack","frame":"4294967296:1"}', "4294967296", "<partition>:<offset>"],
+    ['{"type":"ack","frame":[0,1]}', "frame [0,1]", "<partition>:<offset>"],
+    ['{"type":"ack","frame":"0:1","stream":0}', "stream 0", "address"],
     ['{"type":"subscribe"}', "stream none", "address"],
     ['{"type":"subscribe","stream":"/a","cursor":1}', "cursor 1", "latest"],
     ['{"type":"unsubscribe","stream":{}}', "stream {}", "address"],

@@ -1,0 +1,138 @@
+/** One stream of a socket: a lane of its connection, how its events say whose they are, and how far its viewer has seen it.
+ *
+ * What a viewer has seen is what its client acknowledges, frame by frame; that place is kept for the next connection. It is the place of
+ * this connection in all partitions: where the stream began, moved on by the acknowledgements. Left out: the other streams of the
+ * connection and its end (socket_streams.ts), when a place is committed (viewer_positions.ts).
+ * @module */
+import { StreamError } from "../errors.ts";
+import { parseCursor, unknownOffset } from "../kafka/cursor.ts";
+import type { EndReason, Ready } from "../kafka/viewer.ts";
+import { type Lane, laneEvents, type Lanes, laneWire } from "./lanes.ts";
+import type { ClientMessage } from "./socket_messages.ts";
+import { eventText, jsonWire, withLabel } from "./socket_protocol.ts";
+import { type AskedStream, followOptions, type StreamDeps } from "./streams.ts";
+import { forStream } from "./video_feed.ts";
+import type { ViewerSession } from "./viewer_positions.ts";
+
+/** What a client may do to one stream. */
+export type Steering = Extract<ClientMessage, { type: "pause" | "resume" | "seek" | "speed" | "ack" }>;
+
+/** What a stream is called on its socket. */
+export interface StreamName {
+  /** Undefined for the socket's own. */
+  readonly address: string | undefined;
+  /** Of `tailrace.v1.frames` only; 0: the socket's own. */
+  readonly number: number | undefined;
+}
+
+const earliest = { kind: "earliest" } as const;
+
+/** A stream of a socket. */
+export class SocketStream {
+  readonly lane: Lane;
+  readonly address: string | undefined;
+  readonly #number: number | undefined;
+  readonly #stream: AskedStream;
+  #session: ViewerSession | undefined;
+  /** Next offsets after what was acknowledged, or after where the stream began. */
+  #seen: number[] = [];
+
+  /** @param onEnd the server ends the stream; whatever it wrote before has left by then */
+  constructor(
+    lanes: Lanes,
+    stream: AskedStream,
+    { address, number }: StreamName,
+    onEnd: (stream: SocketStream, reason: EndReason) => void,
+  ) {
+    this.#stream = stream;
+    this.address = address;
+    this.#number = number;
+    const text = address === undefined ? jsonWire : laneWire;
+    const wire = number === undefined ? text : stream.frames ?? text;
+    this.lane = lanes.add(wire, (reason) => onEnd(this, reason));
+  }
+
+  get topic(): string {
+    return this.#stream.topic;
+  }
+
+  /** Lets the hub feed it: from where its viewer left it, unless it was asked for from somewhere else. */
+  open(deps: StreamDeps): void {
+    const { topic, viewer, asked } = this.#stream;
+    if (viewer && this.#number !== undefined) this.#session = deps.positions.open(viewer.id, topic);
+    const place = viewer?.isStart && this.#session
+      ? { start: earliest, fallback: earliest, laterStart: this.#session.start }
+      : {};
+    const stream = { ...this.#stream, asked: { ...asked, ...place } };
+    const onReady = (ready: Ready) => this.#begin(ready);
+    this.lane.open(() => deps.hub.follow(topic, followOptions(stream, this.lane, onReady)));
+  }
+
+  /** Its connection has ended, or it has. */
+  close(): void {
+    this.#session?.close();
+  }
+
+  /** Does what its client asks for.
+   * @throws {StreamError} `no-viewer`, `unknown-frame` */
+  steer(message: Steering): void {
+    const { lane } = this, { viewer } = lane;
+    switch (message.type) {
+      case "pause":
+        lane.isPaused = true;
+        return viewer?.pause();
+      case "resume":
+        lane.isPaused = false;
+        return viewer?.resume();
+      case "seek":
+        return viewer?.seek(message.start);
+      case "speed":
+        return viewer?.setSpeed(message.speed);
+      case "ack":
+        return this.#acknowledge(message.frame);
+    }
+  }
+
+  /** A text of its lane's wire as the socket says it. */
+  text(text: string): string {
+    if (this.address === undefined) return text;
+    if (this.lane.wire !== laneWire) return withLabel(text, (name) => this.#label(name));
+    return laneEvents(text)
+      .map(({ name, json, id }) => eventText(name, this.#label(name), json, id))
+      .join("\n");
+  }
+
+  /** A frame of its lane's wire as the socket says it. */
+  bytes(frame: Uint8Array): Uint8Array {
+    return this.#number ? forStream(frame, this.#number) : frame;
+  }
+
+  #label(name: string): string {
+    if (name === "bye") return "";
+    const number = name === "ready" && this.#number !== undefined ? `,"number":${this.#number}` : "";
+    return `,"stream":${JSON.stringify(this.address)}${number}`;
+  }
+
+  #begin({ start }: Ready): void {
+    const place = parseCursor(start);
+    if (place.kind === "id") this.#seen = [...place.positions];
+  }
+
+  #acknowledge({ partition, offset }: { readonly partition: number; readonly offset: number }): void {
+    if (!this.#session) {
+      const detail = "Cannot keep a position: the stream has no viewer, or its frames do not come as bytes";
+      throw new StreamError("no-viewer", 400, detail);
+    }
+    const { viewer } = this.lane;
+    viewer?.syncPositions();
+    const partitions = Math.max(this.#seen.length, viewer?.positions.length ?? 0);
+    if (partition >= partitions) {
+      const detail = `Cannot acknowledge ${partition}:${offset}: a partition below ${partitions} is wanted`;
+      throw new StreamError("unknown-frame", 400, detail);
+    }
+    // Of partitions that were added since it began it says nothing.
+    while (this.#seen.length <= partition) this.#seen.push(unknownOffset);
+    this.#seen[partition] = offset + 1;
+    this.#session.moved(this.#seen);
+  }
+}
