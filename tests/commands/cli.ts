@@ -42,8 +42,12 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
     if (options.stdin === undefined) return;
     const { stdin } = options;
     const writer = child.stdin.getWriter();
-    await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
-    await writer.close();
+    try {
+      await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
+      await writer.close();
+    } catch {
+      // A program may end before it has read everything; its code and its output tell.
+    }
   };
   const [output] = await Promise.all([child.output(), write()]);
   const decoder = new TextDecoder();
