@@ -13,7 +13,8 @@ import { frameProblem } from "./frame_problem.ts";
 import { FrameSender, type FrameSenderDeps, type NewFrame, type Publication } from "./frame_sender.ts";
 import type { AppEnv } from "./middleware.ts";
 import { PublishTalk } from "./publish_socket.ts";
-import { jsonWire } from "./socket_streams.ts";
+import { ReadAhead } from "./read_ahead.ts";
+import { jsonWire } from "./socket_protocol.ts";
 import { refusal, type StreamDeps, topicOf } from "./streams.ts";
 import { upgradeSocket } from "./websocket.ts";
 
@@ -24,6 +25,8 @@ export type VideoPublishDeps = StreamDeps & FrameSenderDeps;
 export const framesPath = "/video/:topic/frames";
 
 const maxSourceLength = 200;
+/** Of a body, beyond the frames that wait for Kafka. */
+const maxReadAheadBytes = 1024 * 1024;
 /** As much as the runtime takes in one frame of a WebSocket: larger pictures than MAX_FRAME_BYTES are told and dropped. */
 const maxMessageBytes = 64 * 1024 * 1024;
 
@@ -76,7 +79,7 @@ class FramePost {
   readonly #topic: string;
   readonly #sender: FrameSender;
   readonly #frames: FrameBody;
-  readonly #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #body: ReadAhead | undefined;
   /** Frames found so far. */
   #found = 0;
   /** Of the last frame that was stored. */
@@ -94,7 +97,7 @@ class FramePost {
     } catch (error) {
       throw frameProblem(error, 1);
     }
-    this.#body = request.body?.getReader();
+    this.#body = request.body ? new ReadAhead(request.body, maxReadAheadBytes) : undefined;
   }
 
   /** Reads all of it. What came whole before something went wrong is stored.
@@ -117,19 +120,19 @@ class FramePost {
   /** Reads no more; the first reason is the one that is told. */
   stop(error: unknown): void {
     this.#stopped ??= { error };
-    this.#body?.cancel().catch(() => {}); // broken off, perhaps
+    void this.#body?.cancel();
   }
 
   async #read(): Promise<void> {
     while (this.#body && !this.#stopped) {
-      const { done, value } = await this.#body.read();
+      const piece = await this.#body.next();
       if (this.#stopped) return;
-      for (const frame of done ? this.#frames.end() : this.#frames.push(value)) {
+      for (const frame of piece ? this.#frames.push(piece) : this.#frames.end()) {
         await this.#sender.room(frame.jpeg.length);
         if (this.#stopped) return;
         this.#send(frame);
       }
-      if (done) break;
+      if (!piece) break;
     }
     if (this.#found === 0 && !this.#stopped) throw new NotAJpeg("Found nothing, wanted a JPEG");
   }
