@@ -109,6 +109,7 @@ function go(change) {
 
 /** Shows what the state says. */
 function show() {
+  const before = player?.shown ? player.topic : "";
   player?.close();
   player = null;
   infoAt = 0;
@@ -117,7 +118,7 @@ function show() {
   document.body.dataset["view"] = isWall ? "wall" : "one";
   byId("wall").hidden = !isWall;
   byId("controls").hidden = isWall;
-  if (isWall) showWall();
+  if (isWall) showWall(before);
   else {
     wall.close();
     showOne(topicShown());
@@ -125,11 +126,13 @@ function show() {
   tick();
 }
 
-function showWall() {
+/** @param {string} before the topic that was shown, which has frames whatever the list knew */
+function showWall(before) {
   const topics = state.wall ?? [];
   document.title = "Wall · Tailrace";
   setText(byId("topic-name"), topics.length === 1 ? "Wall of 1 stream" : `Wall of ${topics.length} streams`);
-  wall.open(topics, new Set(list.lines.filter(({ frames }) => frames > 0).map(({ topic }) => topic)));
+  const withFrames = list.lines.filter(({ frames }) => frames > 0).map(({ topic }) => topic);
+  wall.open(topics, new Set([before, ...withFrames]));
   const query = topics.map((topic) => `s=${pathOf(topic)}/socket`).join("&");
   frame.setStreams([{ name: "All of them over one WebSocket", url: socketUrl(`/streams?${query}`) }]);
 }

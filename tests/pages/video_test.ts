@@ -1,4 +1,5 @@
 /** The page of video on the real service with its embedded broker: what a person does with it, in Chromium. @module */
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
@@ -24,10 +25,8 @@ async function store(service: Service, topic: string, count: number, agoMs: numb
       headers: (n) => `Content-Length: ${jpegs[n]!.length}\r\nX-Timestamp: ${time(n)}\r\n`,
     }),
   });
-  assertEquals(await response.json(), {
-    frames: count,
-    bytes: jpegs.reduce((sum, { length }) => sum + length, 0),
-  });
+  const { frames } = await response.json();
+  assertEquals(frames, count);
 }
 
 const text = async (page: Page, selector: string) =>
@@ -37,6 +36,22 @@ const number = async (page: Page) => await shownNumber(page) ?? -1;
 const reaches = (page: Page, n: number) => eventually(`frame ${n}`, async () => await number(page) >= n);
 const shows = (page: Page, n: number) =>
   eventually(`exactly frame ${n}`, async () => await number(page) === n, 5_000);
+/** Opens the panel that publishes, with a picture in it once `choose` has chosen a source. */
+async function openPublish(page: Page, choose: () => Promise<void> = async () => {}): Promise<void> {
+  await page.click("#publish-button");
+  await choose();
+  let said: unknown;
+  await eventually(
+    "a picture",
+    async () => {
+      said = [await text(page, "#publish-hint"), await text(page, "#publish-message")];
+      return await page.isEnabled("#publish-start");
+    },
+    20_000,
+    () => said,
+  );
+}
+
 /** Stops, and tells at which frame. */
 async function pauseAt(page: Page): Promise<number> {
   await page.keyboard.press(" ");
@@ -178,10 +193,10 @@ Deno.test({
       await eventually("its word", async () => await text(page, "#state") === "Replay · 8×");
       await page.selectOption("#speed", "0.25");
       await eventually("its word", async () => await text(page, "#state") === "Replay · ¼×");
-      const { length } = await drawnFrames(page);
-      await eventually("slow frames", async () => (await drawnFrames(page)).length > length + 6);
-      const slow = (await drawnFrames(page)).slice(-4);
-      assertGreater(slow[3]!.drawnAt - slow[0]!.drawnAt, 3 * 4 * 1000 / fps * 0.7);
+      await eventually("slow frames", async () => {
+        const [first, , , last] = (await drawnFrames(page)).slice(-4);
+        return last!.drawnAt - first!.drawnAt > 3 * 4 * 1000 / fps * 0.8;
+      });
     });
 
     await step("live shows the newest as it comes, with its delay", async (page, topic) => {
@@ -221,8 +236,7 @@ Deno.test({
     });
 
     await step("publishes from a camera, and shows it", async (page) => {
-      await page.click("#publish-button");
-      await eventually("a picture", () => page.isEnabled("#publish-start"));
+      await openPublish(page);
       assertEquals(await seriousFindings(page), []);
       await page.fill("#publish-topic", "desk");
       await page.click("#publish-start");
@@ -246,7 +260,7 @@ Deno.test({
         [2, 10, 1].map((n) => ({
           name: `frame ${n}.jpg`,
           mimeType: "image/jpeg",
-          buffer: numberedJpeg(7_000 + n) as unknown as never,
+          buffer: Buffer.from(numberedJpeg(7_000 + n)),
         })),
       );
       await eventually("a picture", () => page.isEnabled("#publish-start"));
@@ -268,7 +282,7 @@ Deno.test({
       await page.setInputFiles("#file", {
         name: "clip.webm",
         mimeType: "video/webm",
-        buffer: await recordClip(page) as unknown as never,
+        buffer: Buffer.from(await recordClip(page)),
       });
       await eventually("a picture", () => page.isEnabled("#publish-start"));
       await page.fill("#publish-topic", "clip");
@@ -280,7 +294,7 @@ Deno.test({
     await step("a file that is no video: says so", async (page) => {
       await page.click("#publish-button");
       await page.check("[name=source][value=file]", { force: true });
-      const buffer = new TextEncoder().encode("no video at all") as unknown as never;
+      const buffer = Buffer.from("no video at all");
       await page.setInputFiles("#file", { name: "notes.mp4", mimeType: "video/mp4", buffer });
       await eventually(
         "the message",
