@@ -79,9 +79,9 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     run.log.warn("not drained in time, what waits for Kafka is given up", {
       timeoutMs: config.drainTimeoutMs,
     });
-    // Its senders still get their answers; connections that stay open end with the process.
-    await producer.abandon();
-    await within(config.drainTimeoutMs * 0.2, drained);
+    // Senders still get their answers; connections that stay open end with the process.
+    await Promise.all([producer.abandon(), positions.abandon()]);
+    await within(config.drainTimeoutMs * 0.1, drained);
   }
   run.log.info("stopped", { drained: inTime });
   if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });

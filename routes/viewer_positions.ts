@@ -87,8 +87,8 @@ export class ViewerPositions implements AsyncDisposable {
     while (this.#committing.size > 0) await Promise.all(this.#committing);
   }
 
-  /** Gives up what Kafka has not got yet. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Gives up what Kafka has not got yet; nothing is committed any more. */
+  async abandon(): Promise<void> {
     this.#isClosed = true;
     for (const { rest, sessions } of [...this.#places.values()]) {
       rest.close();
@@ -96,6 +96,10 @@ export class ViewerPositions implements AsyncDisposable {
     }
     await this.#committed[Symbol.asyncDispose]();
     await Promise.all([...this.#committing, ...this.#opening]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.abandon();
   }
 
   #place(viewer: string, topic: string): Place {
@@ -166,12 +170,10 @@ export class ViewerPositions implements AsyncDisposable {
   }
 
   async #commitWhileChanged(place: Place): Promise<void> {
-    const { commitEveryMs, retryMs } = this.#options;
     try {
       while (place.isChanged && !place.isGivenUp && !this.#isClosed) {
         await place.untilDue();
-        const isDone = await this.#turns.take(() => this.#commit(place));
-        place.restAfter(isDone ? commitEveryMs : retryMs, isDone);
+        await this.#turns.take(() => this.#commit(place));
       }
     } finally {
       // In one step with the look at what has changed: a move after it starts anew.
@@ -180,10 +182,10 @@ export class ViewerPositions implements AsyncDisposable {
     }
   }
 
-  /** @returns whether that was all that can be done: false to try again */
-  async #commit(place: Place): Promise<boolean> {
-    const { viewer, topic } = place, newest = place.newest!, { log } = this.#options;
-    if (this.#isClosed || place.isGivenUp) return false;
+  async #commit(place: Place): Promise<void> {
+    const { viewer, topic } = place, newest = place.newest!, { log, commitEveryMs, retryMs } = this.#options;
+    if (this.#isClosed || place.isGivenUp) return;
+    place.restUntil(performance.now() + commitEveryMs, true);
     try {
       await this.#committed.commit(groupOf(viewer), topic, newest);
       if (this.#isFailing) log.info("viewers' positions are committed again");
@@ -192,14 +194,13 @@ export class ViewerPositions implements AsyncDisposable {
       if (error instanceof KafkaError && isPassing(error)) {
         if (!this.#isFailing) log.warn("viewers' positions wait for Kafka", { error });
         this.#isFailing = true;
-        return false;
+        return place.restUntil(performance.now() + retryMs, false);
       }
       // Kafka will not have it: the topic was removed, a consumer has joined the group. The next one may be another matter.
       if (!place.isRefused) log.warn("viewer's position not committed", { viewer, topic, error });
       place.isRefused = true;
     }
     place.settle(newest);
-    return true;
   }
 }
 
@@ -235,9 +236,9 @@ class Place {
     this.rest.wake();
   }
 
-  /** Sets when the next commit may be. @param mayHurry whether an owner that goes need not wait for that */
-  restAfter(ms: number, mayHurry: boolean): void {
-    this.#dueAt = performance.now() + ms;
+  /** Sets when the next commit may be, on the clock of `performance.now()`. @param mayHurry whether an owner that goes need not wait for that */
+  restUntil(atMs: number, mayHurry: boolean): void {
+    this.#dueAt = atMs;
     this.#mayHurry = mayHurry;
   }
 

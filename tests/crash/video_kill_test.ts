@@ -1,0 +1,130 @@
+/** kill -9 and SIGTERM of the whole service while viewers watch: where they go on.
+ *
+ * Five kills in a normal run, TAILRACE_VIDEO_CRASHES for more. A viewer that comes back after a kill misses nothing, and sees again what it
+ * was shown since the last commit, which is a second old at most; after SIGTERM it goes on at the very next frame. Left out: a power cut,
+ * after which positions are as safe as records.
+ * @module */
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { concurrently, createTopic } from "../clients.ts";
+import { pause } from "../eventually.ts";
+import { BrokerProxy } from "../kafka/broker_proxy.ts";
+import { MjpegClient } from "../mjpeg_client.ts";
+import { Random } from "../random.ts";
+import { Service } from "../service.ts";
+import { produceFrames } from "../video_frames.ts";
+
+const times = Number(Deno.env.get("TAILRACE_VIDEO_CRASHES") ?? 5);
+const fps = 25, everyMs = 1000 / fps;
+/** Since the last commit that Kafka has: commits are a second apart, each takes its time on a busy machine. */
+const maxAgainMs = 1_000 + 300;
+const viewers = ["one", "two", "three"];
+
+/** A service with a recording of frames. */
+async function openRecording(
+  frames: number,
+  { bytes = 20_000, ...settings }: { bytes?: number; DRAIN_TIMEOUT_MS?: string } = {},
+): Promise<Service> {
+  const service = await Service.open({ settings });
+  await createTopic(service.bootstrap, "cam", 1);
+  const startMs = Date.now() - 3_600_000; // retention looks at the times when the broker starts
+  await produceFrames(service.bootstrap, "cam", { count: frames, everyMs, startMs, bytes });
+  return service;
+}
+
+function watch(service: Service, viewer: string, query = "", options = {}): Promise<MjpegClient> {
+  return MjpegClient.open(`${service.url}/video/cam/mjpeg?viewer=${viewer}${query}`, options);
+}
+
+/** Fails unless the frames follow one another. */
+function checkRun({ numbers }: MjpegClient, viewer: string): void {
+  assertEquals(numbers, numbers.map((_, i) => numbers[0]! + i), `${viewer} has every frame once, in order`);
+}
+
+/** The number of the newest frame that a viewer has, `before` when it has none. */
+function newest({ numbers }: MjpegClient, before: number): number {
+  return numbers.at(-1) ?? before;
+}
+
+Deno.test(`kill -9 of the service while it is watched, ${times} times: viewers miss nothing, and see a second again at most`, async () => {
+  const random = new Random("moments of kill -9 under viewers");
+  await using service = await openRecording(400 + 90 * times); // 65 of them and what is seen again, each time
+  const last = new Map(viewers.map((viewer) => [viewer, -1]));
+  const again: number[] = [];
+  for (let n = 0; n <= times; n++) {
+    if (n > 0) await service.start();
+    const clients = await concurrently(viewers, viewers.length, (viewer) => watch(service, viewer));
+    await Promise.all(clients.map((client) => client.count(1)));
+    await pause(random.between(0, 2_500));
+    await service.kill();
+    await Promise.all(clients.map((client) => client.end()));
+    clients.forEach((client, i) => {
+      const viewer = viewers[i]!, had = last.get(viewer)!, first = client.numbers[0]!;
+      checkRun(client, viewer);
+      assertLess(first, had + 2, `${viewer} misses nothing after frame ${had}`);
+      assertLess(had + 1 - first, maxAgainMs / everyMs, `frames that ${viewer} sees again`);
+      if (n > 0) again.push(had + 1 - first);
+      last.set(viewer, newest(client, had));
+    });
+  }
+  again.sort((a, b) => a - b);
+  const shown = [again[0], again[again.length >> 1], again.at(-1)].join(" / ");
+  console.log(`kill -9 ×${times}: ${shown} frames of ${everyMs} ms were seen again (least / median / most)`);
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} ends the streams of viewers, who go on at the next frame`, async () => {
+    await using service = await openRecording(200);
+    const last = new Map(viewers.map((viewer) => [viewer, -1]));
+    for (let n = 0; n < 3; n++) {
+      if (n > 0) await service.start();
+      const clients = await concurrently(viewers, viewers.length, (viewer) => watch(service, viewer));
+      await Promise.all(clients.map((client) => client.count(10 + 7 * n)));
+      const { code, seconds } = await service.terminate(signal);
+      assertEquals(code, 0, service.log().slice(-2_000));
+      assert(seconds < 5, `${seconds} s until it ended`);
+      await Promise.all(clients.map((client) => client.end()));
+      clients.forEach((client, i) => {
+        const viewer = viewers[i]!;
+        assertEquals(client.ended, "clean", "the stream ends, it is not cut off");
+        checkRun(client, viewer);
+        assertEquals(client.numbers[0], last.get(viewer)! + 1, `${viewer} goes on`);
+        last.set(viewer, newest(client, -1));
+      });
+    }
+  });
+}
+
+Deno.test("SIGTERM while a viewer reads nothing ends in DRAIN_TIMEOUT_MS all the same, and it misses nothing", async () => {
+  await using service = await openRecording(60, { bytes: 300_000, DRAIN_TIMEOUT_MS: "3000" });
+  const stalled = await watch(service, "one", "&speed=1000", { frames: 1 });
+  await stalled.count(1);
+  const { code, seconds } = await service.terminate();
+  assertEquals(code, 0, service.log().slice(-2_000));
+  assertLess(seconds, 3, "seconds until it ended");
+  await stalled[Symbol.asyncDispose]();
+  await service.start();
+  await using client = await watch(service, "one", "&speed=1000&until=latest");
+  await client.end();
+  checkRun(client, "one");
+  assert(client.numbers[0]! >= 1 && client.numbers[0]! < 40, `it goes on at ${client.numbers[0]}`);
+  assertEquals(client.numbers.at(-1), 59);
+});
+
+Deno.test("SIGTERM while Kafka is silent ends in DRAIN_TIMEOUT_MS all the same, with viewers whose positions wait", async () => {
+  await using broker = await openRecording(200);
+  const [hostname, port] = broker.bootstrap.split(":") as [string, string];
+  await using proxy = new BrokerProxy({ hostname, port: Number(port) });
+  await using service = await Service.open({
+    kafkaBrokers: proxy.bootstrap,
+    settings: { DRAIN_TIMEOUT_MS: "3000" },
+  });
+  await using client = await watch(service, "one");
+  await client.count(5);
+  proxy.onAnswer = () => "drop";
+  await client.count(client.frames.length + 1);
+  const { code, seconds } = await service.terminate();
+  assertEquals(code, 0, service.log().slice(-2_000));
+  assertLess(seconds, 3, "seconds until it ended");
+  await client.end();
+  assertEquals(client.ended, "clean");
+});
