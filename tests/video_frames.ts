@@ -19,6 +19,9 @@ export interface FrameRun {
   readonly bytes?: number;
 }
 
+/** Below the largest batch that a topic takes by default. */
+const maxRequestBytes = 900_000;
+
 /** Sends them and resolves when they are acknowledged; Kafka makes no topic for it. */
 export async function produceFrames(bootstrap: string, topic: string, run: FrameRun): Promise<void> {
   const { from = 0, count, startMs = 1_700_000_000_000, everyMs = 40, partition, bytes } = run;
@@ -35,7 +38,10 @@ export async function produceFrames(bootstrap: string, topic: string, run: Frame
   const producer = plainKafka(bootstrap).producer({ createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
   try {
-    await producer.send({ topic, acks: -1, messages });
+    const perRequest = Math.max(1, Math.floor(maxRequestBytes / (messages[0]?.value.length ?? 1)));
+    for (let first = 0; first < count; first += perRequest) {
+      await producer.send({ topic, acks: -1, messages: messages.slice(first, first + perRequest) });
+    }
   } finally {
     await producer.disconnect();
   }
