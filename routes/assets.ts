@@ -42,6 +42,8 @@ import series from "../static/shared/series.js" with { type: "text" };
 import pageLife from "../static/shared/page_life.js" with { type: "text" };
 import problem from "../static/shared/problem.js" with { type: "text" };
 import stream from "../static/shared/stream.js" with { type: "text" };
+import streamAcks from "../static/shared/stream_acks.js" with { type: "text" };
+import streamFrames from "../static/shared/stream_frames.js" with { type: "text" };
 import streamGroup from "../static/shared/stream_group.js" with { type: "text" };
 import streamLinks from "../static/shared/stream_links.js" with { type: "text" };
 import streamTypes from "../static/shared/stream_types.js" with { type: "text" };
@@ -170,6 +172,8 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/panes.css": { text: panesCss },
   "/static/shared/series.js": { text: series },
   "/static/shared/stream.js": { text: stream },
+  "/static/shared/stream_acks.js": { text: streamAcks },
+  "/static/shared/stream_frames.js": { text: streamFrames },
   "/static/shared/stream_group.js": { text: streamGroup },
   "/static/shared/stream_links.js": { text: streamLinks },
   "/static/shared/stream_types.js": { text: streamTypes },

@@ -21,6 +21,12 @@
  *       { url: "https://your.tailrace/topics/orders/events?key=7", onRecord: (order) => { … } },
  *     ], { remember: "dashboard" });
  *
+ *     // Video: each frame with its JPEG, in its own pace, from where this viewer left it.
+ *     const video = follow("https://your.tailrace/video/gate/socket?viewer=me&speed=1", {
+ *       transport: "frames",
+ *       onRecord: ({ frame, capturedAt, jpeg }) => { …; video.ack(frame); },
+ *     });
+ *
  * Every event carries the viewer's place in the log as its id. When the connection breaks, the server says
  * `bye`, the computer slept or the page comes out of the back/forward cache, the stream is opened again at
  * the last id: what was missed comes first, and what was seen already (by partition and offset) is dropped.
@@ -39,6 +45,7 @@ export { readProblem } from "./problem.js";
 export { Stream };
 
 /** @typedef {import("./problem.js").Problem} Problem */
+/** @typedef {import("./stream_frames.js").VideoFrame} VideoFrame */
 /** @typedef {import("./stream_types.js").Ready} Ready */
 /** @typedef {import("./stream_types.js").Gap} Gap */
 /** @typedef {import("./stream_types.js").StreamState} StreamState */

@@ -5,6 +5,7 @@
  * mean, and when the next link is opened (stream.js).
  * @module */
 /** @import { Problem } from "./problem.js" */
+import { FrameReader } from "./stream_frames.js";
 
 /** What a link tells. Nothing is told after `close()`.
  * @typedef {object} LinkEars
@@ -13,14 +14,14 @@
  * @property {(target: URL) => void} onRefused it was refused, and only asking tells why
  * @property {(problem: Problem) => void} onFailed it was refused for good
  * @property {() => void} onDone the server has nothing more
- * @property {(text: string) => void} onGarbage something came that is no JSON */
+ * @property {(text: string) => void} onGarbage something came that cannot be read */
 
 /** @typedef {object} LinkEvent
  * @property {string} name
  * @property {any} data
  * @property {string} id the place after it; empty if it has none
  * @property {string} [stream] of several streams the one that it belongs to
- * @property {number} size characters of its data */
+ * @property {number} size characters of its data, bytes of a frame */
 
 /** @typedef {{ close(): void, send: ((message: object) => boolean) | null }} Link `send` over a WebSocket only;
  * false while it is not open */
@@ -29,7 +30,8 @@
  * @typedef {new (url: URL, protocols?: string) => WebSocket} WebSocketClass */
 /** @typedef {new (url: URL) => EventSource} EventSourceClass */
 
-const protocol = "tailrace.v1.json";
+const jsonProtocol = "tailrace.v1.json";
+const framesProtocol = "tailrace.v1.frames";
 /** Quiet for so long, a socket is asked for a sign of life; after as long again it counts as dead. */
 const quietMs = 20_000;
 
@@ -66,13 +68,15 @@ export function openEvents(target, { Source, names, isMany }, ears) {
   return { close, send: null };
 }
 
-/** @param {URL} target @param {{ Socket: WebSocketClass, hello: () => object[] }} how `hello`: what is said
- * first
+/** @param {URL} target @param {{ Socket: WebSocketClass, hello: () => object[], hasFrames: boolean }} how
+ * `hello`: what is said first; `hasFrames`: frames of video come as bytes
  * @param {LinkEars} ears @returns {Link} */
-export function openSocket(target, { Socket, hello }, ears) {
+export function openSocket(target, { Socket, hello, hasFrames }, ears) {
   const address = new URL(target);
   address.protocol = address.protocol.replace(/^http/, "ws");
-  const socket = new Socket(address, protocol);
+  const socket = new Socket(address, hasFrames ? framesProtocol : jsonProtocol);
+  socket.binaryType = "arraybuffer";
+  const frames = new FrameReader();
   let isLive = true, isOpen = false, heardAt = Date.now();
   /** @type {Problem | null} */
   let refusal = null;
@@ -103,11 +107,18 @@ export function openSocket(target, { Socket, hello }, ears) {
   socket.onerror = () => {}; // `close` follows, and says more
   socket.onmessage = ({ data }) => {
     heardAt = Date.now();
+    if (data instanceof ArrayBuffer) {
+      const event = frames.read(data);
+      if (event && isLive) ears.onEvent(event);
+      else if (event === null) ears.onGarbage(`${data.byteLength} bytes`);
+      return;
+    }
     for (const line of String(data).split("\n")) {
       if (!isLive) return;
       if (line === "") continue;
       const event = readMessage(line, ears);
       if (!event) continue;
+      if (hasFrames) frames.learn(event);
       if (event.name === "error" && event.stream === undefined) refusal = asProblem(event.data);
       else if (event.name !== "pong") ears.onEvent(event);
     }

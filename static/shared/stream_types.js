@@ -34,7 +34,7 @@
  * @typedef {{ stream?: string }} Of */
 
 /** @typedef {Of & { event: string, cursor: string, size: number }} RecordInfo `event`: its name; `cursor`: the
- * place after it; `size`: characters of its data */
+ * place after it; `size`: characters of its data, of a frame of video its bytes */
 
 /** Everything is optional.
  * @template Rec
@@ -52,8 +52,8 @@
  * @property {number | null} [speed] replays n times as fast as it happened; default: as fast as it is read
  * @property {readonly string[]} [events] names of the events that are records; default `record` and
  * `position`
- * @property {"sse" | "websocket"} [transport] default `sse`; over a WebSocket, `seek` and `setSpeed` keep the
- * connection
+ * @property {"sse" | "websocket" | "frames"} [transport] default `sse`; over a WebSocket, `seek` and `setSpeed`
+ * keep the connection; `frames`: a WebSocket over which records of video are `VideoFrame`s, with their JPEG
  * @property {string} [remember] a key in `sessionStorage` under which the place survives a reload
  * @property {AbortSignal} [signal] closes the stream
  * @property {EventSourceClass} [EventSource] instead of the global one

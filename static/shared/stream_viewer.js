@@ -6,9 +6,11 @@
  * @module */
 /** @import { EventSourceClass, Link, LinkEvent, WebSocketClass } from "./stream_links.js" */
 /** @import { Problem } from "./problem.js" */
+/** @import { VideoFrame } from "./stream_frames.js" */
 /** @import { FollowOptions, Of, Ready, RecordInfo, StreamState } from "./stream_types.js" */
 import { keep, kept, sleptMs, watchLife } from "./page_life.js";
 import { askWhy } from "./problem.js";
+import { Acks } from "./stream_acks.js";
 import { asProblem, openEvents, openSocket } from "./stream_links.js";
 
 const firstWaitMs = 2_000;
@@ -33,8 +35,11 @@ export class Stream {
   /** Newest offset seen, by stream and partition. @type {Map<string, number>} */ #seen = new Map();
   /** Those of several that are through. @type {Set<string>} */ #ended = new Set();
   /** @type {number | null | undefined} */ #speed;
-  /** Whether what comes is still from before a `seek`. */
-  #isSeeking = false;
+  /** The place that `seek` asked for, while what comes is still from before. @type {string | null} */
+  #sought = null;
+  /** Streams that have been told where they are on this connection. @type {Set<string>} */ #begun =
+    new Set();
+  #acks = new Acks();
   /** What came over the socket after `pause`. @type {LinkEvent[]} */ #held = [];
   /** @type {StreamState} */ #state = { name: "closed", since: Date.now(), retryAt: null };
   #attempt = 0;
@@ -50,7 +55,7 @@ export class Stream {
     this.#url = new URL(url, baseUrl());
     this.#options = options;
     this.#many = this.#url.pathname.endsWith("/streams") ? this.#url.searchParams.getAll("s") : [];
-    this.#isSocket = options.transport === "websocket";
+    this.#isSocket = options.transport === "websocket" || options.transport === "frames";
     this.#speed = options.speed;
     this.#cursor = (options.remember ? kept(options.remember) : null) ?? options.cursor ?? "";
     this.#Source = options.EventSource ?? globalThis.EventSource;
@@ -103,8 +108,8 @@ export class Stream {
     this.#cursor = cursor;
     this.#cursors.clear();
     this.#ended.clear();
-    this.#isSeeking = this.#many.length === 0 && this.#tellAll({ type: "seek", cursor });
-    if (this.#isSeeking) return;
+    this.#sought = this.#many.length === 0 && this.#tellAll({ type: "seek", cursor }) ? cursor : null;
+    if (this.#sought !== null) return;
     this.#disconnect();
     this.#seen.clear();
     if (!isPaused) this.#open();
@@ -117,6 +122,17 @@ export class Stream {
     if (this.#isOver() || this.#tellAll({ type: "speed", speed })) return;
     if (this.#state.name === "paused") this.#disconnect();
     else this.#open();
+  }
+
+  /** Says that a frame has been seen, and all that came before it: there this viewer goes on next time. Only over
+   * `frames`, and lost while there is no connection: the next one makes up for it.
+   * @param {VideoFrame | string} frame or its id @param {string} [stream] of several streams which one */
+  ack(frame, stream) {
+    const id = typeof frame === "string" ? frame : frame.frame;
+    const of = stream === undefined ? {} : { stream };
+    for (const seen of this.#acks.take(stream ?? "", id)) {
+      this.#link?.send?.({ type: "ack", frame: seen, ...of });
+    }
   }
 
   /** Ends the stream. */
@@ -142,13 +158,14 @@ export class Stream {
       onGarbage: (/** @type {string} */ text) =>
         this.#tell("onError", {
           status: 200,
-          title: "An event of the stream was not JSON",
+          title: "A message of the stream could not be read",
           detail: text.slice(0, 200),
         }),
     };
     const how = { Source: this.#Source, names: [...events, ...others], isMany: this.#many.length > 0 };
+    const hasFrames = this.#options.transport === "frames";
     this.#link = this.#isSocket
-      ? openSocket(this.#target(), { Socket: this.#Socket, hello: () => this.#hello() }, ears)
+      ? openSocket(this.#target(), { Socket: this.#Socket, hello: () => this.#hello(), hasFrames }, ears)
       : openEvents(this.#target(), how, ears);
   }
 
@@ -202,10 +219,11 @@ export class Stream {
   #take(event) {
     const { name, data, id, stream, size } = event;
     if (stream !== undefined && this.#ended.has(stream)) return;
-    if (this.#isSeeking) {
-      if (!["ready", "status", "bye", "error"].includes(name)) return;
-      if (name === "ready") this.#seen.clear();
-      this.#isSeeking = name !== "ready";
+    if (this.#sought !== null) {
+      if (name === "ready" && isAnswer(data, this.#sought)) {
+        this.#sought = null;
+        this.#seen.clear();
+      } else if (!["status", "bye", "error"].includes(name)) return;
     }
     if (id && this.#isSocket && stream !== undefined) this.#cursors.set(stream, id);
     else if (id) this.#cursor = id;
@@ -223,7 +241,10 @@ export class Stream {
   #begin(ready, of) {
     this.#attempt = 0;
     // The log was made anew, or left for another place of it, so its offsets say nothing about what was seen.
-    if (ready?.resume === "reset") this.#forget(of.stream);
+    const { stream = "" } = of;
+    if (ready?.resume === "reset" || this.#begun.has(stream)) this.#forget(stream);
+    this.#begun.add(stream);
+    this.#acks.forget(stream);
     if (this.#state.name !== "open") this.#enter("open");
     this.#tell("onReady", ready, of);
   }
@@ -237,11 +258,12 @@ export class Stream {
       if (offset <= (this.#seen.get(key) ?? -1)) return;
       this.#seen.set(key, offset);
     }
+    if (info.event === "frame" && record.jpeg) this.#acks.add(info.stream ?? "", record.frame);
     this.#tell("onRecord", record, info);
   }
 
-  /** @param {string | undefined} stream */
-  #forget(stream = "") {
+  /** @param {string} stream */
+  #forget(stream) {
     for (const key of this.#seen.keys()) {
       if (key.slice(0, key.lastIndexOf(" ")) === stream) this.#seen.delete(key);
     }
@@ -321,7 +343,8 @@ export class Stream {
   #disconnect() {
     clearTimeout(this.#retryTimer);
     this.#held = [];
-    this.#isSeeking = false;
+    this.#sought = null;
+    this.#begun.clear();
     this.#link?.close();
     this.#link = null;
   }
@@ -354,6 +377,13 @@ export class Stream {
       });
     }
   }
+}
+
+/** Whether a place is the one that was asked for last, and not one before: a log made anew has its own.
+ * @param {Ready | undefined} ready @param {string} sought */
+function isAnswer(ready, sought) {
+  const asked = ready?.requested ?? sought;
+  return asked === sought.replace(/^t\.0+(?=\d)/, "t.") || ready?.resume === "reset";
 }
 
 /** What addresses are relative to; nothing outside of a page. */
