@@ -97,14 +97,19 @@ class FramesBody implements Sink {
     }, { highWaterMark: 0 }); // nothing waits here: what the runtime takes ahead is enough
   }
 
-  /** Counts the connection, begins the answer, and follows the topic as soon as it is known from where on. */
+  /** Counts the connection, begins the answer, and follows the topic from where the viewer left it. */
   open(deps: StreamDeps, stream: AskedStream<FrameEvent>): void {
+    const { topic, asked } = stream;
     this.#leave = deps.connections.add(() => this.end("draining"));
     this.#controller.enqueue(firstBoundary);
-    this.#follow(deps, stream).catch((error) => {
-      deps.log.error("viewer failed", { topic: stream.topic, error });
-      this.end("failed");
-    });
+    const isLive = asked.policy === "latest";
+    const laterStart = isLive ? newestFrames(deps.hub.history, topic) : this.#session?.start;
+    const options = followOptions(
+      { ...stream, asked: { ...asked, ...(laterStart && { laterStart }) } },
+      this,
+    );
+    this.#viewer = deps.hub.follow(topic, options);
+    if (this.#isClosed) this.#viewer.close(); // its end was known at once
   }
 
   ready(): boolean {
@@ -122,16 +127,6 @@ class FramesBody implements Sink {
   end(_reason: EndReason): void {
     this.#isEnding = true;
     if (this.#wanted) this.#finish();
-  }
-
-  async #follow(deps: StreamDeps, stream: AskedStream<FrameEvent>): Promise<void> {
-    const { topic, asked } = stream;
-    const isLive = asked.policy === "latest";
-    const start = isLive ? await newestFrames(deps.hub.history, topic) : await this.#session?.start;
-    if (this.#isEnding || this.#isClosed) return;
-    const options = followOptions({ ...stream, asked: { ...asked, ...(start && { start }) } }, this);
-    this.#viewer = deps.hub.follow(topic, options);
-    if (this.#isClosed) this.#viewer.close(); // its end was known at once
   }
 
   #taken(): void {
