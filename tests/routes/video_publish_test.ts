@@ -262,3 +262,24 @@ Deno.test("POST frames keeps the order of frames of one name", async () => {
     assertLessOrEqual(new Set(frames.map(({ frame }) => frame.split(":")[0])).size, 1);
   }
 });
+
+Deno.test("POST frames answers whatever it is sent, and stores JPEGs alone", async () => {
+  await using service = await TestService.open({ maxFrameBytes: 50_000 });
+  const random = new Random("POST frames, wrong bodies"),
+    frames = [...numbered(3), ...fixtures.map(jpegFixture)];
+  const bodies = [joined(...frames), multipart(frames), multipart(frames, { headers: () => "" })];
+  const told = new Set<string>();
+  for (let n = 0; n < 300; n++) {
+    let body: Uint8Array<ArrayBuffer> = bodies[n % 3]!;
+    for (let changes = random.between(1, 4); changes > 0; changes--) {
+      const from = random.between(0, body.length), until = from + random.between(0, 40);
+      const noise = Uint8Array.from({ length: random.between(0, 20) }, () => random.between(0, 255));
+      body = joined(body.subarray(0, from), noise, body.subarray(until));
+    }
+    const response = await postFrames(service, "cam/frames", body, n % 3 === 0 ? {} : multipartType);
+    told.add(`${response.status} ${(await response.json()).code ?? ""}`);
+  }
+  const known = ["200 ", "400 malformed-multipart", "413 frame-too-large", "415 not-a-jpeg"];
+  for (const one of told) assert(known.includes(one), one);
+  for (const { jpeg } of await storedFrames(service, "cam")) inspectJpeg(jpeg);
+});
