@@ -13,7 +13,6 @@ import { KafkaError, latestOffset } from "../kafka/connection.ts";
 import { clusterHash, formatCursor, parseCursor, type StartAt, unknownOffset } from "../kafka/cursor.ts";
 import type { History } from "../kafka/history.ts";
 import type { Chunk } from "../kafka/ring.ts";
-import type { Asked } from "../kafka/start.ts";
 import type { EndReason, Sink, Viewer } from "../kafka/viewer.ts";
 import type { AppEnv } from "./middleware.ts";
 import { readStream } from "./stream_table.ts";
@@ -62,14 +61,7 @@ function refusedStream(reason: "draining" | "full"): StreamError {
 function readFrames(topic: string, query: URLSearchParams): AskedStream<FrameEvent> {
   const stream = readStream(videoStream, topic, query), { asked } = stream;
   const start: StartAt = query.has("cursor") ? asked.start : { kind: "earliest" };
-  const how: Partial<Asked> = readLive(query.get("live")) ? { policy: "latest" } : {};
-  return { ...stream, asked: { speed: 1, ...asked, ...how, start, fallback: { kind: "earliest" } } };
-}
-
-/** @throws {StreamError} 400 `invalid-live` */
-function readLive(text: string | null): boolean {
-  if (text === null || text === "0" || text === "1") return text === "1";
-  throw new StreamError("invalid-live", 400, `Cannot use live=${text.slice(0, 80)}: 0 or 1 is wanted`);
+  return { ...stream, asked: { speed: 1, ...asked, start, fallback: { kind: "earliest" } } };
 }
 
 /** One client's connection. */

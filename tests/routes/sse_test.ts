@@ -231,5 +231,5 @@ Deno.test("viewers that go leave nothing behind, whatever they were doing", asyn
     await eventually("all viewers to go", () => service.hub.size === 0);
   }
   const metrics = await service.metrics.snapshot();
-  assertEquals(metrics.viewers, { sse: 0, websocket: 0 });
+  assertEquals(metrics.viewers, { sse: 0, websocket: 0, mjpeg: 0 });
 });

@@ -310,7 +310,7 @@ Deno.test("sockets that close while Kafka is silent leave nothing behind", async
   await eventually("all viewers", () => service.hub.size === 10);
   await Promise.all(viewers.map((viewer) => viewer[Symbol.asyncDispose]()));
   await eventually("all viewers to go", () => service.hub.size === 0);
-  assertEquals((await service.metrics.snapshot()).viewers, { sse: 0, websocket: 0 });
+  assertEquals((await service.metrics.snapshot()).viewers, { sse: 0, websocket: 0, mjpeg: 0 });
   service.proxy.onAnswer = () => "pass";
   service.proxy.cutAll();
 });
