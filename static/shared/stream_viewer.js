@@ -129,6 +129,7 @@ export class Stream {
    * @param {VideoFrame | string} frame or its id @param {string} [stream] of several streams which one */
   ack(frame, stream) {
     const id = typeof frame === "string" ? frame : frame.frame;
+    if (!this.#begun.has(stream ?? "")) return;
     const of = stream === undefined ? {} : { stream };
     for (const seen of this.#acks.take(stream ?? "", id)) {
       this.#link?.send?.({ type: "ack", frame: seen, ...of });

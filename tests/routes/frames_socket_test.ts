@@ -291,34 +291,38 @@ Deno.test("frames socket: key= and fps= choose frames; pause, seek and speed ste
   assertEquals((await paced.has(length + 10)).slice(length), ids(10, 10));
 });
 
-Deno.test("frames socket: a client that takes nothing costs a frame and little more; live=1 it goes on at the newest", async () => {
-  await using service = await TestService.open({ ringBytes: 4_000_000 });
-  const bytes = 200_000, count = 60;
+/** What comes until a frame: frames by their ids, texts by their type and what they leave out. */
+async function readUntil(raw: RawSocket, frame: string): Promise<string[]> {
+  const told: string[] = [];
+  while (told.at(-1) !== frame) {
+    const { opcode, payload } = (await raw.next())!;
+    if (opcode === binaryFrame) told.push(readFrame(payload.slice().buffer).frame);
+    else if (opcode === textFrame) {
+      const { type, skipped } = JSON.parse(new TextDecoder().decode(payload));
+      told.push(`${type} ${skipped}`);
+    }
+  }
+  return told;
+}
+
+Deno.test("frames socket: a client that takes nothing holds one frame; it gets all of them, or over live=1 the newest", async () => {
+  await using service = await TestService.open({ ringBytes: 6_000_000 });
+  const bytes = 400_000, count = 100, systemBytes = 16_000_000; // more than its buffers take, both ends together
   await service.broker.createTopic("cam");
   const paths = ["/video/cam/socket?cursor=latest", "/video/cam/socket?live=1"];
   const stalled = await Promise.all(paths.map((path) => RawSocket.upgrade(service.port, path)));
   for (const raw of stalled) assertEquals((await raw.next())?.opcode, textFrame);
-  await using good = await watch(service, "/video/cam/socket?cursor=earliest");
   await publish(service, { count, bytes });
-  await good.has(count);
-  const read = async (raw: RawSocket) => {
-    const told: string[] = [];
-    while (told.at(-1) !== `0:${count - 1}`) {
-      const { opcode, payload } = (await raw.next())!;
-      if (opcode === binaryFrame) told.push(readFrame(payload.slice().buffer).frame);
-      else if (opcode === textFrame) {
-        const { type, skipped } = JSON.parse(new TextDecoder().decode(payload));
-        told.push(`${type} ${skipped}`);
-      }
-    }
-    return told;
-  };
-  const [all, live] = await Promise.all(stalled.map(read));
+  const { deliveries } = await service.metrics.snapshot();
+  assertLess(deliveries * bytes, 2 * (systemBytes + bytes));
+
+  const [all, live] = await Promise.all(stalled.map((raw) => readUntil(raw, `0:${count - 1}`)));
   assertEquals(all, ids(count), "nothing is lost for who is late");
   const skipped = live!.filter((each) => each.startsWith("gap")).map((each) => Number(each.slice(4)));
   const shown = live!.filter((each) => !each.startsWith("gap"));
   assertEquals(shown.length + skipped.reduce((sum, each) => sum + each, 0), count, `${live}`);
   assertGreater(skipped.length, 0);
+  assertLess(shown.length * bytes, systemBytes + bytes);
   for (const raw of stalled) raw[Symbol.dispose]();
 });
 

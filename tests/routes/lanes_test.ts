@@ -1,7 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { chunkCharacters, chunkOf } from "../../kafka/ring.ts";
 import type { EndReason, Viewer } from "../../kafka/viewer.ts";
-import { type Lane, laneEvents, type LanePart, Lanes, laneWire, type Trunk } from "../../routes/lanes.ts";
+import {
+  type Lane,
+  laneEvents,
+  type LanePart,
+  Lanes,
+  laneWire,
+  maxWaiting,
+  type Trunk,
+} from "../../routes/lanes.ts";
 
 /** A connection that takes as many writes as it is given room for. */
 class TestTrunk implements Trunk {
@@ -15,7 +23,7 @@ class TestTrunk implements Trunk {
 
   write(parts: readonly LanePart[]): void {
     this.room--;
-    this.writes.push(parts.map(({ text }) => text).join("+"));
+    this.writes.push(parts.map(({ text, binary }) => binary ? `[${binary.length}]` : text).join("+"));
   }
 }
 
@@ -136,4 +144,39 @@ Deno.test("laneWire keeps every event whole, whatever its data holds", () => {
     { name: "record", id: "v1.00000000.0:1", json: JSON.stringify(data) },
     { name: "status", id: "", json: "{}" },
   ]);
+});
+
+Deno.test("Lanes keeps bytes and texts of a lane in order, and texts apart from bytes", () => {
+  const trunk = new TestTrunk(), lanes = new Lanes(trunk);
+  const [a, b] = [lanes.add(laneWire, () => {}), lanes.add(laneWire, () => {})];
+  for (const lane of [a, b]) lane.write(chunkOf("ready"));
+  a.write(chunkOf(new Uint8Array(40_000)));
+  b.write(chunkOf("gap"));
+  a.write(chunkOf(new Uint8Array(50_000)));
+  a.write(chunkOf("end"));
+  assert(!a.ready() && !b.ready());
+  give(trunk, lanes, 3);
+  assertEquals(trunk.writes, ["ready+ready+[40000]", "gap+[50000]", "end"]);
+});
+
+Deno.test("Lanes holds no more than so many bytes of all lanes together, and serves each in turn", () => {
+  const trunk = new TestTrunk(), lanes = new Lanes(trunk);
+  const picture = new Uint8Array(maxWaiting / 2), names = ["a", "b", "c", "d", "e"];
+  const pictures = names.map(() => 0);
+  const busy = names.map((_, n) => {
+    const lane = lanes.add(laneWire, () => {});
+    const wake = () => {
+      while (lane.ready()) {
+        lane.write(chunkOf(picture));
+        pictures[n]!++;
+      }
+    };
+    lane.open(() => ({ wake, close() {} }) as unknown as Viewer);
+    return { lane, wake };
+  });
+  for (const { wake } of busy) wake();
+  assertEquals(pictures, [1, 1, 0, 0, 0]);
+  give(trunk, lanes, 50);
+  assertEquals(trunk.writes.length, 50);
+  assertEquals(Math.max(...pictures) - Math.min(...pictures) <= 1, true, `${pictures}`);
 });
