@@ -20,7 +20,9 @@ ffmpeg on the PATH.
 
 /** Adds `publish` to the command line. */
 export function addPublish(root: Command, process: CliProcess): void {
-  const publish = root.command("publish").description("Publish files").helpCommand(false);
+  const publish = root.command("publish").description("Publish files, folders and cameras").helpCommand(
+    false,
+  );
   addGeo(publish, process);
   addVideo(publish, process);
 }

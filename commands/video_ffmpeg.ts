@@ -37,7 +37,7 @@ export function ffmpegArgs(
     ...(isLive ? [`setpts=N/${liveFps}/TB`] : []),
   ];
   return [
-    ...["-nostdin", "-v", "error"],
+    ...["-nostdin", "-v", "repeat+error"],
     ...(/^rtsps?:/i.test(text) ? ["-rtsp_transport", "tcp"] : []),
     ...(isLive ? ["-fflags", "nobuffer"] : []),
     ...(loop && kind === "path" ? ["-stream_loop", "-1"] : []),

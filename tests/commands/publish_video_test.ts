@@ -281,3 +281,19 @@ Deno.test("tailrace publish video ends within seconds of SIGINT while Kafka is a
   assertEquals(code, 1);
   assertMatch(said, /\n\d+ frames may not be stored: Kafka did not answer\n$/);
 });
+
+Deno.test("tailrace publish video sends what stdin brings at once, and ends at SIGINT while it waits for more", async () => {
+  await using broker = await TestBroker.open();
+  const env = { KAFKA_BROKERS: broker.bootstrap, ...settings };
+  const child = startCli(["publish", "video", "-"], { env, stdin: "" });
+  const writer = child.stdin.getWriter();
+  await writer.write(joined(jpegs[0]!, jpegs[1]!, jpegs[2]!.subarray(0, 50)));
+  await eventually("two frames", async () => {
+    if (!broker.broker.state.log.topics.byName("video")) return false;
+    return (await published(broker.bootstrap)).length === 2;
+  });
+  child.kill("SIGINT");
+  const { code } = await child.status;
+  await Promise.all([writer.abort().catch(() => {}), child.stdout.cancel(), child.stderr.cancel()]);
+  assertEquals(code, 0);
+});
