@@ -14,8 +14,6 @@ import { SocketStream, type Steering } from "./socket_stream.ts";
 import { type AskedStream, readCursor, type StreamDeps, unknownTopic } from "./streams.ts";
 import { closeCodes, type Socket, type Talk, upgradeSocket } from "./websocket.ts";
 
-export { jsonWire };
-
 /** Streams that one connection carries, at most; a socket's own comes on top. */
 export const maxStreams = 32;
 /** Subscribes that a socket may send at once, and how soon after that there may be another one, ms: each makes work in Kafka. */
