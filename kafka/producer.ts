@@ -28,6 +28,8 @@ export type HeaderValue = string | Uint8Array;
 export interface SendOptions {
   /** What is set for the topic if it has to be made, by Kafka's names. */
   readonly topicConfigs?: Readonly<Record<string, string>>;
+  /** How many times as long as usual it may wait for its acknowledgement; default 1. */
+  readonly patience?: number;
 }
 
 /** Where a record is in the log. */
@@ -85,7 +87,8 @@ class GatheringProducer implements Producer {
     this.#options = options;
   }
 
-  send(topic: string, record: OutRecord, { topicConfigs }: SendOptions = {}): Promise<RecordPlace> {
+  send(topic: string, record: OutRecord, options: SendOptions = {}): Promise<RecordPlace> {
+    const { topicConfigs, patience = 1 } = options;
     const { promise, resolve, reject } = Promise.withResolvers<RecordPlace>();
     const key = toBuffer(record.key), value = toBuffer(record.value), headers = toHeaders(record.headers);
     const bytes = (key?.length ?? 0) + (value?.length ?? 0) + sizeOf(headers) + recordOverheadBytes;
@@ -98,7 +101,7 @@ class GatheringProducer implements Producer {
       message: { key, value, headers, timestamp: record.timestamp ?? Date.now() },
       bytes,
       since,
-      deadline: since + (this.#options.timeoutMs ?? 10_000),
+      deadline: since + patience * (this.#options.timeoutMs ?? 10_000),
       settled: false,
       resolve: (place) => (settle(), resolve(place)),
       reject: (error) => (settle(), reject(error)),
