@@ -79,8 +79,9 @@ export class FrameSender {
   }
 
   /** Resolves when Kafka has acknowledged the frame.
+   * @param patience times as long as a record may wait usually
    * @throws {StreamError} as `Producer.send`; 413 `frame-too-large` where the topic takes less than this service */
-  async send({ jpeg, capturedAt }: NewFrame): Promise<RecordPlace> {
+  async send({ jpeg, capturedAt }: NewFrame, patience = 1): Promise<RecordPlace> {
     const { producer, metrics } = this.#deps, { topic, key, source } = this.#publication;
     const headers = { "content-type": "image/jpeg", "captured-at": String(capturedAt), source };
     const began = performance.now();
@@ -88,7 +89,7 @@ export class FrameSender {
     this.#unstoredBytes += jpeg.length;
     try {
       const record = { key, value: jpeg, headers, timestamp: capturedAt };
-      const place = await producer.send(topic, record, { topicConfigs: this.#topicConfigs });
+      const place = await producer.send(topic, record, { topicConfigs: this.#topicConfigs, patience });
       this.#storedFrames++;
       this.#storedBytes += jpeg.length;
       metrics.posts(topic, "acknowledged", 1);

@@ -1,7 +1,7 @@
 /** The way in for video: `POST /video/{topic}/frames` and `WS /video/{topic}/publish`.
  *
  * A post may last as long as its camera does: its body is read no faster than Kafka takes the frames, so the camera's writes stall, and
- * memory does not grow, while Kafka is slow. A socket cannot be held back: frames that come while too many wait are dropped, and told.
+ * memory does not grow, while Kafka is slow, or away for less than a minute. A socket cannot be held back: frames that come while too many wait are dropped, and told.
  * Left out: how bodies are read (frame_body.ts), the records (frame_sender.ts); an end to a body from which nothing comes any more,
  * which costs one of MAX_CONNECTIONS until its connection is gone.
  * @module */
@@ -25,6 +25,8 @@ export type VideoPublishDeps = StreamDeps & FrameSenderDeps;
 export const framesPath = "/video/:topic/frames";
 
 const maxSourceLength = 200;
+/** Kafka may be away for so many times as long as a record waits usually, a minute, when it has taken frames of the same body before. */
+const patienceUnderWay = 6;
 /** Of a body, beyond the frames that wait for Kafka. */
 const maxReadAheadBytes = 1024 * 1024;
 /** As much as the runtime takes in one frame of a WebSocket: larger pictures than MAX_FRAME_BYTES are told and dropped. */
@@ -139,7 +141,8 @@ class FramePost {
 
   #send(frame: NewFrame): void {
     this.#found++;
-    this.#sender.send(frame).then(
+    const patience = this.#sender.stored.frames > 0 ? patienceUnderWay : 1;
+    this.#sender.send(frame, patience).then(
       ({ partition, offset }) => this.#frame = `${partition}:${offset}`,
       (error) => this.stop(error),
     );

@@ -1,5 +1,5 @@
 import { assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
-import { eventually, within } from "../eventually.ts";
+import { eventually, pause, within } from "../eventually.ts";
 import { joined, numberedJpeg, numberOf } from "../jpegs.ts";
 import { produceApi } from "../kafka/broker_proxy.ts";
 import { storedFrames } from "./frames.ts";
@@ -119,8 +119,22 @@ async function standsStill(look: () => number): Promise<number> {
   }, 20_000);
 }
 
+Deno.test("an endless body waits for Kafka longer than a record may wait usually", async () => {
+  await using service = await TestService.open({ timeoutMs: 1_500 });
+  using camera = await Camera.open(service);
+  await camera.write(numberedJpeg(0));
+  await eventually("a frame", async () => (await numbersIn(service)).length === 1);
+  await service.proxy.stop();
+  for (let n = 1; n < 30; n++) await camera.write(numberedJpeg(n));
+  await pause(2_000);
+  service.proxy.start();
+  await camera.end();
+  assertEquals((await camera.answer()).body.frames, 30);
+  assertEquals(await numbersIn(service), upTo(30));
+});
+
 Deno.test("an endless body ends with 503 and what is stored, when Kafka stays away", async () => {
-  await using service = await TestService.open({ timeoutMs: 1_000 });
+  await using service = await TestService.open({ timeoutMs: 300 });
   using camera = await Camera.open(service);
   const frames = upTo(4).map((n) => numberedJpeg(n));
   for (const frame of frames.slice(0, 3)) await camera.write(frame);
