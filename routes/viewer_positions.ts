@@ -34,12 +34,12 @@ export interface ViewerPositionsOptions {
   readonly commitEveryMs?: number;
   /** From a failure of Kafka to the next try. */
   readonly retryMs?: number;
+  /** Positions of viewers who have left that wait for Kafka; beyond, the one that was left first is given up. */
+  readonly maxLeft?: number;
 }
 
 /** Commits that run at once. */
 const maxCommitting = 32;
-/** Positions of viewers who have left that wait for Kafka; beyond, the one that was left first is given up. */
-const maxLeft = 10_000;
 
 /** The positions of all viewers. */
 export class ViewerPositions implements AsyncDisposable {
@@ -56,7 +56,7 @@ export class ViewerPositions implements AsyncDisposable {
   #isClosed = false;
 
   constructor(options: ViewerPositionsOptions) {
-    this.#options = { commitEveryMs: 1_000, retryMs: 1_000, ...options };
+    this.#options = { commitEveryMs: 1_000, retryMs: 1_000, maxLeft: 10_000, ...options };
     this.#committed = new CommittedPositions(options.kafka);
   }
 
@@ -146,7 +146,7 @@ export class ViewerPositions implements AsyncDisposable {
     if (place.sessions.length > 0) return;
     if (!place.isCommitting) return this.#forget(place);
     this.#left.add(place);
-    if (this.#left.size > maxLeft) this.#giveUp(this.#left.values().next().value!);
+    if (this.#left.size > this.#options.maxLeft) this.#giveUp(this.#left.values().next().value!);
   }
 
   #giveUp(place: Place): void {

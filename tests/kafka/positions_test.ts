@@ -5,6 +5,7 @@ import { CommittedPositions } from "../../kafka/positions.ts";
 import { plainKafka } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { BrokerProxy, type Frame, metadataApi } from "./broker_proxy.ts";
+import { SplitCluster } from "./split_cluster.ts";
 import { connect, TestBroker } from "./test_broker.ts";
 
 const offsetCommitApi = 8, offsetFetchApi = 9, findCoordinatorApi = 10;
@@ -134,6 +135,41 @@ Deno.test("CommittedPositions looks for a coordinator once, and again when that 
     assertEquals(await positions.read(group, "t"), [6], group);
   }
 });
+
+Deno.test("CommittedPositions goes with a group's coordinator from node to node, also when the one before is dead", async () => {
+  await using broker = await TestBroker.open();
+  await broker.createTopic("t");
+  await using cluster = new SplitCluster(broker.broker.port, 3);
+  await using kafka = connect(cluster.node(1).bootstrap, cluster.node(2).bootstrap);
+  await using positions = new CommittedPositions(kafka);
+  let coordinator = 2;
+  cluster.nodes.forEach((node, i) => {
+    node.onAnswer = (answer) => {
+      if (answer.api === findCoordinatorApi) return withCoordinator(answer, coordinator);
+      const isOfGroup = answer.api === offsetCommitApi || answer.api === offsetFetchApi;
+      return isOfGroup && coordinator !== i + 1 ? withError(answer, notCoordinator) : "pass";
+    };
+  });
+  await positions.commit("viewer-a", "t", [1]);
+  assertEquals([1, 2, 3].map((id) => cluster.node(id).count(offsetCommitApi)), [0, 1, 0]);
+  coordinator = 3;
+  await positions.commit("viewer-a", "t", [2]);
+  assertEquals(await positions.read("viewer-a", "t"), [2]);
+  assertEquals([1, 2, 3].map((id) => cluster.node(id).count(offsetCommitApi)), [0, 2, 1]);
+  await cluster.node(3).stop();
+  const waiting = positions.commit("viewer-a", "t", [3]);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  coordinator = 1;
+  await waiting;
+  assertEquals(await positions.read("viewer-a", "t"), [3]);
+});
+
+/** An answer to FindCoordinator that names another node: behind the throttle time, the error and its message. */
+function withCoordinator({ bytes }: Frame, node: number): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  view.setInt32(16 + Math.max(0, view.getInt16(14)), node);
+  return bytes;
+}
 
 Deno.test("CommittedPositions goes on when the broker was away for a moment", async () => {
   await using ground = await Ground.open();

@@ -223,6 +223,22 @@ Deno.test("while Kafka is away the newest position waits, alone, and is committe
   assertEquals(positions.size, 0);
 });
 
+Deno.test("of more positions than may wait those that were left first are given up", async () => {
+  await using ground = await Ground.open({ maxLeft: 3 });
+  const { positions, proxy } = ground;
+  const sessions = Array.from({ length: 6 }, (_, n) => positions.open(`v${n}`, "t"));
+  await Promise.all(sessions.map(({ start }) => start));
+  await proxy.stop();
+  for (const session of sessions) {
+    session.moved([1, 1]);
+    session.close();
+  }
+  assertEquals(positions.size, 3);
+  proxy.start();
+  await positions.flush();
+  assertEquals(sessions.map((_, n) => ground.committed(`v${n}`).length), [0, 0, 0, 2, 2, 2]);
+});
+
 Deno.test("what Kafka refuses is not tried again, until the viewer moves on", async () => {
   await using ground = await Ground.open({ commitEveryMs: 10 });
   const { positions } = ground;
