@@ -5,7 +5,7 @@ import { eventually } from "../eventually.ts";
 import { jpegFixture, numberedJpeg, numberOf } from "../jpegs.ts";
 import { produceApi } from "../kafka/broker_proxy.ts";
 import { storedFrames } from "./frames.ts";
-import { TestService } from "./test_service.ts";
+import { problem, TestService } from "./test_service.ts";
 
 /** A publisher that is told what becomes of its frames. */
 async function publisher(service: TestService, address = "cam/publish"): Promise<WsClient> {
@@ -177,4 +177,12 @@ Deno.test("publishers are told bye when the service shuts down, and when there i
   service.drain();
   assertEquals((await first.end()).code, 4000);
   assertEquals(first.all("bye"), [{ type: "bye", reason: "draining" }]);
+});
+
+Deno.test("a publisher's address that is asked without an upgrade is a 426, a wrong one a 400", async () => {
+  await using service = await TestService.open();
+  const ask = (address: string) => fetch(`${service.url}/video/${address}`);
+  await problem(await ask("cam/publish"), 426, "upgrade-required");
+  await problem(await ask("a%20b/publish"), 400, "invalid-topic");
+  await problem(await ask(`cam/publish?source=${"s".repeat(201)}`), 400, "invalid-source");
 });
