@@ -39,9 +39,9 @@ function sky(context, part) {
   context.fillStyle = shade(context, [0, 0, 0, 118], ["#2b5f95", "#7fb0d2", "#f3d9b1", "#f6b98c"]);
   context.fillRect(0, 0, width, height);
   const sun = { x: 366, y: 66 };
-  const glow = context.createRadialGradient(sun.x, sun.y, 8, sun.x, sun.y, 90);
+  const glow = context.createRadialGradient(sun.x, sun.y, 8, sun.x, sun.y, 58);
   glow.addColorStop(0, "#fff3d0");
-  glow.addColorStop(0.18, "#ffe3a8cc");
+  glow.addColorStop(0.2, "#ffe7b4aa");
   glow.addColorStop(1, "#ffe3a800");
   context.fillStyle = glow;
   context.fillRect(0, 0, width, tail);
