@@ -5,7 +5,7 @@
 import { inspectJpeg } from "../kafka/jpeg.ts";
 import { JpegSplitter } from "../kafka/jpeg_stream.ts";
 import { checkCapturedAt, invalidCapturedAt } from "./frame_problem.ts";
-import type { NewFrame } from "./frame_sender.ts";
+import type { CapturedJpeg } from "./frame_sender.ts";
 import { boundaryOf, MultipartParser, type Part } from "./multipart.ts";
 
 /** Reads one body. */
@@ -15,10 +15,10 @@ export interface FrameBody {
    * @throws {FrameTooLarge}
    * @throws {BadMultipart}
    * @throws {StreamError} 422 `invalid-captured-at` */
-  push(piece: Uint8Array): Iterable<NewFrame>;
+  push(piece: Uint8Array): Iterable<CapturedJpeg>;
   /** Yields what ends with the body.
    * @throws as `push` */
-  end(): Iterable<NewFrame>;
+  end(): Iterable<CapturedJpeg>;
 }
 
 /** Times before it (2000-01-01) are of a clock that counts from somewhere else, such as a camera's start; ms since the epoch. */
@@ -47,14 +47,14 @@ class JpegBody implements FrameBody {
     this.#times = times;
   }
 
-  *push(piece: Uint8Array): Generator<NewFrame> {
+  *push(piece: Uint8Array): Generator<CapturedJpeg> {
     for (const jpeg of this.#splitter.push(piece)) {
       inspectJpeg(jpeg);
       yield { jpeg, capturedAt: this.#times.next() };
     }
   }
 
-  end(): Iterable<NewFrame> {
+  end(): Iterable<CapturedJpeg> {
     this.#splitter.end();
     return [];
   }
@@ -70,15 +70,15 @@ class MultipartBody implements FrameBody {
     this.#times = times;
   }
 
-  *push(piece: Uint8Array): Generator<NewFrame> {
+  *push(piece: Uint8Array): Generator<CapturedJpeg> {
     for (const part of this.#parser.push(piece)) yield this.#frame(part);
   }
 
-  *end(): Generator<NewFrame> {
+  *end(): Generator<CapturedJpeg> {
     for (const part of this.#parser.end()) yield this.#frame(part);
   }
 
-  #frame({ headers, body }: Part): NewFrame {
+  #frame({ headers, body }: Part): CapturedJpeg {
     inspectJpeg(body);
     return { jpeg: body, capturedAt: this.#times.next(headers) };
   }

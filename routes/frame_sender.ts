@@ -6,7 +6,7 @@ import type { Config } from "../config.ts";
 import { StreamError } from "../errors.ts";
 import type { Producer, RecordPlace } from "../kafka/producer.ts";
 import type { TopicViews } from "../kafka/topic_views.ts";
-import { videoTopicConfigs } from "../kafka/topics.ts";
+import { frameRecord, videoTopicConfigs } from "../kafka/topics.ts";
 import type { Metrics } from "../metrics.ts";
 
 /** What a sender works with. */
@@ -21,14 +21,14 @@ export interface FrameSenderDeps {
 /** What all frames of a publisher have in common. */
 export interface Publication {
   readonly topic: string;
-  /** The stream's name: frames of one name are in one partition, in their order. */
-  readonly key: string;
+  /** The stream's: frames of one name are in one partition, in their order. */
+  readonly name: string;
   /** Where the frames come from, in the publisher's words. */
   readonly source: string;
 }
 
-/** A picture that has been looked at. */
-export interface NewFrame {
+/** A picture that was looked at. */
+export interface CapturedJpeg {
   readonly jpeg: Uint8Array;
   /** ms since the epoch. */
   readonly capturedAt: number;
@@ -36,7 +36,7 @@ export interface NewFrame {
 
 /** Frames and bytes that may wait for Kafka's acknowledgement; a frame that is larger waits alone. */
 export const maxUnstoredFrames = 16, maxUnstoredBytes = 8 * 1024 * 1024;
-/** What a batch of one frame has besides the picture, its key and its source, at most. */
+/** What a batch of one frame has besides the picture, its name and its source, at most. */
 const batchOverheadBytes = 256;
 
 /** Sends frames, in the order of the calls. */
@@ -81,14 +81,13 @@ export class FrameSender {
   /** Resolves when Kafka has acknowledged the frame.
    * @param patience times as long as a record may wait usually
    * @throws {StreamError} as `Producer.send`; 413 `frame-too-large` where the topic takes less than this service */
-  async send({ jpeg, capturedAt }: NewFrame, patience = 1): Promise<RecordPlace> {
-    const { producer, metrics } = this.#deps, { topic, key, source } = this.#publication;
-    const headers = { "content-type": "image/jpeg", "captured-at": String(capturedAt), source };
+  async send({ jpeg, capturedAt }: CapturedJpeg, patience = 1): Promise<RecordPlace> {
+    const { producer, metrics } = this.#deps, { topic, name, source } = this.#publication;
     const began = performance.now();
     this.#unstoredFrames++;
     this.#unstoredBytes += jpeg.length;
     try {
-      const record = { key, value: jpeg, headers, timestamp: capturedAt };
+      const record = frameRecord({ name, jpeg, capturedAt, source });
       const place = await producer.send(topic, record, { topicConfigs: this.#topicConfigs, patience });
       this.#storedFrames++;
       this.#storedBytes += jpeg.length;
@@ -112,12 +111,12 @@ export class FrameSender {
   /** A topic may take less than this service does: whoever has to make its frames smaller wants to know the number. */
   async #told(error: unknown): Promise<unknown> {
     if (!(error instanceof StreamError) || error.code !== "record-too-large") return error;
-    const { topic, key, source } = this.#publication;
+    const { topic, name, source } = this.#publication;
     const view = await this.#deps.topicViews.topic(topic).catch(() => null);
     const limit = Number(view?.config?.["max.message.bytes"]?.value ?? NaN);
     if (Number.isNaN(limit)) return error;
     // Up to three bytes for each UTF-16 unit.
-    const maxFrameBytes = Math.max(0, limit - batchOverheadBytes - 3 * (key.length + source.length));
+    const maxFrameBytes = Math.max(0, limit - batchOverheadBytes - 3 * (name.length + source.length));
     const detail = `${error.message}: frames of at most ${maxFrameBytes} bytes are taken there`;
     return new StreamError("frame-too-large", 413, detail, { members: { maxFrameBytes }, cause: error });
   }

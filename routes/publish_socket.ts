@@ -9,7 +9,7 @@ import { FrameTooLarge } from "../kafka/jpeg_stream.ts";
 import type { Logger } from "../logger.ts";
 import { checkCapturedAt, frameProblem } from "./frame_problem.ts";
 import { FrameSender, type FrameSenderDeps, maxUnstoredBytes, maxUnstoredFrames } from "./frame_sender.ts";
-import type { NewFrame, Publication } from "./frame_sender.ts";
+import type { CapturedJpeg, Publication } from "./frame_sender.ts";
 import { frameHeaderBytes, readFrameMessage } from "./video_feed.ts";
 import type { Socket, Talk } from "./websocket.ts";
 
@@ -49,7 +49,7 @@ export class PublishTalk implements Talk {
 
   binary(bytes: Uint8Array): void {
     const n = ++this.#count;
-    let frame: NewFrame;
+    let frame: CapturedJpeg;
     try {
       frame = this.#read(bytes);
     } catch (error) {
@@ -71,7 +71,7 @@ export class PublishTalk implements Talk {
   /** @throws {NotAJpeg}
    * @throws {FrameTooLarge}
    * @throws {StreamError} 422 `invalid-captured-at` */
-  #read(message: Uint8Array): NewFrame {
+  #read(message: Uint8Array): CapturedJpeg {
     const { jpeg, capturedAt } = pictureOf(message), { maxFrameBytes } = this.#deps.config;
     if (jpeg.length > maxFrameBytes) throw new FrameTooLarge(jpeg.length, maxFrameBytes);
     inspectJpeg(jpeg);

@@ -10,7 +10,7 @@ import { StreamError } from "../errors.ts";
 import { NotAJpeg } from "../kafka/jpeg.ts";
 import { type FrameBody, frameBody } from "./frame_body.ts";
 import { frameProblem } from "./frame_problem.ts";
-import { FrameSender, type FrameSenderDeps, type NewFrame, type Publication } from "./frame_sender.ts";
+import { type CapturedJpeg, FrameSender, type FrameSenderDeps, type Publication } from "./frame_sender.ts";
 import type { AppEnv } from "./middleware.ts";
 import { PublishTalk } from "./publish_socket.ts";
 import { ReadAhead } from "./read_ahead.ts";
@@ -50,7 +50,7 @@ function readPublication(c: Context, fallbackSource: string): Publication {
     const detail = `Cannot use a source of ${source.length} characters: at most ${maxSourceLength} are taken`;
     throw new StreamError("invalid-source", 400, detail);
   }
-  return { topic, key: c.req.query("key") || topic, source };
+  return { topic, name: c.req.query("key") || topic, source };
 }
 
 /** Takes the frames of a body; answers when it has ended and Kafka has acknowledged them. */
@@ -139,7 +139,7 @@ class FramePost {
     if (this.#found === 0 && !this.#stopped) throw new NotAJpeg("Found nothing, wanted a JPEG");
   }
 
-  #send(frame: NewFrame): void {
+  #send(frame: CapturedJpeg): void {
     this.#found++;
     const patience = this.#sender.stored.frames > 0 ? patienceUnderWay : 1;
     this.#sender.send(frame, patience).then(
