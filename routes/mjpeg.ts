@@ -3,7 +3,11 @@
  * The answer begins at once and waits for whatever is not there yet: Kafka, the topic, the next frame. A viewer's position moves when the
  * runtime has taken the frame that was written and asks for more, so that no frame is passed over that was not sent. Frames come in
  * the pace of their own times; with `live=1` the newest one comes as soon as the connection takes it, and those that it was late for are
- * counted as passed over. Left out: which frames there are and how they are written (video_feed.ts), where a viewer is kept
+ * counted as passed over.
+ *
+ * Browsers get the frames in a form of their own, or their `<img>` would show each when the next one comes, and the last never. One is told
+ * by what it says that it loads (`Sec-Fetch-Dest`), or, without TLS on another host, where it does not, by the kinds of pictures that it
+ * takes. Left out: which frames there are and how they are written (video_feed.ts), where a viewer is kept
  * (viewer_positions.ts), a sign of life while no frame comes, for which this format has no place.
  * @see {@link https://html.spec.whatwg.org/multipage/document-sequences.html} for `multipart/x-mixed-replace` as browsers take it
  * @module */
@@ -11,13 +15,21 @@ import { type Context, Hono } from "hono";
 import { StreamError } from "../errors.ts";
 import { KafkaError, latestOffset } from "../kafka/connection.ts";
 import { clusterHash, formatCursor, parseCursor, type StartAt, unknownOffset } from "../kafka/cursor.ts";
+import type { Wire } from "../kafka/feed.ts";
 import type { History } from "../kafka/history.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { EndReason, Sink, Viewer } from "../kafka/viewer.ts";
 import type { AppEnv } from "./middleware.ts";
 import { readStream } from "./stream_table.ts";
 import { type AskedStream, followOptions, refusal, type StreamDeps, topicOf } from "./streams.ts";
-import { boundary, firstBoundary, type FrameEvent, mjpegWire, videoStream } from "./video_feed.ts";
+import {
+  boundary,
+  type FrameEvent,
+  type MjpegForm,
+  mjpegImages,
+  mjpegParts,
+  videoStream,
+} from "./video_feed.ts";
 import { identifyViewer } from "./viewer_id.ts";
 import type { ViewerSession } from "./viewer_positions.ts";
 
@@ -28,6 +40,8 @@ const headers = {
 };
 /** How long a client stays away that is not served now, seconds. */
 const retryAfter = "10";
+/** What browsers show: a picture in a page, or by itself. */
+const shown: ReadonlySet<string> = new Set(["image", "document", "iframe", "frame", "embed", "object"]);
 
 /** `/video/{topic}/mjpeg`. */
 export function mjpegRoutes(deps: StreamDeps): Hono<AppEnv> {
@@ -43,9 +57,16 @@ function answerFrames(c: Context<AppEnv>, deps: StreamDeps): Response {
   const refused = refusal(deps);
   if (refused) throw refusedStream(refused);
   const session = id === null ? null : deps.positions.open(id, stream.topic);
-  const body = new FramesBody(session);
+  const body = new FramesBody(session, isPicture(c.req.raw.headers) ? mjpegImages : mjpegParts);
   body.open(deps, stream);
   return new Response(body.stream, head);
+}
+
+/** Whether a browser asks for something that it shows, rather than a program that reads. */
+function isPicture(headers: Headers): boolean {
+  const destination = headers.get("sec-fetch-dest");
+  if (destination !== null) return shown.has(destination);
+  return /\bimage\/(?!jpeg\b)|\btext\/html\b/.test(headers.get("accept") ?? "");
 }
 
 function refusedStream(reason: "draining" | "full"): StreamError {
@@ -66,7 +87,7 @@ function readFrames(topic: string, query: URLSearchParams): AskedStream<FrameEve
 
 /** One client's connection. */
 class FramesBody implements Sink {
-  readonly wire = mjpegWire;
+  readonly wire: Wire;
   readonly transport = "mjpeg";
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #session: ViewerSession | null;
@@ -80,10 +101,14 @@ class FramesBody implements Sink {
   #isEnding = false;
   #isClosed = false;
 
-  constructor(session: ViewerSession | null) {
+  constructor(session: ViewerSession | null, { wire, beginning }: MjpegForm) {
     this.#session = session;
+    this.wire = wire;
     this.stream = new ReadableStream({
-      start: (controller) => void (this.#controller = controller),
+      start: (controller) => {
+        this.#controller = controller;
+        controller.enqueue(beginning);
+      },
       pull: () => this.#taken(),
       cancel: () => this.#close(),
     }, { highWaterMark: 0 }); // nothing waits here: what the runtime takes ahead is enough
@@ -93,7 +118,6 @@ class FramesBody implements Sink {
   open(deps: StreamDeps, stream: AskedStream<FrameEvent>): void {
     const { topic, asked } = stream;
     this.#leave = deps.connections.add(() => this.end("draining"));
-    this.#controller.enqueue(firstBoundary);
     const isLive = asked.policy === "latest";
     const laterStart = isLive ? newestFrames(deps.hub.history, topic) : this.#session?.start;
     const options = followOptions(

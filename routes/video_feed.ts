@@ -5,7 +5,7 @@
  * one picture at a time (video.ts), the way in (video_publish.ts).
  * @module */
 import { StreamError } from "../errors.ts";
-import { defineBinaryWire, defineFeed, type Picker } from "../kafka/feed.ts";
+import { defineBinaryWire, defineFeed, type Picker, type Wire } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import { jpegInfo } from "../kafka/jpeg.ts";
 import type { StreamRoute } from "./stream_table.ts";
@@ -39,17 +39,35 @@ export const frameFeed = defineFeed<FrameEvent>("frame", readFrame);
 
 /** What separates the parts of an MJPEG answer. */
 export const boundary = "frame";
-/** The beginning of an MJPEG answer. */
-export const firstBoundary: Uint8Array<ArrayBuffer> = encoder.encode(`--${boundary}\r\n`);
+/** How an MJPEG answer is written: its first bytes, then a part for each frame. Nothing but frames is written. */
+export interface MjpegForm {
+  readonly beginning: Uint8Array<ArrayBuffer>;
+  readonly wire: Wire;
+}
 
-/** A frame as a part of `multipart/x-mixed-replace`, with the boundary behind it: a browser shows a part when it has seen its end. Nothing
- * but frames is written. */
+const delimiter = `--${boundary}\r\n`;
+
+/** A frame as a part of known length, with its place and time, and the boundary behind it. */
 export const mjpegWire = defineBinaryWire((record, data) => {
   const { frame, capturedAt } = data as FrameEvent, jpeg = record.value!;
   const head = `Content-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\nX-Frame-Id: ${frame}\r\n` +
     `X-Timestamp: ${(capturedAt / 1000).toFixed(3)}\r\n\r\n`;
-  return joined(encoder.encode(head), jpeg, encoder.encode(`\r\n--${boundary}\r\n`));
+  return joined(encoder.encode(head), jpeg, encoder.encode(`\r\n${delimiter}`));
 }, () => null);
+
+/** For programs. */
+export const mjpegParts: MjpegForm = { beginning: encoder.encode(delimiter), wire: mjpegWire };
+
+const imageHead = encoder.encode(`${delimiter}Content-Type: image/jpeg\r\n\r\n`);
+const imageEnd = joined(encoder.encode("\r\n"), imageHead);
+
+/** For browsers: each frame is followed by the head of the next part, as Chromium does not show a picture before it has seen that, a
+ * boundary alone being too little. So the head says what every frame has in common, and no browser lets a page see more of it.
+ * @see {@link https://crbug.com/527446} */
+export const mjpegImages: MjpegForm = {
+  beginning: imageHead,
+  wire: defineBinaryWire((record) => joined(record.value!, imageEnd), () => null),
+};
 
 /** Bytes before the picture in a message of `tailrace.v1.frames`. */
 export const frameHeaderBytes = 32;
@@ -186,7 +204,7 @@ function headerOf({ headers }: KafkaRecord, name: string): string | undefined {
   return value ? decoder.decode(value) : undefined;
 }
 
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
+function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let to = 0;
   for (const part of parts) {

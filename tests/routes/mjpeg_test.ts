@@ -75,6 +75,34 @@ Deno.test("mjpeg: the answer's bytes are the parts and nothing else, the boundar
   assertEquals(new Uint8Array(found), wanted);
 });
 
+Deno.test("mjpeg: a browser gets pictures with the head of the next one behind each, a program gets parts", async () => {
+  await using service = await TestService.open();
+  await publish(service, { count: 2 });
+  const picture = "--frame\r\nContent-Type: image/jpeg\r\n\r\n", part = "--frame\r\n";
+  const chromium = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
+  for (
+    const [header, beginning] of [
+      ["Sec-Fetch-Dest: image", picture],
+      ["Sec-Fetch-Dest: document", picture],
+      [`Accept: ${chromium}`, picture],
+      ["Accept: text/html,*/*;q=0.8", picture],
+      [`Sec-Fetch-Dest: empty\r\nAccept: ${chromium}`, part],
+      ["Accept: */*", part],
+      ["Accept: image/jpeg", part],
+    ] as const
+  ) {
+    using raw = await RawSocket.open(service.port);
+    await raw.request(`GET /video/cam/mjpeg?viewer= HTTP/1.0\r\n${header}\r\n\r\n`);
+    const rest = beginning === picture
+      ? [numberedJpeg(0), `\r\n${picture}`, numberedJpeg(1), `\r\n${picture}`]
+      : ["Content-Type: image/jpeg\r\nContent-Length: "];
+    const wanted = await new Blob([beginning, ...rest]).bytes();
+    const found: number[] = [];
+    while (found.length < wanted.length) found.push(...(await raw.chunk())!);
+    assertEquals(new Uint8Array(found.slice(0, wanted.length)), wanted, header);
+  }
+});
+
 Deno.test("mjpeg: the answer begins before there is a frame, a topic, or Kafka", async () => {
   await using service = await TestService.open();
   service.proxy.onAnswer = () => "drop";

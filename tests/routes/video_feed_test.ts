@@ -8,6 +8,7 @@ import {
   frameFeed,
   frameMessage,
   framesWire,
+  mjpegImages,
   mjpegWire,
   readFps,
   readFrameMessage,
@@ -72,6 +73,13 @@ Deno.test("mjpegWire writes a part and the boundary behind it, once for all view
   assertEquals([...part], expected);
   assertEquals(one.event(frameFeed, mjpegWire) === part, true);
   assertEquals(mjpegWire.event("gap", "{}", null), null);
+});
+
+Deno.test("mjpegImages writes a picture with the head of the next one behind it", async () => {
+  const head = "--frame\r\nContent-Type: image/jpeg\r\n\r\n";
+  const part = shared(record()).event(frameFeed, mjpegImages.wire) as Uint8Array;
+  assertEquals(new TextDecoder().decode(mjpegImages.beginning), head);
+  assertEquals(part, await new Blob([jpeg, "\r\n", head]).bytes());
 });
 
 Deno.test("framesWire writes a header of 32 bytes, big-endian, and the picture", () => {
