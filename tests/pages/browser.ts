@@ -1,7 +1,13 @@
 /** Chromium for the tests of the pages. Left out: finding it, and skipping without it
  * (tests/requirements.ts).
  * @module */
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type LaunchOptions,
+  type Page,
+} from "playwright-core";
 import { chromiumPath } from "../requirements.ts";
 
 /** How to open a page. */
@@ -13,6 +19,21 @@ export type PageOptions = Pick<
 /** A camera that shows a moving picture, and that pages may use unasked. */
 export const fakeCamera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] as const;
 
+/** How Chromium is started for tests.
+ * @param more arguments of Chromium's, such as `fakeCamera`
+ * @throws {Error} when there is none */
+export function launchOptions(more: readonly string[] = []): LaunchOptions {
+  const executablePath = chromiumPath();
+  if (!executablePath) throw new Error("Cannot launch a browser as no chromium was found");
+  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+  const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  return {
+    executablePath,
+    chromiumSandbox: false,
+    args: [...args, ...quiet, "--disable-dev-shm-usage", ...more],
+  };
+}
+
 /** A browser whose pages tell what went wrong in them. */
 export class TestBrowser implements AsyncDisposable {
   #browser: Browser;
@@ -21,20 +42,10 @@ export class TestBrowser implements AsyncDisposable {
     this.#browser = browser;
   }
 
-  /** @param more arguments of Chromium's, such as `fakeCamera`
+  /** @param more as in `launchOptions`
    * @throws {Error} when there is no Chromium */
   static async launch(more: readonly string[] = []): Promise<TestBrowser> {
-    const executablePath = chromiumPath();
-    if (!executablePath) throw new Error("Cannot launch a browser as no chromium was found");
-    const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
-    const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    return new TestBrowser(
-      await chromium.launch({
-        executablePath,
-        chromiumSandbox: false,
-        args: [...args, ...quiet, "--disable-dev-shm-usage", ...more],
-      }),
-    );
+    return new TestBrowser(await chromium.launch(launchOptions(more)));
   }
 
   /** Runs `use` with a page in a fresh profile. Errors and warnings of its console are kept in `complaints`. */
