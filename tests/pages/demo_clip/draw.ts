@@ -6,7 +6,7 @@ import { aviOf } from "../../avi.ts";
 import { TestBrowser } from "../browser.ts";
 
 /** What the clip is made of; `quality` of the JPEGs in 0..1. */
-export const clip = { fps: 10, frames: 100, quality: 0.35 };
+export const clip = { fps: 10, frames: 100, quality: 0.34 };
 
 /** Draws frames of the clip; by default all of them.
  * @returns JPEGs in the order of `numbers` */

@@ -46,16 +46,17 @@ function sky(context, part) {
   context.fillStyle = glow;
   context.fillRect(0, 0, width, tail);
   disc(context, sun.x, sun.y, 15, "#fff6de");
-  cloud(context, around(40, part, 1), 34, 1);
-  cloud(context, around(230, part, 1), 58, 0.7);
-  cloud(context, around(400, part, 1), 26, 0.85);
+  // Each drifts to where the next one was; how high and how big it is, is a matter of its place.
+  for (let i = 0; i < 4; i++) {
+    const x = around(i / 4, part / 4);
+    cloud(context, x, 38 + 14 * Math.sin(x / 60), 0.8 + 0.2 * Math.sin(x / 95));
+  }
 }
 
-/** A place that drifts out on the right and comes in again on the left, `turns` times a loop.
- * @param {number} from @param {number} part @param {number} turns */
-function around(from, part, turns) {
-  const way = width + 140;
-  return (from + 70 + part * turns * way) % way - 70;
+/** A place that goes out on the right and comes in again on the left.
+ * @param {number} from as a share of the way @param {number} part the same, of what was gone since */
+function around(from, part) {
+  return ((from + part) % 1) * (width + 140) - 70;
 }
 
 /** @param {Context} context @param {number} x @param {number} y @param {number} size */
@@ -116,7 +117,7 @@ function birds(context, part) {
   context.lineWidth = 1.8;
   context.lineCap = "round";
   for (const [dx, dy, phase] of /** @type {const} */ ([[0, 0, 0], [-20, 9, 0.3], [-38, -3, 0.6]])) {
-    const x = width - around(330, part, 1) + dx, y = 50 + dy + 5 * Math.sin(tau * (2 * part + phase));
+    const x = width - around(0.6, part) + dx, y = 50 + dy + 5 * Math.sin(tau * (2 * part + phase));
     const lift = 5 * Math.sin(tau * (14 * part + phase));
     context.beginPath();
     context.moveTo(x - 8, y - lift);
