@@ -73,11 +73,6 @@ export class FrameSender {
     while (!this.hasRoom(bytes)) await this.#outcome();
   }
 
-  /** Resolves when every frame has an outcome; for one caller at a time. */
-  async settled(): Promise<void> {
-    while (this.#unstoredFrames > 0) await this.#outcome();
-  }
-
   /** Resolves when Kafka has acknowledged the frame.
    * @param patience times as long as a record may wait usually
    * @throws {StreamError} as `Producer.send`; 413 `frame-too-large` where the topic takes less than this service */

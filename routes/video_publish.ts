@@ -1,7 +1,8 @@
 /** The way in for video: `POST /video/{topic}/frames` and `WS /video/{topic}/publish`.
  *
  * A post may last as long as its camera does: its body is read no faster than Kafka takes the frames, so the camera's writes stall, and
- * memory does not grow, while Kafka is slow, or away for less than a minute. A socket cannot be held back: frames that come while too many wait are dropped, and told.
+ * memory does not grow, while Kafka is slow, or away for less than a minute. A socket cannot be held back: frames that come while too
+ * many wait are dropped, and told.
  * Left out: how bodies are read (frame_body.ts), the records (frame_sender.ts); an end to a body from which nothing comes any more,
  * which costs one of MAX_CONNECTIONS until its connection is gone.
  * @module */
@@ -82,6 +83,8 @@ class FramePost {
   readonly #sender: FrameSender;
   readonly #frames: FrameBody;
   readonly #body: ReadAhead | undefined;
+  /** Frames that have no outcome yet. */
+  readonly #sending = new Set<Promise<void>>();
   /** Frames found so far. */
   #found = 0;
   /** Of the last frame that was stored. */
@@ -113,7 +116,7 @@ class FramePost {
       if (problem instanceof StreamError) this.#deps.metrics.posts(this.#topic, "invalid", 1);
       this.stop(problem);
     }
-    await this.#sender.settled();
+    await Promise.all(this.#sending);
     if (this.#stopped) throw this.#told(this.#stopped.error);
     const { stored } = this.#sender;
     return stored.frames === 1 ? { ...stored, frame: this.#frame } : stored;
@@ -142,10 +145,11 @@ class FramePost {
   #send(frame: CapturedJpeg): void {
     this.#found++;
     const patience = this.#sender.stored.frames > 0 ? patienceUnderWay : 1;
-    this.#sender.send(frame, patience).then(
-      ({ partition, offset }) => this.#frame = `${partition}:${offset}`,
+    const sending: Promise<void> = this.#sender.send(frame, patience).then(
+      ({ partition, offset }) => void (this.#frame = `${partition}:${offset}`),
       (error) => this.stop(error),
-    );
+    ).finally(() => this.#sending.delete(sending));
+    this.#sending.add(sending);
   }
 
   #told(error: unknown): unknown {
