@@ -5,8 +5,8 @@
  * connection and its end (socket_streams.ts), when a place is committed (viewer_positions.ts).
  * @module */
 import { StreamError } from "../errors.ts";
-import { parseCursor, unknownOffset } from "../kafka/cursor.ts";
-import type { EndReason, Ready } from "../kafka/viewer.ts";
+import { unknownOffset } from "../kafka/cursor.ts";
+import type { EndReason } from "../kafka/viewer.ts";
 import { type Lane, laneEvents, type Lanes, laneWire } from "./lanes.ts";
 import type { ClientMessage } from "./socket_messages.ts";
 import { eventText, jsonWire, withLabel } from "./socket_protocol.ts";
@@ -34,7 +34,7 @@ export class SocketStream {
   readonly #number: number | undefined;
   readonly #stream: AskedStream;
   #session: ViewerSession | undefined;
-  /** Next offsets after what was acknowledged, or after where the stream began. */
+  /** Next offsets: after what was acknowledged, else where the stream began. */
   #seen: number[] = [];
 
   /** @param onEnd the server ends the stream; whatever it wrote before has left by then */
@@ -64,7 +64,8 @@ export class SocketStream {
       ? { start: earliest, fallback: earliest, laterStart: this.#session.start }
       : {};
     const stream = { ...this.#stream, asked: { ...asked, ...place } };
-    const onReady = (ready: Ready) => this.#begin(ready);
+    // What is not known of the beginning stays as it was committed before.
+    const onReady = () => void (this.#seen = [...this.lane.viewer!.positions]);
     this.lane.open(() => deps.hub.follow(topic, followOptions(stream, this.lane, onReady)));
   }
 
@@ -111,11 +112,6 @@ export class SocketStream {
     if (name === "bye") return "";
     const number = name === "ready" && this.#number !== undefined ? `,"number":${this.#number}` : "";
     return `,"stream":${JSON.stringify(this.address)}${number}`;
-  }
-
-  #begin({ start }: Ready): void {
-    const place = parseCursor(start);
-    if (place.kind === "id") this.#seen = [...place.positions];
   }
 
   #acknowledge({ partition, offset }: { readonly partition: number; readonly offset: number }): void {

@@ -116,20 +116,18 @@ class StreamsSocket implements Talk, Trunk {
 
   /** Texts that follow each other leave as one. */
   write(parts: readonly LanePart[]): void {
-    let texts: string[] = [];
-    const sendTexts = () => {
-      if (texts.length > 0) this.#socket.send(texts.join("\n"));
-      texts = [];
-    };
-    for (const { lane, text, binary } of parts) {
-      const stream = this.#byLane.get(lane)!;
-      if (!binary) texts.push(stream.text(text));
-      else {
-        sendTexts();
-        this.#socket.send(stream.bytes(binary));
+    let text = "";
+    for (const part of parts) {
+      const stream = this.#byLane.get(part.lane)!;
+      if (!part.binary) {
+        text += (text === "" ? "" : "\n") + stream.text(part.text);
+        continue;
       }
+      if (text !== "") this.#socket.send(text);
+      this.#socket.send(stream.bytes(part.binary));
+      text = "";
     }
-    sendTexts();
+    if (text !== "") this.#socket.send(text);
   }
 
   #add(address: string | undefined, asked: AskedStream): void {

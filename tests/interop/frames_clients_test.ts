@@ -96,13 +96,11 @@ Deno.test("/client.js in Deno, imported from the service, reads frames through c
     return [Deno.execPath(), ...args, `${scripts}frames_client.js`, module, `http:${url}`, String(count)];
   }));
 
-Deno.test({
-  name: "/client.js in Node reads frames through cuts",
-  ignore: onPath("node") === null,
-  fn: () =>
-    readThroughCuts((url) => {
-      const module = `${root}static/shared/stream.js`;
-      const args = ["--no-warnings", "--experimental-websocket"];
-      return ["node", ...args, `${scripts}frames_client.js`, module, `http:${url}`, String(count)];
-    }),
+Deno.test("/client.js in Node, where it is on the PATH, reads frames through cuts", async () => {
+  if (onPath("node") === null) return console.log("node is not on the PATH: left out");
+  await readThroughCuts((url) => {
+    const module = `${root}static/shared/stream.js`;
+    const args = ["--no-warnings", "--experimental-websocket"]; // without a flag from 22 on
+    return ["node", ...args, `${scripts}frames_client.js`, module, `http:${url}`, String(count)];
+  });
 });

@@ -146,6 +146,31 @@ Deno.test("frames socket: a position is the connection's place in all partitions
   assertEquals(committed(service, "two"), [0, 1], "where it began and what it has seen since");
 });
 
+Deno.test("frames socket: while Kafka is away a viewer is told so, and goes on where it was when it is back", async () => {
+  await using service = await TestService.open();
+  await publish(service, { count: 4 });
+  const first = await watch(service, "/video/cam/socket?viewer=me");
+  await first.has(4);
+  first.say({ type: "ack", frame: "0:1" });
+  await first.heard();
+  await leave(service, first);
+  await service.proxy.stop();
+  await using waiting = await watch(service, "/video/cam/socket?viewer=me");
+  await using elsewhere = await watch(service, "/video/cam/socket?viewer=me");
+  for (const viewer of [waiting, elsewhere]) {
+    assertEquals((await viewer.hears("status")).kafka, "down");
+    viewer.say({ type: "ack", frame: "0:3" });
+    assertEquals((await viewer.hears("error")).code, "unknown-frame", "nothing was shown yet");
+  }
+  elsewhere.say({ type: "seek", cursor: "earliest" });
+  await elsewhere.heard();
+  service.proxy.start();
+  assertEquals(await waiting.has(2), ["0:2", "0:3"]);
+  assertEquals((await elsewhere.has(4)).length, 4, "a seek wins");
+  assertEquals(waiting.all("ready").map(({ resume }) => resume), ["exact"]);
+  assertEquals(committed(service, "me"), [2]);
+});
+
 Deno.test("frames socket: the cookie names a viewer too, an empty viewer= none; then there is nothing to acknowledge", async () => {
   await using service = await TestService.open();
   await publish(service, { count: 2 });
