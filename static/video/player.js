@@ -7,15 +7,13 @@
  * decoding and drawing (screen.js), what is said about it (player_notice.js).
  * @module */
 /** @import { Frame } from "../shared/frame.js" */
-/** @import { Gap, Problem, Ready, Stream, StreamState } from "../shared/stream.js" */
+/** @import { VideoInfo } from "../../routes/video.ts" */
+/** @import { Gap, Problem, Ready, Stream, StreamState, VideoFrame } from "../shared/stream.js" */
 /** @import { Picture, Screen, Shown } from "./screen.js" */
-/** @import { VideoInfo, Whence } from "./video_api.js" */
+/** @import { Whence } from "./video_api.js" */
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
 import { fetchStill, pathOf, problemOf } from "./video_api.js";
-
-/** A frame as the client brings it.
- * @typedef {{ frame: string, partition: number, offset: number, capturedAt: number, jpeg: Uint8Array }} StreamFrame */
 
 const ackMs = 1_000;
 /** Frames that may wait to be drawn while each is to be seen; those of a stream that keeps its pace come in twos
@@ -46,7 +44,7 @@ export class Player {
   skewMs = 0;
   /** What is kept of the stream, as the service said last. @type {VideoInfo | null} */ info = null;
   #options;
-  /** @type {Stream<StreamFrame> | null} */ #stream = null;
+  /** @type {Stream<VideoFrame> | null} */ #stream = null;
   /** The newest frame that the stream brought. */ #received = "";
   /** A place of the stream, of which others are made. */ #cursor = "";
   #acked = "";
@@ -72,9 +70,14 @@ export class Player {
     return this.#options.screen.shown;
   }
 
+  /** Whether there is no frame at all, as far as is known. */
+  get isEmpty() {
+    return this.shown === null && this.info !== null && this.info.frames !== null && this.info.last === null;
+  }
+
   /** Plays from a place on; without one from where this viewer left it.
    * @param {{ cursor?: string, isLive?: boolean, hasFrames?: boolean }} [how] `hasFrames`: as far as is known */
-  open({ cursor = "", isLive = false, hasFrames = this.info?.frames !== 0 } = {}) {
+  open({ cursor = "", isLive = false, hasFrames = !this.isEmpty } = {}) {
     const { topic, screen, frame } = this.#options;
     this.#stream?.close();
     this.#begin(isLive);
@@ -91,6 +94,7 @@ export class Player {
       onStatus: ({ kafka }) => frame.setKafka(kafka),
       onState: (state) => this.#onState(state),
       onError: (problem) => {
+        if (problem.code === "no-viewer") return; // a browser without cookies: no place is kept, the rest works
         this.problem = problem;
         this.#options.onChange();
       },
@@ -276,7 +280,7 @@ export class Player {
     this.#stream.seek(cursor);
   }
 
-  /** @param {StreamFrame} record @param {string} cursor */
+  /** @param {VideoFrame} record @param {string} cursor */
   #take({ jpeg, ...place }, cursor) {
     this.#options.frame.meter.arrived(Date.now());
     this.#received = place.frame;

@@ -15,7 +15,7 @@ const slowMs = 1_500;
 /** Puts facts into words, the most important first.
  * @param {Player} player @param {Frame} frame @param {number} now ms since the epoch @returns {Notice} */
 export function describe(player, frame, now) {
-  const { problem, connection, gap, shown, info } = player;
+  const { problem, connection, gap, shown } = player;
   if (connection?.name === "failed" && problem) {
     const request = problem.requestId ? `Request ${problem.requestId}.` : "";
     const detail = [problem.detail, request].filter(Boolean).join(" · ");
@@ -37,7 +37,7 @@ export function describe(player, frame, now) {
     const action = /** @type {const} */ ("retry");
     return { kind: "away", word: "Reconnecting", title: "The connection is lost", detail, action };
   }
-  if (info?.frames === 0 && !shown) return { kind: "loading", word: "No frames" };
+  if (player.isEmpty) return { kind: "loading", word: "No frames" };
   if (player.isPaused) return paused(player);
   if (!shown) return { kind: "loading", word: "Loading" };
   const stalledMs = player.stalledMs(now);

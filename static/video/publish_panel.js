@@ -1,6 +1,7 @@
 // @ts-check
 /** The panel that publishes: a camera or a file, a preview, how fast and how fine; and what became of it.
  * @module */
+/** @import { CaptureOptions } from "./capture.js" */
 import { byId } from "../shared/dom.js";
 import { count, rate, setText, wholeDuration } from "../shared/format.js";
 import { Capture, listCameras } from "./capture.js";
@@ -175,7 +176,7 @@ export class PublishPanel {
     this.tick();
   }
 
-  /** @returns {import("./capture.js").CaptureOptions} */
+  /** @returns {CaptureOptions} */
   #readOptions() {
     const number = (/** @type {string} */ id) => Number(part(id).value);
     return { fps: number("publish-fps"), width: number("publish-width"), quality: number("publish-quality") };

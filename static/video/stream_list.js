@@ -2,7 +2,7 @@
 /** The list of streams: a picture of each, how much of it is kept, how old its newest frame is; and while the
  * wall is open, which of them are on it.
  * @module */
-/** @import { StreamLine } from "./video_api.js" */
+/** @import { VideoTopic } from "../../routes/video_list.ts" */
 import { byId } from "../shared/dom.js";
 import { count, setText, utc, wholeDuration } from "../shared/format.js";
 import { mark, seriesOf } from "../shared/series.js";
@@ -26,7 +26,7 @@ const runningMs = 5_000;
 
 /** The list. */
 export class StreamList {
-  /** What the service said last. @type {readonly StreamLine[]} */ lines = [];
+  /** What the service said last. @type {readonly VideoTopic[]} */ lines = [];
   #options;
   #box = byId("streams");
   /** Rows by topic. @type {Map<string, Row>} */ #rows = new Map();
@@ -36,7 +36,7 @@ export class StreamList {
     this.#options = options;
   }
 
-  /** @param {readonly StreamLine[]} lines */
+  /** @param {readonly VideoTopic[]} lines */
   setLines(lines) {
     this.lines = lines;
     const gone = new Set(this.#rows.keys());
@@ -45,7 +45,7 @@ export class StreamList {
       const row = this.#rows.get(topic) ?? this.#addRow(topic);
       setText(
         row.frames,
-        frames === 0 ? "no frames" : `${count(frames)} ${frames === 1 ? "frame" : "frames"}`,
+        framesText(frames),
       );
       if (!newest || newest.frame === row.newest) continue;
       row.newest = newest.frame;
@@ -125,4 +125,10 @@ export class StreamList {
     this.#rows.set(topic, row);
     return row;
   }
+}
+
+/** @param {number | null} frames */
+function framesText(frames) {
+  if (frames === null) return "";
+  return frames === 0 ? "no frames" : `${count(frames)} ${frames === 1 ? "frame" : "frames"}`;
 }

@@ -131,7 +131,7 @@ function showWall(before) {
   const topics = state.wall ?? [];
   document.title = "Wall · Tailrace";
   setText(byId("topic-name"), topics.length === 1 ? "Wall of 1 stream" : `Wall of ${topics.length} streams`);
-  const withFrames = list.lines.filter(({ frames }) => frames > 0).map(({ topic }) => topic);
+  const withFrames = list.lines.filter(({ newest }) => newest).map(({ topic }) => topic);
   wall.open(topics, new Set([before, ...withFrames]));
   const query = topics.map((topic) => `s=${pathOf(topic)}/socket`).join("&");
   frame.setStreams([{ name: "All of them over one WebSocket", url: socketUrl(`/streams?${query}`) }]);
@@ -158,7 +158,7 @@ function showOne(topic) {
   askInfo();
   const line = list.lines.find((line) => line.topic === topic);
   if (state.at !== null) player.standAt(state.at);
-  else player.open({ isLive: state.isLive, hasFrames: line !== undefined && line.frames > 0 });
+  else player.open({ isLive: state.isLive, hasFrames: Boolean(line?.newest) });
 }
 
 function topicShown() {
@@ -231,7 +231,7 @@ function showControls() {
     speed: player.speed,
     at: player.shown?.capturedAt ?? null,
     now: Date.now() + player.skewMs,
-    hasFrames: player.shown !== null || (player.info?.frames ?? 0) > 0,
+    hasFrames: player.shown !== null || Boolean(player.info?.last),
   });
 }
 
@@ -247,7 +247,7 @@ function tick() {
   const notice = noticeNow(now);
   notices.show(notice);
   byId("picture").classList.toggle("is-stalled", ["stalled", "away", "failed"].includes(notice.kind));
-  const isEmpty = player?.info?.frames === 0 && !player.shown;
+  const isEmpty = player?.isEmpty ?? false;
   showEmpty(isEmpty, topicShown());
   byId("screen").hidden = isEmpty || state.wall !== null;
   leftOff.update(player, notice.title === undefined, now);
@@ -313,7 +313,7 @@ async function askList() {
     trouble = null;
     const isFirst = usualTopic === "";
     // The one with frames in it, where the usual one has none.
-    if (isFirst) usualTopic = (topics.find(({ frames }) => frames > 0) ?? { topic }).topic;
+    if (isFirst) usualTopic = (topics.find(({ newest }) => newest) ?? { topic }).topic;
     if (isFirst && isShown && !player && state.wall === null) show();
   } catch (error) {
     trouble = problemOf(error);
@@ -333,7 +333,7 @@ function writeAddress() {
 function toggleWall() {
   if (state.wall) return go({ wall: null });
   const shown = topicShown();
-  const others = list.lines.filter(({ frames, topic }) => frames > 0 && topic !== shown);
+  const others = list.lines.filter(({ newest, topic }) => newest && topic !== shown);
   go({ wall: [shown, ...others.map(({ topic }) => topic)].slice(0, mostTiles) });
 }
 

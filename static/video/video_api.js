@@ -2,24 +2,10 @@
 /** What the page asks the service besides its streams: which there are, what is kept of one, single frames; and
  * the addresses of a stream.
  * @module */
+/** @import { VideoData, VideoInfo } from "../../routes/video.ts" */
 /** @import { Problem } from "../shared/stream.js" */
 import { readProblem } from "../shared/stream.js";
 
-/** @typedef {object} FrameInfo
- * @property {string} frame its id, `partition:offset`
- * @property {number} partition
- * @property {number} offset
- * @property {number} timestamp ms since the epoch
- * @property {number} capturedAt ms since the epoch
- * @property {string} name of its stream
- * @property {string} source
- * @property {number} bytes
- * @property {number} width
- * @property {number} height */
-/** @typedef {{ topic: string, frames: number, newest: FrameInfo | null }} StreamLine */
-/** @typedef {{ topic: string, viewer: string, topics: StreamLine[] }} VideoList `topic`: the usual one */
-/** @typedef {{ topic: string, exists: boolean, partitions: number, frames: number, first: FrameInfo | null,
- *   last: FrameInfo | null, maxFrameBytes: number }} VideoInfo */
 /** One frame by itself. @typedef {object} Still
  * @property {string} frame
  * @property {number} partition
@@ -41,7 +27,7 @@ export class ApiError extends Error {
 /** @param {string} topic */
 export const pathOf = (topic) => `/video/${encodeURIComponent(topic)}`;
 
-/** @returns {Promise<VideoList>} @throws {ApiError} */
+/** @returns {Promise<VideoData>} @throws {ApiError} */
 export const fetchList = async () => await (await ask("/video", { headers: asJson })).json();
 
 /** @param {string} topic @param {AbortSignal} [signal] @returns {Promise<VideoInfo>} @throws {ApiError} */

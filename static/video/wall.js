@@ -5,8 +5,7 @@
  * positions: who watches nine has not seen each frame of any. Left out: which streams (stream_list.js).
  * @module */
 /** @import { Frame } from "../shared/frame.js" */
-/** @import { Stream, StreamState } from "../shared/stream.js" */
-/** @import { StreamFrame } from "./player.js" */
+/** @import { Problem, Stream, StreamState, VideoFrame } from "../shared/stream.js" */
 import { duration, setText, wholeDuration } from "../shared/format.js";
 import { clockSkew } from "../shared/meter.js";
 import { mark, seriesOf } from "../shared/series.js";
@@ -29,11 +28,11 @@ const staleMs = 3_000;
 /** The wall. */
 export class Wall {
   /** @type {StreamState | null} */ connection = null;
-  /** @type {import("../shared/stream.js").Problem | null} */ problem = null;
+  /** @type {Problem | null} */ problem = null;
   #options;
   #box;
   /** Tiles by the address of their stream. @type {Map<string, Tile>} */ #tiles = new Map();
-  /** @type {Stream<StreamFrame> | null} */ #stream = null;
+  /** @type {Stream<VideoFrame> | null} */ #stream = null;
   #skewMs = 0;
 
   /** @param {{ box: HTMLElement, frame: Frame, ask: () => void, onOpen: (topic: string) => void,

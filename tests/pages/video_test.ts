@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
-import { eventually } from "../eventually.ts";
+import { eventually, pause } from "../eventually.ts";
 import { numberedJpeg } from "../jpegs.ts";
 import { requires } from "../requirements.ts";
 import { multipart } from "../routes/frames.ts";
@@ -144,6 +144,25 @@ Deno.test({
         await pauseAt(page);
         await page.keyboard.press("k");
         await eventually("it to go on", async () => await text(page, "#state") !== "Paused");
+      }
+      const offsets = (await drawnFrames(page)).map(({ offset }) => offset);
+      assertEquals(offsets, offsets.map((_, n) => n));
+    });
+
+    await step("a page that nobody sees stands, and goes on where it was", async (page) => {
+      await reaches(page, 5);
+      const hide = (isHidden: boolean) =>
+        page.evaluate((isHidden) => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }, isHidden);
+      for (let k = 0; k < 3; k++) {
+        await hide(true);
+        const { length } = await drawnFrames(page);
+        await pause(700);
+        assertLess((await drawnFrames(page)).length, length + 3);
+        await hide(false);
+        await reaches(page, await number(page) + 3);
       }
       const offsets = (await drawnFrames(page)).map(({ offset }) => offset);
       assertEquals(offsets, offsets.map((_, n) => n));
