@@ -32,7 +32,7 @@ export function ffmpegArgs(
   const isLive = kind === "live";
   const input = kind === "stdin" ? "pipe:0" : kind === "path" || text.startsWith("/") ? `file:${text}` : text;
   const filters = [
-    ...(fps === undefined ? [] : [isLive ? `fps=${fps}` : `fps=min(${fps}\\,source_fps)`]),
+    ...(fps === undefined ? [] : [`fps='if(gt(source_fps,0),min(${fps},source_fps),${fps})'`]),
     // One after the other, whatever times they bear: a camera's are not to be relied on.
     ...(isLive ? [`setpts=N/${liveFps}/TB`] : []),
   ];
@@ -85,6 +85,7 @@ export class FfmpegVideo implements Video {
       }
     } catch (error) {
       cause = error;
+      this.#process.kill();
     }
     const { success, words } = await this.#process.end();
     if (this.#process.isKilled || !cause && success && (words === "" || this.fps === null)) return;
@@ -99,19 +100,20 @@ export class FfmpegVideo implements Video {
 /** The child process, its stdin fed and its stderr drained. */
 class FfmpegProcess implements AsyncDisposable {
   readonly stdout: ByteReader;
-  readonly #child: Deno.ChildProcess;
-  readonly #place: VideoPlace;
-  readonly #stdin: ByteReader | undefined;
-  readonly #words: Promise<string>;
-  readonly #fed: Promise<void>;
-  readonly #signal: AbortSignal;
-  readonly #kill = () => {
+  /** Ends it, if it has not ended. */
+  readonly kill = (): void => {
     try {
       this.#child.kill("SIGKILL");
     } catch {
       // It has ended by itself.
     }
   };
+  readonly #child: Deno.ChildProcess;
+  readonly #place: VideoPlace;
+  readonly #stdin: ByteReader | undefined;
+  readonly #words: Promise<string>;
+  readonly #fed: Promise<void>;
+  readonly #signal: AbortSignal;
 
   private constructor(child: Deno.ChildProcess, { place, stdin }: FfmpegInput, signal: AbortSignal) {
     this.stdout = new ByteReader(child.stdout, signal);
@@ -121,7 +123,7 @@ class FfmpegProcess implements AsyncDisposable {
     this.#words = lastWords(child.stderr);
     this.#fed = stdin ? feed(stdin, child.stdin) : Promise.resolve();
     this.#signal = signal;
-    signal.addEventListener("abort", this.#kill);
+    signal.addEventListener("abort", this.kill);
   }
 
   /** @throws {CommandError} when there is no ffmpeg that may be run */
@@ -174,8 +176,8 @@ class FfmpegProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#signal.removeEventListener("abort", this.#kill);
-    this.#kill();
+    this.#signal.removeEventListener("abort", this.kill);
+    this.kill();
     await this.#stdin?.[Symbol.asyncDispose]();
     await Promise.all([this.stdout[Symbol.asyncDispose](), this.#fed, this.end()]);
   }

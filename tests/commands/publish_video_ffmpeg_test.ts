@@ -252,7 +252,17 @@ Deno.test("ffmpegArgs() names each place so that nothing in it is taken for an o
 Deno.test("ffmpegArgs() takes cameras over TCP, frame by frame, without a buffer", () => {
   assertEquals(ffmpegArgs(readPlace("rtsp://me:hush@cam:554/1"), { fps: 5, quality: 8, loop: false }), [
     ...["-nostdin", "-v", "repeat+error", "-rtsp_transport", "tcp", "-fflags", "nobuffer"],
-    ...["-i", "rtsp://me:hush@cam:554/1", "-an", "-sn", "-dn", "-vf", "fps=5,setpts=N/25/TB", "-r", "25"],
+    ...[
+      "-i",
+      "rtsp://me:hush@cam:554/1",
+      "-an",
+      "-sn",
+      "-dn",
+      "-vf",
+      "fps='if(gt(source_fps,0),min(5,source_fps),5)',setpts=N/25/TB",
+      "-r",
+      "25",
+    ],
     ...["-c:v", "mjpeg", "-q:v", "8", "-pix_fmt", "yuvj420p", "-flush_packets", "1", "-f", "avi", "pipe:1"],
   ]);
   const { kind, shown, source } = readPlace("rtsp://me:hush@cam:554/1");
