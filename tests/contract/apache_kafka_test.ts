@@ -2,11 +2,13 @@
 import { ApacheKafka } from "../apache_kafka.ts";
 import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
+import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
 import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
+import { videoPublishContract } from "./video_publish.ts";
 
 const { ignore } = requires("apache-kafka");
 let kafka: ApacheKafka;
@@ -28,3 +30,5 @@ transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
 topicsContract("Apache Kafka", ignore, () => ({ service }));
 videoContract("Apache Kafka", ignore, () => ({ service }));
+videoPublishContract("Apache Kafka", ignore, () => ({ service }));
+framesContract("Apache Kafka", ignore, () => ({ service }));

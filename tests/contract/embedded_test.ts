@@ -1,10 +1,12 @@
 /** The contract suites on the embedded broker. @module */
 import { Service } from "../service.ts";
+import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
 import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
+import { videoPublishContract } from "./video_publish.ts";
 
 let service: Service;
 
@@ -20,3 +22,5 @@ transactionContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
 videoContract("the embedded broker", false, () => ({ service }));
+videoPublishContract("the embedded broker", false, () => ({ service }));
+framesContract("the embedded broker", false, () => ({ service }));
