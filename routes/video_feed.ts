@@ -1,8 +1,8 @@
 /** Video frames as viewers see them: what a record of a video topic says of its picture, and the two ways in which the picture itself is
  * written, a part of an MJPEG answer or a message of `tailrace.v1.frames`.
  *
- * A record is one JPEG; anything else in the topic is passed over and counted. Left out: the connections (mjpeg.ts, frames_socket.ts),
- * one picture at a time (video.ts), the way in (video_publish.ts).
+ * A record is one JPEG; anything else in the topic is passed over and counted. Left out: the connections (mjpeg.ts, socket_stream.ts),
+ * one picture at a time (snapshot.ts), the way in (video_publish.ts).
  * @module */
 import { StreamError } from "../errors.ts";
 import { defineBinaryWire, defineFeed, type Picker, type Wire } from "../kafka/feed.ts";

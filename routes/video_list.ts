@@ -95,13 +95,15 @@ export class VideoList {
 
   async #look(topic: string): Promise<void> {
     const began = performance.now();
-    const newest = await this.#newest(topic).catch((error) => {
+    let newest = this.#looks.get(topic)?.newest ?? null, ageMs = videoAgeMs;
+    try {
+      newest = await this.#newest(topic);
+      if (!newest) ageMs = otherAgeMs;
+    } catch (error) {
       if (!(error instanceof KafkaError || error instanceof StreamError)) throw error;
-      return this.#looks.get(topic)?.newest ?? null;
-    });
+    }
     const now = performance.now();
-    const ageMs = Math.max(newest ? videoAgeMs : otherAgeMs, agePerCost * (now - began));
-    this.#looks.set(topic, { newest, until: now + ageMs });
+    this.#looks.set(topic, { newest, until: now + Math.max(ageMs, agePerCost * (now - began)) });
   }
 
   async #newest(topic: string): Promise<FrameInfo | null> {
