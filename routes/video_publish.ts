@@ -3,8 +3,7 @@
  * A post may last as long as its camera does: its body is read no faster than Kafka takes the frames, so the camera's writes stall, and
  * memory does not grow, while Kafka is slow, or away for less than a minute. A socket cannot be held back: frames that come while too
  * many wait are dropped, and told.
- * Left out: how bodies are read (frame_body.ts), the records (frame_sender.ts); an end to a body from which nothing comes any more,
- * which costs one of MAX_CONNECTIONS until its connection is gone.
+ * Left out: how bodies are read (frame_body.ts), the records (frame_sender.ts).
  * @module */
 import { type Context, Hono } from "hono";
 import { StreamError } from "../errors.ts";
@@ -28,6 +27,8 @@ export const framesPath = "/video/:topic/frames";
 const maxSourceLength = 200;
 /** Kafka may be away for so many times as long as a record waits usually, a minute, when it has taken frames of the same body before. */
 const patienceUnderWay = 6;
+/** A body from which nothing comes for so many heartbeats, an hour, is of a sender that is gone without a word. */
+const maxIdleHeartbeats = 240;
 /** Of a body, beyond the frames that wait for Kafka. */
 const maxReadAheadBytes = 1024 * 1024;
 /** As much as the runtime takes in one frame of a WebSocket: larger pictures than MAX_FRAME_BYTES are told and dropped. */
@@ -130,7 +131,7 @@ class FramePost {
 
   async #read(): Promise<void> {
     while (this.#body && !this.#stopped) {
-      const piece = await this.#body.next();
+      const piece = await this.#next(this.#body);
       if (this.#stopped) return;
       for (const frame of piece ? this.#frames.push(piece) : this.#frames.end()) {
         await this.#sender.room(frame.jpeg.length);
@@ -140,6 +141,19 @@ class FramePost {
       if (!piece) break;
     }
     if (this.#found === 0 && !this.#stopped) throw new NotAJpeg("Found nothing, wanted a JPEG");
+  }
+
+  async #next(body: ReadAhead): Promise<Uint8Array | undefined> {
+    const maxIdleMs = maxIdleHeartbeats * this.#deps.config.heartbeatMs;
+    const timer = setTimeout(() => {
+      const detail = `Cannot wait longer for a body from which nothing came for ${maxIdleMs / 1000} s`;
+      this.stop(new StreamError("body-stalled", 408, detail));
+    }, maxIdleMs);
+    try {
+      return await body.next();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #send(frame: CapturedJpeg): void {

@@ -156,6 +156,15 @@ Deno.test("an endless body that is wrong is answered while it goes on", async ()
   assertEquals([status, body.code, body.frames], [415, "not-a-jpeg", 1]);
 });
 
+Deno.test("a body from which nothing comes for 240 heartbeats ends with 408", async () => {
+  await using service = await TestService.open({ heartbeatMs: 5 });
+  using camera = await Camera.open(service);
+  await camera.write(joined(numberedJpeg(0), numberedJpeg(1).subarray(0, 50)));
+  const { status, body } = await camera.answer();
+  assertEquals([status, body.code, body.frames], [408, "body-stalled", 1]);
+  assertEquals(body.detail, "Cannot wait longer for a body from which nothing came for 1.2 s");
+});
+
 Deno.test("of a body that breaks off, what came whole is stored, and nothing stays open", async () => {
   await using service = await TestService.open();
   for (const rounds of [1, 2]) {
