@@ -108,10 +108,10 @@ export class Stream {
     this.#cursor = cursor;
     this.#cursors.clear();
     this.#ended.clear();
+    this.#seen.clear();
     this.#sought = this.#many.length === 0 && this.#tellAll({ type: "seek", cursor }) ? cursor : null;
     if (this.#sought !== null) return;
     this.#disconnect();
-    this.#seen.clear();
     if (!isPaused) this.#open();
   }
 
@@ -221,10 +221,8 @@ export class Stream {
     const { name, data, id, stream, size } = event;
     if (stream !== undefined && this.#ended.has(stream)) return;
     if (this.#sought !== null) {
-      if (name === "ready" && isAnswer(data, this.#sought)) {
-        this.#sought = null;
-        this.#seen.clear();
-      } else if (!["status", "bye", "error"].includes(name)) return;
+      if (name === "ready" && isAnswer(data, this.#sought)) this.#sought = null;
+      else if (!["status", "bye", "error"].includes(name)) return;
     }
     if (id && this.#isSocket && stream !== undefined) this.#cursors.set(stream, id);
     else if (id) this.#cursor = id;

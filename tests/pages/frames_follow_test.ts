@@ -1,13 +1,14 @@
 /** `/client.js` with `transport: "frames"` on the real routes, in a program without a page: places put together from frames, cuts,
  * seeks while frames are on their way, several streams, acknowledgements. Left out: what is drawn (video_test.ts).
  * @module */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import { Acks } from "../../static/shared/stream_acks.js";
 import { FrameReader } from "../../static/shared/stream_frames.js";
 import { follow, type VideoFrame } from "../../static/shared/stream.js";
 import { eventually, pause } from "../eventually.ts";
 import { CuttingProxy } from "../interop/cutting_proxy.ts";
 import { numberedJpeg, numberOf } from "../jpegs.ts";
+import { Random } from "../random.ts";
 import { TestService } from "../routes/test_service.ts";
 
 const startMs = 1_700_000_000_000;
@@ -126,6 +127,54 @@ Deno.test("seek() over frames: what was on its way from before is dropped, the n
   stream.seek("t.000");
   await has(before + 100 + 295 + 300);
   assertEquals(ids().slice(before + 395), upTo(300));
+  stream.close();
+  await eventually("nobody", () => service.connections === 0);
+});
+
+Deno.test("follow() over frames, whatever is asked of it while connections break: each frame is the next one", async () => {
+  await using service = await TestService.open({ ringBytes: 400_000 });
+  const count = 400, random = new Random("frames");
+  await publish(service, "cam", count, { bytes: 2_000 });
+  const cuts = Array.from({ length: 60 }, () => random.between(200, 100_000));
+  await using proxy = new CuttingProxy(service.port, cuts);
+  let next = 0, shown = 0;
+  const wrong: string[] = [], problems: unknown[] = [];
+  const stream = follow(`http://${proxy.host}/video/cam/socket`, {
+    transport: "frames",
+    cursor: "earliest",
+    onRecord: ({ offset, jpeg }: VideoFrame) => {
+      if (offset !== next || numberOf(jpeg) !== next) wrong.push(`${offset} and not ${next}`);
+      next = offset + 1;
+      shown++;
+    },
+    onError: (problem) => problems.push(problem),
+    onState: ({ name }) => void (name === "waiting" && queueMicrotask(() => stream.resume())),
+  });
+  for (let step = 0; step < 150; step++) {
+    const before = shown;
+    const what = random.between(0, 5);
+    if (what <= 1) {
+      next = random.between(0, count - 20);
+      const places = [`t.${startMs + next * 40}`, stream.cursor.replace(/:-?\d+$/, `:${next - 1}`)];
+      stream.seek(places[places[1]!.startsWith("v1.") ? what : 0]!);
+    } else if (what === 2) {
+      stream.pause();
+      await pause(random.between(0, 5));
+      stream.resume();
+    } else if (what === 3) stream.setSpeed(random.between(0, 1) ? 1_000 : null);
+    else await pause(random.between(0, 3));
+    if (what < 4 || next < count) {
+      await eventually(
+        "a frame",
+        () => shown > before || next === count,
+        10_000,
+        () => [stream.state, next, problems],
+      );
+    }
+    assertEquals(wrong, []);
+  }
+  assertEquals(problems, []);
+  assertGreater(proxy.requests.length, 10);
   stream.close();
   await eventually("nobody", () => service.connections === 0);
 });
