@@ -29,6 +29,8 @@ const maxSourceLength = 200;
 const patienceUnderWay = 6;
 /** A body from which nothing comes for so many heartbeats, an hour, is of a sender that is gone without a word. */
 const maxIdleHeartbeats = 240;
+/** Beyond it a timer is due at once. */
+const longestTimerMs = 2 ** 31 - 1;
 /** Of a body, beyond the frames that wait for Kafka. */
 const maxReadAheadBytes = 1024 * 1024;
 /** As much as the runtime takes in one frame of a WebSocket: larger pictures than MAX_FRAME_BYTES are told and dropped. */
@@ -144,7 +146,7 @@ class FramePost {
   }
 
   async #next(body: ReadAhead): Promise<Uint8Array | undefined> {
-    const maxIdleMs = maxIdleHeartbeats * this.#deps.config.heartbeatMs;
+    const maxIdleMs = Math.min(longestTimerMs, maxIdleHeartbeats * this.#deps.config.heartbeatMs);
     const timer = setTimeout(() => {
       const detail = `Cannot wait longer for a body from which nothing came for ${maxIdleMs / 1000} s`;
       this.stop(new StreamError("body-stalled", 408, detail));
