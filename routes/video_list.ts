@@ -8,7 +8,7 @@ import { StreamError } from "../errors.ts";
 import { KafkaError, settlesWithin } from "../kafka/connection.ts";
 import type { History } from "../kafka/history.ts";
 import { findRecord } from "../kafka/record_finder.ts";
-import type { TopicList, TopicViews } from "../kafka/topic_views.ts";
+import type { TopicList, TopicSummary, TopicViews } from "../kafka/topic_views.ts";
 import { Turns } from "../kafka/turns.ts";
 import { type FrameEvent, frameFeed } from "./video_feed.ts";
 
@@ -80,11 +80,11 @@ export class VideoList {
     const names = new Set(list.topics.map(({ name }) => name));
     for (const name of this.#looks.keys()) if (!names.has(name)) this.#looks.delete(name);
     const now = performance.now();
-    const dueSince = (name: string) => this.#looks.get(name)?.until ?? -Infinity;
+    const dueSince = (name: string) => this.#looks.get(name)?.until ?? 0;
     const due = list.topics
       .filter(({ name, internal, records }) => !internal && records !== 0 && dueSince(name) <= now)
       .filter(({ name }) => !this.#running.has(name))
-      .sort((a, b) => dueSince(a.name) - dueSince(b.name));
+      .sort((a, b) => dueSince(a.name) - dueSince(b.name) || meanBytes(b) - meanBytes(a));
     for (const { name } of due.slice(0, Math.max(0, maxLooks - this.#running.size))) {
       this.#running.set(
         name,
@@ -111,6 +111,11 @@ export class VideoList {
     const { found } = await findRecord(this.#deps.hub.history, topic, wanted);
     return found && frameInfo(found.data);
   }
+}
+
+/** Of a record; pictures are large, so where records are, it is looked first. */
+function meanBytes({ bytes, records }: TopicSummary): number {
+  return (bytes ?? 0) / Math.max(1, records ?? 0);
 }
 
 /** A frame without its topic. */
