@@ -89,6 +89,7 @@ export class Controls {
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
     const isText = target.matches("input:not([type=range], [type=checkbox]), textarea, select");
     if (!isPlain || isText || this.#help.open || document.querySelector(":popover-open")) return;
+    if (/^Arrow(Up|Down)$/.test(event.key) && target.closest(".panel, .publish")) return; // to scroll there
     const isOwn = event.key === " " && target.matches(":is(button, a, summary, input, label):focus-visible");
     if (isOwn || !this.#act(event.key)) return;
     event.preventDefault();

@@ -352,7 +352,7 @@ export class Player {
   /** The place after a frame that was reached by steps: elsewhere the stream stays where it is.
    * @param {{ partition: number, offset: number }} place */
   #withPlace(place) {
-    return placeAfter({ ...place, cursor: "", capturedAt: 0 }, this.shown?.cursor || this.#cursor, true);
+    return placeAfter({ ...place, cursor: "", capturedAt: 0 }, this.shown?.cursor ?? "", true);
   }
 }
 

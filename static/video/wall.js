@@ -6,6 +6,7 @@
  * @module */
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Problem, Stream, StreamState, VideoFrame } from "../shared/stream.js" */
+/** @import { Shown } from "./screen.js" */
 import { duration, setText, wholeDuration } from "../shared/format.js";
 import { clockSkew } from "../shared/meter.js";
 import { mark, seriesOf } from "../shared/series.js";
@@ -23,6 +24,7 @@ const staleMs = 3_000;
  * @property {HTMLElement} id
  * @property {HTMLElement} delay
  * @property {HTMLElement} stall
+ * @property {number} delayMs from capture to drawing, of its newest frame
  * @property {boolean} hasStream */
 
 /** The wall. */
@@ -119,12 +121,12 @@ export class Wall {
 
   /** Shows how old each picture is. @param {number} now ms since the epoch */
   tick(now) {
-    for (const { screen: { shown }, id, delay, stall, element } of this.#tiles.values()) {
+    for (const { screen: { shown }, id, delay, delayMs, stall, element } of this.#tiles.values()) {
       const behindMs = shown ? Math.max(0, now + this.#skewMs - shown.capturedAt) : 0;
       const isStale = behindMs > staleMs;
       element.classList.toggle("is-stale", isStale);
       setText(id, shown?.frame ?? "");
-      setText(delay, shown && !isStale ? duration(behindMs) : "");
+      setText(delay, shown && !isStale ? duration(delayMs) : "");
       setText(stall, shown ? isStale ? `No new frames for ${wholeDuration(behindMs)}` : "" : "No frames yet");
     }
   }
@@ -151,13 +153,18 @@ export class Wall {
     });
     const screen = new Screen(canvas, {
       ask: this.#options.ask,
-      onShown: ({ capturedAt, isStill }) => {
-        const now = Date.now();
-        const delayMs = now + this.#skewMs - capturedAt;
-        if (!isStill && delayMs < staleMs) this.#options.frame.meter.drawn(now, Math.max(0, delayMs));
-      },
+      onShown: (shown) => this.#onShown(tile, shown),
     });
-    return { topic, element, screen, id, delay, stall, hasStream: false };
+    /** @type {Tile} */
+    const tile = { topic, element, screen, id, delay, stall, delayMs: 0, hasStream: false };
+    return tile;
+  }
+
+  /** @param {Tile} tile @param {Shown} shown */
+  #onShown(tile, { capturedAt, isStill }) {
+    const now = Date.now();
+    tile.delayMs = Math.max(0, now + this.#skewMs - capturedAt);
+    if (!isStill && tile.delayMs < staleMs) this.#options.frame.meter.drawn(now, tile.delayMs);
   }
 
   /** @param {Tile} tile */
