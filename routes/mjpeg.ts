@@ -13,13 +13,12 @@
  * @module */
 import { type Context, Hono } from "hono";
 import { StreamError } from "../errors.ts";
-import { KafkaError, latestOffset } from "../kafka/connection.ts";
-import { clusterHash, formatCursor, parseCursor, type StartAt, unknownOffset } from "../kafka/cursor.ts";
+import type { StartAt } from "../kafka/cursor.ts";
 import type { Wire } from "../kafka/feed.ts";
-import type { History } from "../kafka/history.ts";
 import type { Chunk } from "../kafka/ring.ts";
 import type { EndReason, Sink, Viewer } from "../kafka/viewer.ts";
 import type { AppEnv } from "./middleware.ts";
+import { newestFrames } from "./newest_frames.ts";
 import { readStream } from "./stream_table.ts";
 import { type AskedStream, followOptions, refusal, type StreamDeps, topicOf } from "./streams.ts";
 import {
@@ -172,18 +171,5 @@ class FramesBody implements Sink {
     this.#viewer?.close();
     this.#session?.close();
     this.#leave();
-  }
-}
-
-/** The newest frame of each partition, or the end of the log when that cannot be told now. */
-async function newestFrames(history: History, topic: string): Promise<StartAt> {
-  try {
-    const ends = await history.positions(topic, latestOffset);
-    if (ends.length === 0 || ends.includes(unknownOffset)) return { kind: "latest" };
-    const cluster = clusterHash(await history.clusterId());
-    return parseCursor(formatCursor(cluster, ends.map((end) => Math.max(0, end - 1))));
-  } catch (error) {
-    if (!(error instanceof KafkaError)) throw error;
-    return { kind: "latest" };
   }
 }

@@ -6,8 +6,10 @@
  * @module */
 import { StreamError } from "../errors.ts";
 import { unknownOffset } from "../kafka/cursor.ts";
+import type { Asked } from "../kafka/start.ts";
 import type { EndReason } from "../kafka/viewer.ts";
 import { type Lane, laneEvents, type Lanes, laneWire } from "./lanes.ts";
+import { newestFrames } from "./newest_frames.ts";
 import type { ClientMessage } from "./socket_messages.ts";
 import { eventText, jsonWire, withLabel } from "./socket_protocol.ts";
 import { type AskedStream, followOptions, type StreamDeps } from "./streams.ts";
@@ -59,11 +61,10 @@ export class SocketStream {
   /** Lets the hub feed it: from where its viewer left it, unless it was asked for from somewhere else. */
   open(deps: StreamDeps): void {
     const { topic, viewer, asked } = this.#stream;
-    if (viewer && this.#number !== undefined) this.#session = deps.positions.open(viewer.id, topic);
-    const place = viewer?.isStart && this.#session
-      ? { start: earliest, fallback: earliest, laterStart: this.#session.start }
-      : {};
-    const stream = { ...this.#stream, asked: { ...asked, ...place } };
+    if (viewer !== undefined && this.#number !== undefined) {
+      this.#session = deps.positions.open(viewer, topic);
+    }
+    const stream = { ...this.#stream, asked: { ...asked, ...this.#start(deps) } };
     // What is not known of the beginning stays as it was committed before.
     const onReady = () => void (this.#seen = [...this.lane.viewer!.positions]);
     this.lane.open(() => deps.hub.follow(topic, followOptions(stream, this.lane, onReady)));
@@ -106,6 +107,15 @@ export class SocketStream {
   /** A frame of its lane's wire as the socket says it. */
   bytes(frame: Uint8Array): Uint8Array {
     return this.#number ? forStream(frame, this.#number) : frame;
+  }
+
+  /** Where it begins if it was not asked for from somewhere else. */
+  #start({ hub }: StreamDeps): Partial<Asked> {
+    const { topic, beginsAt } = this.#stream;
+    if (this.#number === undefined) return {};
+    if (beginsAt === "newest") return { laterStart: newestFrames(hub.history, topic) };
+    if (beginsAt === undefined || !this.#session) return {};
+    return { start: earliest, fallback: earliest, laterStart: this.#session.start };
   }
 
   #label(name: string): string {

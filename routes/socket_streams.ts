@@ -212,7 +212,7 @@ class StreamsSocket implements Talk, Trunk {
 
 /** A stream from somewhere else on; where it would have begun is where it goes when that place does not fit.
  * @throws {StreamError} 400 `invalid-cursor` */
-function startAt(stream: AskedStream, cursor: string): AskedStream {
+function startAt({ beginsAt: _, ...stream }: AskedStream, cursor: string): AskedStream {
   const start = readCursor(cursor);
   return { ...stream, asked: { ...stream.asked, start, fallback: stream.asked.start } };
 }

@@ -13,14 +13,7 @@ import { multiplexRoutes } from "./multiplex.ts";
 import { framesProtocol, jsonProtocol } from "./socket_protocol.ts";
 import { streamsSocketResponse } from "./socket_streams.ts";
 import { sseResponse } from "./sse.ts";
-import {
-  type AskedStream,
-  type AskedViewer,
-  readAsked,
-  readKeys,
-  type StreamDeps,
-  topicOf,
-} from "./streams.ts";
+import { type AskedStream, readAsked, readKeys, type StreamDeps, topicOf } from "./streams.ts";
 import { namedViewer } from "./viewer_id.ts";
 
 /** One kind of stream. */
@@ -117,23 +110,20 @@ export function readStream<T extends object>(
   const { feed, frames } = route;
   const pick = both(readKeys(query), route.pick?.(query));
   const asked = { ...readAsked(query, lastEventId), ...route.ask?.(query) };
-  const hasStart = query.has("cursor") || Boolean(lastEventId) || asked.policy === "latest";
-  const viewer = frames && headers && readViewer(query, headers, !hasStart);
+  const viewer = frames && headers ? namedViewer(query, headers) : null;
+  const isPlaced = !frames || query.has("cursor") || Boolean(lastEventId);
+  const beginsAt = asked.policy === "latest" ? "newest" : viewer === null ? undefined : "viewer";
   return {
     topic,
     feed,
     asked,
     ...(frames && { frames }),
-    ...(viewer && { viewer }),
+    ...(viewer !== null && { viewer }),
+    ...(!isPlaced && beginsAt && { beginsAt }),
     ...(pick && { pick }),
     topicMustExist: route.topicMustExist ?? false,
     ...(route.longestPauseMs !== undefined && { longestPauseMs: route.longestPauseMs }),
   };
-}
-
-function readViewer(query: URLSearchParams, headers: Headers, isStart: boolean): AskedViewer | undefined {
-  const id = namedViewer(query, headers);
-  return id === null ? undefined : { id, isStart };
 }
 
 function both<T extends object>(

@@ -37,14 +37,10 @@ export interface AskedStream<T extends object = object> {
   readonly longestPauseMs?: number;
   /** As in `StreamRoute`. */
   readonly frames?: Wire;
-  readonly viewer?: AskedViewer;
-}
-
-/** Whose place in a stream is kept. */
-export interface AskedViewer {
-  readonly id: string;
-  /** Whether the stream begins where the viewer left it. */
-  readonly isStart: boolean;
+  /** Whose place in the stream is kept, where it is. */
+  readonly viewer?: string;
+  /** What it was not asked for by a cursor, but is to begin at: where its viewer left it, or the newest record there is. */
+  readonly beginsAt?: "viewer" | "newest";
 }
 
 /** Slowest and fastest replay. */
