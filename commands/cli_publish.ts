@@ -8,14 +8,14 @@ import { UsageError } from "./run.ts";
 
 const videoExamples = `
 Examples:
-  tailrace publish video holiday.mp4 --loop          at its own pace, again and again
-  tailrace publish video shots/ --fps 2              a folder of JPEGs, two a second
-  tailrace publish video rtsp://camera/1 --topic door  what a camera sends
-  camera --mjpeg | tailrace publish video -          from a program, as it comes
-  tailrace publish video clip.avi --start -10m --loop  the last ten minutes at once, then on
+  tailrace publish video holiday.mp4 --loop      at its own pace, again and again
+  tailrace publish video shots/ --fps 2          a folder of JPEGs
+  tailrace publish video rtsp://camera/1         what a camera sends
+  tailrace publish video clip.avi --start -10m   ten minutes at once
+  film-me --mjpeg | tailrace publish video -     from a program, as it comes
 
-Motion JPEG (.avi, .mjpeg), folders and JPEGs on stdin are published as they are; all else needs
-ffmpeg on the PATH.
+Motion JPEG (.avi, .mjpeg), folders, and JPEGs on stdin are published as they are;
+all else goes through ffmpeg, which has to be on the PATH.
 `;
 
 /** Adds `publish` to the command line. */
