@@ -8,11 +8,11 @@ import { UsageError } from "./run.ts";
 
 const videoExamples = `
 Examples:
-  tailrace publish video holiday.mp4 --loop      at its own pace, again and again
-  tailrace publish video shots/ --fps 2          a folder of JPEGs
-  tailrace publish video rtsp://camera/1         what a camera sends
-  tailrace publish video clip.avi --start -10m   ten minutes at once
-  film-me --mjpeg | tailrace publish video -     from a program, as it comes
+  tailrace publish video holiday.mp4 --loop        at its own pace, again and again
+  tailrace publish video shots/ --fps 2            a folder of JPEGs
+  tailrace publish video rtsp://camera/1           what a camera sends
+  tailrace publish video a.avi --loop --start -9m  nine minutes at once, then on
+  film-me --mjpeg | tailrace publish video -       from a program, as it comes
 
 Motion JPEG (.avi, .mjpeg), folders, and JPEGs on stdin are published as they are;
 all else goes through ffmpeg, which has to be on the PATH.
