@@ -41,7 +41,7 @@ export interface Shown<T extends object> {
 }
 
 /** Wires that there may be; a text is kept under feed × wire. */
-const maxWires = 8;
+const maxWires = 12;
 let feeds = 0, wires = 0;
 
 /** Makes a feed; once, at module level. */
