@@ -35,6 +35,8 @@ export class SocketStream {
   readonly address: string | undefined;
   readonly #number: number | undefined;
   readonly #stream: AskedStream;
+  /** The member that says whose an event is. */
+  readonly #whose: string;
   #session: ViewerSession | undefined;
   /** Next offsets: after what was acknowledged, else where the stream began. */
   #seen: number[] = [];
@@ -49,6 +51,7 @@ export class SocketStream {
     this.#stream = stream;
     this.address = address;
     this.#number = number;
+    this.#whose = `,"stream":${JSON.stringify(address)}`;
     const text = address === undefined ? jsonWire : laneWire;
     const wire = number === undefined ? text : stream.frames ?? text;
     this.lane = lanes.add(wire, (reason) => onEnd(this, reason));
@@ -120,8 +123,9 @@ export class SocketStream {
 
   #label(name: string): string {
     if (name === "bye") return "";
-    const number = name === "ready" && this.#number !== undefined ? `,"number":${this.#number}` : "";
-    return `,"stream":${JSON.stringify(this.address)}${number}`;
+    return name === "ready" && this.#number !== undefined
+      ? `${this.#whose},"number":${this.#number}`
+      : this.#whose;
   }
 
   #acknowledge({ partition, offset }: { readonly partition: number; readonly offset: number }): void {
