@@ -41,16 +41,17 @@ export class MjpegClient implements AsyncDisposable {
   readonly frames: MjpegFrame[] = [];
   /** Whether the server has ended the stream, or why it broke off or was no stream. */
   ended: "clean" | Error | null = null;
-  readonly #abort: AbortController;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #reading: Promise<void>;
+  #isCut = false;
   #wanted: number;
   #readOn = () => {};
   #next = Promise.withResolvers<void>();
   #held = new Uint8Array(0);
 
-  private constructor(response: Response, abort: AbortController, frames: number) {
+  private constructor(response: Response, frames: number) {
     this.response = response;
-    this.#abort = abort;
+    this.#reader = response.body!.getReader();
     this.#wanted = frames;
     this.#reading = this.#read();
   }
@@ -60,16 +61,11 @@ export class MjpegClient implements AsyncDisposable {
     url: string,
     { cookie, headers = {}, frames = Infinity }: MjpegOptions = {},
   ): Promise<MjpegClient> {
-    const abort = new AbortController();
     const sent = { ...headers, ...(cookie && { cookie }) };
-    const response = await within(
-      `headers of ${url}`,
-      10_000,
-      fetch(url, { headers: sent, signal: abort.signal }),
-    );
+    const response = await within(`headers of ${url}`, 10_000, fetch(url, { headers: sent }));
     assertEquals(response.status, 200, url);
     assertEquals(response.headers.get("content-type"), "multipart/x-mixed-replace; boundary=frame");
-    return new MjpegClient(response, abort, frames);
+    return new MjpegClient(response, frames);
   }
 
   /** The cookie that it was given, as a browser sends it back; null for none. */
@@ -109,8 +105,10 @@ export class MjpegClient implements AsyncDisposable {
 
   /** Cuts the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#abort.abort();
+    this.#isCut = true;
     this.#readOn();
+    // Not by a signal given to fetch: once its request has been collected as garbage, that does nothing.
+    await this.#reader.cancel().catch(() => {}); // it may have ended
     await this.#reading;
     if (this.ended instanceof Error && this.ended.name === "AssertionError") throw this.ended;
   }
@@ -127,10 +125,9 @@ export class MjpegClient implements AsyncDisposable {
   }
 
   async #read(): Promise<void> {
-    const reader = this.response.body!.getReader();
     try {
-      await this.#take(reader, firstBoundary.length, (bytes) => assertEquals(text(bytes), firstBoundary));
-      while (await this.#part(reader)) {
+      await this.#take(firstBoundary.length, (bytes) => assertEquals(text(bytes), firstBoundary));
+      while (await this.#part()) {
         if (this.frames.length < this.#wanted) continue;
         await new Promise<void>((resolve) => this.#readOn = resolve);
       }
@@ -139,21 +136,21 @@ export class MjpegClient implements AsyncDisposable {
       this.ended = error as Error;
     } finally {
       this.#tell();
-      reader.releaseLock();
+      this.#reader.releaseLock();
     }
   }
 
   /** @returns false at the end of the stream, which comes between two parts */
-  async #part(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
+  async #part(): Promise<boolean> {
     while (!text(this.#held.subarray(0, headBytes)).includes("\r\n\r\n")) {
-      if (await this.#more(reader)) continue;
+      if (await this.#more()) continue;
       assertEquals(this.#held.length, 0, "the stream ends between two parts");
       return false;
     }
     const found = head.exec(text(this.#held.subarray(0, headBytes)));
     assert(found, `a part's head, found ${JSON.stringify(text(this.#held.subarray(0, headBytes)))}`);
     const [all, length, partition, offset, timestamp] = found;
-    await this.#take(reader, all.length + Number(length), (bytes) => {
+    await this.#take(all.length + Number(length), (bytes) => {
       this.frames.push({
         id: `${partition}:${offset}`,
         partition: Number(partition),
@@ -164,24 +161,21 @@ export class MjpegClient implements AsyncDisposable {
       });
       this.#tell();
     });
-    await this.#take(reader, firstBoundary.length + 2, (bytes) => {
+    await this.#take(firstBoundary.length + 2, (bytes) => {
       assertEquals(text(bytes), `\r\n${firstBoundary}`, "the boundary behind the picture");
     });
     return true;
   }
 
-  async #take(
-    reader: ReadableStreamDefaultReader<Uint8Array>,
-    count: number,
-    use: (bytes: Uint8Array) => void,
-  ): Promise<void> {
-    while (this.#held.length < count) assert(await this.#more(reader), "the stream ends within a part");
+  async #take(count: number, use: (bytes: Uint8Array) => void): Promise<void> {
+    while (this.#held.length < count) assert(await this.#more(), "the stream ends within a part");
     use(this.#held.subarray(0, count));
     this.#held = this.#held.slice(count);
   }
 
-  async #more(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
-    const { value } = await reader.read();
+  async #more(): Promise<boolean> {
+    const { value } = await this.#reader.read();
+    if (this.#isCut) throw new Error("The connection was cut here");
     if (!value) return false;
     const joined = new Uint8Array(this.#held.length + value.length);
     joined.set(this.#held);
