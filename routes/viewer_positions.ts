@@ -135,7 +135,8 @@ export class ViewerPositions implements AsyncDisposable {
 
   async #read(place: Place, leaves: AbortSignal): Promise<Positions | null> {
     const found = await this.#committed.read(groupOf(place.viewer), place.topic, leaves);
-    place.committed ??= found;
+    // Another instance may have committed since; but what the owner has come to meanwhile counts.
+    if (!place.isChanged && !place.isCommitting) place.takeOver(found);
     return found;
   }
 
@@ -248,7 +249,13 @@ class Place {
     this.#hurries = false;
   }
 
-  /** Kafka has these. */
+  /** Kafka has this place, whoever committed it, or none. */
+  takeOver(found: Positions | null): void {
+    this.committed = found;
+    this.newest = null;
+  }
+
+  /** Kafka has been given these. */
   settle(positions: Positions): void {
     this.committed = positions.map((next, partition) =>
       next === unknownOffset ? this.committed?.[partition] ?? unknownOffset : next

@@ -179,6 +179,31 @@ Deno.test("who comes back before Kafka has the position goes on from what is kno
   assertEquals(ground.committed("a"), [2, 1]);
 });
 
+Deno.test("of two instances the last commit wins, and each sees what the other committed", async () => {
+  await using ground = await Ground.open({ commitEveryMs: 0 });
+  await using kafka = connect(ground.broker.bootstrap);
+  await using other = new ViewerPositions({ kafka, log: silentLogger, commitEveryMs: 0 });
+  const { positions } = ground;
+  const idle = positions.open("a", "t");
+  await idle.start;
+  idle.moved([5, 5]);
+  await ground.hasCommitted("a", [5, 5]);
+  const elsewhere = other.open("a", "t");
+  assertEquals(positionsOf(await elsewhere.start), [5, 5]);
+  elsewhere.moved([9, 6]);
+  await ground.hasCommitted("a", [9, 6]);
+  for (let times = 0; times < 2; times++) {
+    const back = positions.open("a", "t");
+    assertEquals(positionsOf(await back.start), [9, 6], "though the first instance knew another place");
+    back.close();
+  }
+  idle.moved([5, 5]);
+  await ground.hasCommitted("a", [5, 5]);
+  elsewhere.close();
+  await other.flush();
+  assertEquals(ground.committed("a"), [5, 5], "who has not moved commits nothing when it closes");
+});
+
 Deno.test("a start waits while Kafka is away, and is none for who leaves before", async () => {
   await using ground = await Ground.open();
   const { positions, proxy } = ground;
