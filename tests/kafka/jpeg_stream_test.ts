@@ -61,6 +61,11 @@ Deno.test("JpegSplitter leaves out zeros, line ends and fill bytes between two f
   }
 });
 
+Deno.test("JpegSplitter takes padding behind every frame, however many there are", () => {
+  const padded = joined(numberedJpeg(1), new Uint8Array(5_000)), stream = joined(...Array(100).fill(padded));
+  assertEquals(split(stream, [10_000]).length, 100);
+});
+
 Deno.test("JpegSplitter takes fill bytes before markers and a number of lines behind the scan", () => {
   const filled = joined(
     [0xff, 0xd8, 0xff, 0xff, 0xff, 0xc0, 0, 11, 8, 0, 0, 0, 64, 1, 1, 0x11, 0],
