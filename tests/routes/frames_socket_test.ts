@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { OutRecord } from "../../kafka/producer.ts";
 import { plainKafka, SseClient, WsClient } from "../clients.ts";
-import { eventually } from "../eventually.ts";
+import { eventually, pause } from "../eventually.ts";
 import { numberedJpeg, numberOf } from "../jpegs.ts";
 import { FramesClient, readFrame } from "./frames_client.ts";
 import { binaryFrame, RawSocket, textFrame } from "./raw_socket.ts";
@@ -234,6 +234,24 @@ Deno.test("frames socket: acknowledging every frame costs a commit a second at m
   const commits = service.proxy.count(offsetCommitApi) - before;
   assert(commits >= 1 && commits <= most, `${commits} commits, ${most} at most`);
   assertEquals(committed(service, "me"), [3]);
+});
+
+Deno.test("frames socket: a client that is always behind and acknowledges every frame is not taken for one that reads nothing", async () => {
+  await using service = await TestService.open();
+  const count = 120;
+  await publish(service, { count, bytes: 200_000 });
+  using raw = await RawSocket.upgrade(service.port, "/video/cam/socket?viewer=me");
+  for (let shown = 0; shown < count;) {
+    const { opcode, payload } = (await raw.next())!;
+    if (opcode !== binaryFrame) assertEquals(opcode, textFrame, `after ${shown} frames`);
+    else {
+      const { frame } = readFrame(payload.slice().buffer);
+      assertEquals(frame, `0:${shown++}`);
+      await pause(4); // what comes in that time fills the system's buffers
+      for (let n = 0; n < 20; n++) await raw.frame(textFrame, JSON.stringify({ type: "ack", frame }));
+    }
+  }
+  await eventually("the commit", () => `${committed(service, "me")}` === `${count}`);
 });
 
 Deno.test("frames socket: subscriptions have numbers, each its own; other streams are text as ever", async () => {
