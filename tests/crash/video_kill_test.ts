@@ -5,26 +5,30 @@
  * after which positions are as safe as records.
  * @module */
 import { assert, assertEquals, assertLess } from "@std/assert";
+import { ApacheKafka } from "../apache_kafka.ts";
 import { concurrently, createTopic } from "../clients.ts";
 import { pause } from "../eventually.ts";
 import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { MjpegClient } from "../mjpeg_client.ts";
 import { Random } from "../random.ts";
-import { Service } from "../service.ts";
+import { requires } from "../requirements.ts";
+import { Service, type ServiceOptions } from "../service.ts";
 import { produceFrames } from "../video_frames.ts";
 
 const times = Number(Deno.env.get("TAILRACE_VIDEO_CRASHES") ?? 5);
 const fps = 25, everyMs = 1000 / fps;
 /** Since the last commit that Kafka has: commits are a second apart, each takes its time on a busy machine. */
 const maxAgainMs = 1_000 + 300;
+/** 65 of them each time, with what is seen again. */
+const enoughFrames = 400 + 90 * times;
 const viewers = ["one", "two", "three"];
 
 /** A service with a recording of frames. */
 async function openRecording(
   frames: number,
-  { bytes = 20_000, ...settings }: { bytes?: number; DRAIN_TIMEOUT_MS?: string } = {},
+  { bytes = 20_000, ...options }: ServiceOptions & { readonly bytes?: number } = {},
 ): Promise<Service> {
-  const service = await Service.open({ settings });
+  const service = await Service.open(options);
   await createTopic(service.bootstrap, "cam", 1);
   const startMs = Date.now() - 3_600_000; // retention looks at the times when the broker starts
   await produceFrames(service.bootstrap, "cam", { count: frames, everyMs, startMs, bytes });
@@ -46,8 +50,23 @@ function newest({ numbers }: MjpegClient, before: number): number {
 }
 
 Deno.test(`kill -9 of the service while it is watched, ${times} times: viewers miss nothing, and see a second again at most`, async () => {
-  const random = new Random("moments of kill -9 under viewers");
-  await using service = await openRecording(400 + 90 * times); // 65 of them and what is seen again, each time
+  await using service = await openRecording(enoughFrames);
+  await killUnderViewers(service, "the embedded broker");
+});
+
+Deno.test({
+  name:
+    `kill -9 of the service beside Apache Kafka, ${times} times: viewers miss nothing, and see a second again at most`,
+  ignore: requires("apache-kafka").ignore,
+  async fn() {
+    await using kafka = await ApacheKafka.open();
+    await using service = await openRecording(enoughFrames, { kafkaBrokers: kafka.bootstrap });
+    await killUnderViewers(service, "Apache Kafka");
+  },
+});
+
+async function killUnderViewers(service: Service, on: string): Promise<void> {
+  const random = new Random(`moments of kill -9 under viewers, ${on}`);
   const last = new Map(viewers.map((viewer) => [viewer, -1]));
   const again: number[] = [];
   for (let n = 0; n <= times; n++) {
@@ -68,8 +87,10 @@ Deno.test(`kill -9 of the service while it is watched, ${times} times: viewers m
   }
   again.sort((a, b) => a - b);
   const shown = [again[0], again[again.length >> 1], again.at(-1)].join(" / ");
-  console.log(`kill -9 ×${times}: ${shown} frames of ${everyMs} ms were seen again (least / median / most)`);
-});
+  console.log(
+    `kill -9 ×${times}, ${on}: ${shown} frames of ${everyMs} ms were seen again (least / median / most)`,
+  );
+}
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`${signal} ends the streams of viewers, who go on at the next frame`, async () => {
@@ -95,7 +116,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 
 Deno.test("SIGTERM while a viewer reads nothing ends in DRAIN_TIMEOUT_MS all the same, and it misses nothing", async () => {
-  await using service = await openRecording(60, { bytes: 300_000, DRAIN_TIMEOUT_MS: "3000" });
+  await using service = await openRecording(60, { bytes: 300_000, settings: { DRAIN_TIMEOUT_MS: "3000" } });
   const stalled = await watch(service, "one", "&speed=1000", { frames: 1 });
   await stalled.count(1);
   const { code, seconds } = await service.terminate();
