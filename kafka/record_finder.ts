@@ -41,7 +41,7 @@ export interface Found<T extends object> {
 /** What a search came to. */
 export interface Outcome<T extends object> {
   readonly found: Found<T> | null;
-  /** Whether everything that could have held it was looked at; otherwise there may be one further on. */
+  /** Whether everything that could have held it was looked at; otherwise there may be another one that is meant. */
   readonly isWhole: boolean;
 }
 
@@ -159,7 +159,8 @@ class Search<T extends object> {
       const window = new Window({ partition, from: Math.max(from, end - size), end });
       let found: Found<T> | null = null;
       for await (const shared of this.#through(window)) found = this.#shown(shared) ?? found;
-      if (found || window.isCut) return window.isCut ? null : found;
+      if (window.isCut) return null;
+      if (found) return found;
       end = window.from;
       size = Math.min(size * growth, Math.max(1, Math.floor(this.#bytesLeft / window.bytesPerOffset)));
     }
