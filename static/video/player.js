@@ -54,7 +54,7 @@ export class Player {
   #isNamed = false;
   #isAsleep = false;
   /** The still that is under way. @type {AbortController | null} */ #still = null;
-  /** @type {((shown: Shown) => void) | null} */ #onStill = null;
+  /** @type {((shown: Shown | null) => void) | null} */ #onStill = null;
 
   /** @param {{ topic: string, speed: number, screen: Screen, frame: Frame, onChange: () => void }} options */
   constructor(options) {
@@ -229,6 +229,17 @@ export class Player {
     this.#options.onChange();
   }
 
+  /** A frame could not be shown. */
+  onBroken() {
+    this.#onStill?.(null);
+    this.#options.onChange();
+  }
+
+  /** Whether frames come of which this browser can show none. */
+  get isUnreadable() {
+    return this.shown === null && this.#options.screen.broken > 0;
+  }
+
   /** How long ago the frame that is shown was captured, ms. @param {number} nowMs */
   behindMs(nowMs) {
     return this.shown ? Math.max(0, nowMs + this.skewMs - this.shown.capturedAt) : 0;
@@ -333,11 +344,12 @@ export class Player {
       const { jpeg, ...place } = still;
       /** @type {Picture} */
       const picture = { ...place, cursor: "cursor" in whence ? "" : this.#withPlace(place), isStill: true };
-      const shown = new Promise((resolve) =>
-        this.#onStill = ({ frame }) => frame === place.frame && resolve(true)
-      );
+      const isShown = new Promise((resolve) => {
+        this.#onStill = (shown) => (shown === null || shown.frame === place.frame) && resolve(true);
+        work.signal.addEventListener("abort", resolve);
+      });
       screen.take(picture, jpeg);
-      await Promise.race([shown, new Promise((resolve) => work.signal.addEventListener("abort", resolve))]);
+      await isShown;
       this.#onStill = null;
       return true;
     } catch (error) {

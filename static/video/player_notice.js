@@ -38,6 +38,10 @@ export function describe(player, frame, now) {
     return { kind: "away", word: "Reconnecting", title: "The connection is lost", detail, action };
   }
   if (player.isEmpty) return { kind: "loading", word: "No frames" };
+  if (player.isUnreadable) {
+    const detail = "They are JPEGs of a kind that it does not decode.";
+    return { kind: "failed", word: "Error", title: "This browser cannot show these frames", detail };
+  }
   if (player.isPaused) return paused(player);
   if (!shown) return { kind: "loading", word: "Loading" };
   const stalledMs = player.stalledMs(now);

@@ -33,8 +33,8 @@ export class Screen {
   #generation = 0;
 
   /** @param {HTMLCanvasElement} canvas
-   * @param {{ ask: () => void, onShown: (shown: Shown) => void }} options `ask`: for a call of `draw` in the
-   *   next animation frame */
+   * @param {{ ask: () => void, onShown: (shown: Shown) => void, onBroken?: () => void }} options `ask`: for a
+   *   call of `draw` in the next animation frame; `onBroken`: a frame is no picture to this browser */
   constructor(canvas, options) {
     this.#canvas = canvas;
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
@@ -63,6 +63,7 @@ export class Screen {
   clear() {
     this.drop();
     this.shown = null;
+    this.broken = 0;
     Object.assign(this.#canvas, { width: 16, height: 9 }); // which clears it too
   }
 
@@ -98,6 +99,7 @@ export class Screen {
       } else bitmap.close();
     } catch {
       this.broken++;
+      this.#options.onBroken?.();
     }
     this.#isDecoding = false;
     this.#decode();

@@ -44,7 +44,11 @@ let isShown = false;
 let infoAt = 0, listAt = 0;
 
 const frame = openFrame();
-const screen = new Screen(/** @type {HTMLCanvasElement} */ (byId("screen")), { ask, onShown });
+const screen = new Screen(/** @type {HTMLCanvasElement} */ (byId("screen")), {
+  ask,
+  onShown,
+  onBroken: () => player?.onBroken(),
+});
 const wall = new Wall({
   box: byId("wall"),
   frame,
@@ -78,7 +82,7 @@ const list = new StreamList({
 });
 const leftOff = new LeftOff(() => act((player) => player.restart()));
 const publishing = new PublishPanel({
-  topic: () => topicShown(),
+  topic: () => player?.isEmpty ? player.topic : "camera", // rather than between the frames of another one
   onToggle: showPublishing,
   onPublish: (topic) => go({ topic, wall: null, isLive: true, at: null }),
 });
@@ -261,7 +265,8 @@ function tick() {
 
 /** @param {number} now @returns {Notice} */
 function noticeNow(now) {
-  if (trouble && !player?.shown && !state.wall) {
+  const isRefused = player?.connection?.name === "failed"; // which tells more
+  if (trouble && !isRefused && !player?.shown && !state.wall) {
     const detail = [trouble.detail, "Trying again."].filter(Boolean).join(" · ");
     return { kind: "away", word: "Waiting", title: trouble.title, detail };
   }

@@ -122,6 +122,16 @@ Deno.test({
         Response.json({ title: "Forbidden", status: 403, detail: "Not this topic" }, { status: 403 });
     });
 
+    await step("frames that this browser cannot decode: says so", "/video", async (page, service) => {
+      await arrives(page, "Error", /^This browser cannot show these frames$/);
+      service.add("video", numberedJpeg(20));
+      await shows(page, 20);
+      await eventually("live", async () => await text(page, "#state") === "Live");
+    }, (service) => {
+      const [soi, rubbish] = [[0xff, 0xd8], Array.from({ length: 200 }, (_, n) => n)];
+      for (let n = 0; n < 20; n++) service.add("video", Uint8Array.from([...soi, ...rubbish]));
+    });
+
     await step("the service away: says so, and comes by itself", "/video", async (page, service) => {
       await arrives(page, "Waiting", /^Kafka unavailable$/);
       service.refuseData = null;
