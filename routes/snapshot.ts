@@ -7,9 +7,8 @@
 import { type Context, Hono } from "hono";
 import { StreamError } from "../errors.ts";
 import { KafkaError } from "../kafka/connection.ts";
-import type { Picker } from "../kafka/feed.ts";
 import type { History } from "../kafka/history.ts";
-import { findRecord, type Found, type Outcome, type Whence } from "../kafka/record_finder.ts";
+import { findRecord, type Found, type Outcome, type Wanted, type Whence } from "../kafka/record_finder.ts";
 import { isNotModified } from "./conditional.ts";
 import { kafkaProblem } from "./kafka_problem.ts";
 import type { AppEnv } from "./middleware.ts";
@@ -43,7 +42,7 @@ export function snapshotRoutes({ hub }: SnapshotDeps): Hono<AppEnv> {
 export async function findFrame(
   history: History,
   topic: string,
-  wanted: { readonly whence: Whence; readonly pick?: Picker<FrameEvent> },
+  wanted: Omit<Wanted<FrameEvent>, "feed">,
 ): Promise<Outcome<FrameEvent>> {
   try {
     return await findRecord(history, topic, { feed: frameFeed, ...wanted });

@@ -6,7 +6,6 @@
 import { Hono } from "hono";
 import { StreamError } from "../errors.ts";
 import { KafkaError } from "../kafka/connection.ts";
-import type { Whence } from "../kafka/record_finder.ts";
 import type { TopicView, TopicViews } from "../kafka/topic_views.ts";
 import { kafkaProblem } from "./kafka_problem.ts";
 import type { AppEnv } from "./middleware.ts";
@@ -45,6 +44,8 @@ export interface VideoInfo {
   readonly maxFrameBytes: number;
 }
 
+/** Offsets at either end of a partition: where none of them is a frame, nobody who asks again and again is to cost more. */
+const depth = 4_096;
 const headers = { "vary": "Accept", "cache-control": "no-store" };
 
 /** Routes below `/video` that answer at once. */
@@ -85,8 +86,7 @@ class Infos {
 
   async #make({ name: topic, partitions, records }: TopicView): Promise<VideoInfo> {
     const frame = async (kind: "earliest" | "newest"): Promise<FrameInfo | null> => {
-      const whence: Whence = { kind };
-      const { found } = await findFrame(this.#deps.hub.history, topic, { whence });
+      const { found } = await findFrame(this.#deps.hub.history, topic, { whence: { kind }, depth });
       return found && frameInfo(found.data);
     };
     const [first, last] = await Promise.all([frame("earliest"), frame("newest")]);
