@@ -67,8 +67,7 @@ export function problemResponse(error: unknown, context: ProblemContext): Respon
   else if (told.status >= 500) {
     context.log.warn("request refused", { ...fields, detail: told.message, error: told.cause });
   }
-  const body = {
-    ...told.members,
+  const common = {
     type: `/problems/${told.code}`,
     title: titleOf(told.code),
     status: told.status,
@@ -78,6 +77,8 @@ export function problemResponse(error: unknown, context: ProblemContext): Respon
     requestId: context.requestId,
     ...(told.errors === undefined ? {} : { errors: told.errors }),
   };
+  // The common members come first, and none of a problem's own hides them.
+  const body = { ...common, ...told.members, ...common };
   return new Response(JSON.stringify(body), {
     status: told.status,
     headers: { "cache-control": "no-store", ...told.headers, "content-type": "application/problem+json" },
@@ -86,6 +87,7 @@ export function problemResponse(error: unknown, context: ProblemContext): Respon
 
 /** The same summary for every problem of one type, as RFC 9457 asks: `unknown-topic` → `Unknown topic`. */
 function titleOf(code: string): string {
-  const words = code.replaceAll("-", " ");
+  const words = code.replaceAll("-", " ").replace(/\b(jpeg|json)\b/g, (word) => word.toUpperCase())
+    .replace("captured at", "captured-at");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

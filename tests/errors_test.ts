@@ -36,6 +36,20 @@ Deno.test("problemResponse() tells a problem's own members, which do not hide th
   const error = new StreamError("frame-too-large", 413, "Cannot take the frame", { members });
   const body = await problemResponse(error, { requestId: "r1", log: recorder().log }).json();
   assertEquals([body.maxFrameBytes, body.status, body.code], [10, 413, "frame-too-large"]);
+  assertEquals([Object.keys(body)[0], Object.keys(body).at(-1)], ["type", "maxFrameBytes"]);
+});
+
+Deno.test("problemResponse() makes the title from the code", async () => {
+  const titles = {
+    "unknown-topic": "Unknown topic",
+    "not-a-jpeg": "Not a JPEG",
+    "invalid-json": "Invalid JSON",
+    "invalid-captured-at": "Invalid captured-at",
+  };
+  for (const [code, title] of Object.entries(titles)) {
+    const context = { requestId: "r1", log: recorder().log };
+    assertEquals((await problemResponse(new StreamError(code, 422, "…"), context).json()).title, title);
+  }
 });
 
 Deno.test("problemResponse() tells nothing of an unknown error and logs all of it", async () => {
