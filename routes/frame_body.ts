@@ -110,7 +110,10 @@ function readCapturedAt(text: string | null | undefined): number | undefined {
   if (text === null || text === undefined) return undefined;
   if (/^[1-9]\d{0,14}$/.test(text)) return checkCapturedAt(Number(text), "X-Captured-At");
   const found = JSON.stringify(text.slice(0, 80));
-  throw invalidCapturedAt("X-Captured-At", `found ${found}, milliseconds since the epoch are wanted`);
+  throw invalidCapturedAt(
+    "X-Captured-At",
+    `found ${found}, milliseconds since the epoch are wanted, from 1 on`,
+  );
 }
 
 /** Reads what cameras write, seconds with a fraction or milliseconds; undefined for what is no time of a clock that we know.

@@ -1,4 +1,5 @@
-/** The way in for video: `POST /video/{topic}/frames` and `WS /video/{topic}/publish`.
+/** The way in for video: `POST /video/{topic}/frames`, which a PUT does as well, as `curl -T` sends one, and
+ * `WS /video/{topic}/publish`.
  *
  * A post may last as long as its camera does: its body is read no faster than Kafka takes the frames, so the camera's writes stall, and
  * memory does not grow, while Kafka is slow, or away for less than a minute. A socket cannot be held back: frames that come while too
@@ -36,10 +37,10 @@ const maxReadAheadBytes = 1024 * 1024;
 /** As much as the runtime takes in one frame of a WebSocket: larger pictures than MAX_FRAME_BYTES are told and dropped. */
 const maxMessageBytes = 64 * 1024 * 1024;
 
-/** `POST /video/{topic}/frames`, `WS /video/{topic}/publish`; both with `key=` and `source=`. */
+/** `POST` and `PUT /video/{topic}/frames`, `WS /video/{topic}/publish`; all with `key=` and `source=`. */
 export function videoPublishRoutes(deps: VideoPublishDeps): Hono<AppEnv> {
   return new Hono<AppEnv>()
-    .post(framesPath, (c) => post(c, deps))
+    .on(["POST", "PUT"], framesPath, (c) => post(c, deps))
     .get("/video/:topic/publish", (c) => {
       const publication = readPublication(c, "websocket");
       const how = { wire: jsonWire, maxBinaryBytes: maxMessageBytes };

@@ -242,6 +242,16 @@ Deno.test("POST frames counts frames by what became of them", async () => {
   assertMatch(text, /posts_total\{topic="cam",outcome="invalid"\} 1/);
 });
 
+Deno.test("PUT frames does what POST does, other methods are told which are taken", async () => {
+  await using service = await TestService.open();
+  const url = `${service.url}/video/cam/frames`;
+  const put = await fetch(url, { method: "PUT", body: numberedJpeg(1) });
+  assertEquals(await put.json(), { frames: 1, bytes: 185, frame: "0:0" });
+  const deleted = await fetch(url, { method: "DELETE" });
+  assertEquals(deleted.headers.get("allow"), "OPTIONS, POST, PUT");
+  await problem(deleted, 405, "method-not-allowed");
+});
+
 Deno.test("POST frames keeps the order of frames of one name", async () => {
   await using service = await TestService.open();
   await service.broker.createTopic("cam", 4);
