@@ -9,8 +9,8 @@ import { mark, seriesOf } from "../shared/series.js";
 import { mostTiles } from "./page_url.js";
 import { pathOf, stillUrl } from "./video_api.js";
 
-/** A stream whose newest frame is younger than this is one that runs, ms. */
-const runningMs = 5_000;
+/** A stream whose newest frame is younger than this is one that runs, ms: as old as the list may be, and some more. */
+const runningMs = 12_000;
 
 /** @typedef {object} Row
  * @property {HTMLLIElement} element
