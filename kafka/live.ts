@@ -9,14 +9,17 @@ import { passToHead } from "./passing.ts";
 import { type Entry, isFull, isHad, type Ring, writeAll } from "./ring.ts";
 import type { Viewer } from "./viewer.ts";
 
-/** Writes to a live viewer; one that can no longer be fed from the ring is handed to `leave`, its positions up to date. */
-export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewer: Viewer) => void): void {
+/** Writes to a live viewer; one that can no longer be fed from the ring is handed to `leave`, its positions up to date.
+ * @returns bytes of what many viewers share, about */
+export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewer: Viewer) => void): number {
+  let bytes = 0;
   const { sink, feed, pick } = viewer.options;
   const { policy } = viewer.asked;
   while (viewer.phase === "live" && viewer.place < ring.head && sink.ready()) {
     if (viewer.place < ring.base) {
       viewer.syncPositions();
-      return leave(viewer);
+      leave(viewer);
+      return bytes;
     }
     if (viewer.place < viewer.mergeUntil) {
       merge(viewer, ring, metrics);
@@ -25,7 +28,10 @@ export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewe
     const chunk = ring.chunk(feed, sink.wire, viewer.place, pick);
     if (policy !== undefined && chunk.to < ring.head && isLagging(viewer)) {
       viewer.syncPositions();
-      if (policy === "latest-per-key") return leave(viewer);
+      if (policy === "latest-per-key") {
+        leave(viewer);
+        return bytes;
+      }
       pass(viewer, ring, metrics);
       continue;
     }
@@ -34,9 +40,11 @@ export function pump(viewer: Viewer, ring: Ring, metrics: Metrics, leave: (viewe
     viewer.place = chunk.to;
     if (chunk.text === "" && !chunk.binary) continue;
     sink.write(chunk);
+    bytes += chunk.binary?.length ?? chunk.text.length;
     if (chunk.records > 0) metrics.deliveries(sink.transport, chunk.records);
   }
   viewer.hasWaited = viewer.place < ring.head;
+  return bytes;
 }
 
 /** Whether a viewer for which more waits than one write takes is to be passed over with it. On a wire of single events it has to have

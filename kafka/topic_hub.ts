@@ -299,9 +299,10 @@ export class TopicHub implements AsyncDisposable {
     this.#resume(viewer);
   }
 
-  /** Writes to one live viewer whatever waits for it, as long as its connection takes it. */
-  #pump(viewer: Viewer): void {
-    if (this.#ring) pump(viewer, this.#ring, this.#deps.metrics, (one) => this.#resume(one));
+  /** Writes to one live viewer whatever waits for it, as long as its connection takes it.
+   * @returns bytes, about */
+  #pump(viewer: Viewer): number {
+    return this.#ring ? pump(viewer, this.#ring, this.#deps.metrics, (one) => this.#resume(one)) : 0;
   }
 
   #records(fetched: FetchedPartition): void {
@@ -365,13 +366,14 @@ export class TopicHub implements AsyncDisposable {
     for (const viewer of this.viewers) viewer.tell("status", { kafka: up ? "up" : "down" });
   }
 
-  /** Writes to every viewer in the ring whatever waits for it. */
-  #flush(): void {
+  /** Writes to every viewer in the ring whatever waits for it, in steps of one viewer. */
+  *#flush(): Iterable<number> {
     const ring = this.#ring;
     if (!ring) return;
     const { head } = ring;
     for (const viewer of this.viewers) {
-      if (viewer.phase === "live") this.#pump(viewer);
+      if (this.#ring !== ring) return; // the log has become another one between two steps
+      if (viewer.phase === "live") yield this.#pump(viewer);
       else if (viewer.watched.length > 0) wakeIfNew(viewer, ring);
     }
     this.#observe(ring, head);
