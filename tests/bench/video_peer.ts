@@ -4,11 +4,14 @@
  *
  * Prints `{"port":n}` when it listens and reads. Left out: whatever a service needs besides.
  * @module */
+import process from "node:process";
 import { Kafka, logLevel } from "kafkajs";
 
 const [bootstrap = "", topic = ""] = Deno.args;
 const encoder = new TextEncoder();
 const clients = new Set<ReadableStreamDefaultController<Uint8Array>>();
+
+process.emitWarning = () => {}; // kafkajs sets a timer to a time long past
 
 const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
   let own: ReadableStreamDefaultController<Uint8Array>;
