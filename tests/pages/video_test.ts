@@ -252,6 +252,14 @@ Deno.test({
       const lines = await page.locator("#details code").allTextContents();
       assert(lines.includes(`<img src="${service.url}/video/${topic}/mjpeg">`), lines.join("\n"));
       assert(lines.includes(`curl -O ${service.url}/video/${topic}/snapshot.jpg`));
+      const width = () =>
+        page.evaluate((src) => {
+          const image = document.querySelector<HTMLImageElement>("#tried") ??
+            Object.assign(new Image(), { id: "tried", src });
+          document.body.append(image);
+          return image.naturalWidth;
+        }, `/video/${topic}/mjpeg`);
+      await eventually("the picture", async () => await width() === 64);
     });
 
     await step("publishes from a camera, and shows it", async (page) => {
