@@ -22,7 +22,14 @@ export type Requirement =
   | "cc"
   | PythonClient;
 /** The Python libraries, as pip calls them. */
-export type PythonClient = "kafka-python" | "confluent-kafka" | "aiokafka" | "requests-sse" | "websockets";
+export type PythonClient =
+  | "kafka-python"
+  | "confluent-kafka"
+  | "aiokafka"
+  | "opencv-python-headless"
+  | "requests"
+  | "requests-sse"
+  | "websockets";
 
 /** Whether tests that need it are ignored, and why (null when they are not). */
 export interface Availability {
@@ -99,6 +106,8 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   "kafka-python": () => pythonClient("kafka-python", "kafka"),
   "confluent-kafka": () => pythonClient("confluent-kafka", "confluent_kafka"),
   aiokafka: () => pythonClient("aiokafka", "aiokafka"),
+  "opencv-python-headless": () => pythonClient("opencv-python-headless", "cv2"),
+  requests: () => pythonClient("requests", "requests"),
   "requests-sse": () => pythonClient("requests-sse", "requests_sse"),
   websockets: () => pythonClient("websockets", "websockets"),
 };
