@@ -227,15 +227,15 @@ export class Viewer {
 
   /** Brings `positions` up to the id that was told last. */
   syncPositions(): void {
-    if (this.lastId === undefined) return;
-    const told = idPositions(this.lastId);
-    // An id says the same of a partition's beginning and of a place that was not known when the id was made.
-    this.setPositions(
-      Array.from(
-        { length: Math.max(told.length, this.positions.length) },
-        (_, partition) => told[partition] || (this.positions[partition] ?? 0),
-      ),
-    );
+    if (this.lastId !== undefined) this.setPositions(positionsAt(this.lastId, this.positions));
+  }
+
+  /** Keeps where the viewer is now; positions are made of it when they are asked for, which is seldom. */
+  keepPlace(): () => Positions {
+    const { lastId, positions } = this;
+    // While there is an id, positions are replaced and not written to.
+    const kept = lastId === undefined ? [...positions] : positions;
+    return () => lastId === undefined ? kept : positionsAt(lastId, kept);
   }
 
   /** Forgets the viewer; its sink is the caller's to close. */
@@ -247,7 +247,10 @@ export class Viewer {
   }
 }
 
-function idPositions(id: string): readonly number[] {
-  const start = parseCursor(id);
-  return start.kind === "id" ? start.positions : [];
+/** The positions of an id. It says the same of a partition's beginning and of a place that was not known when it was made: then what
+ * was known before counts. */
+function positionsAt(id: string, before: Positions): Positions {
+  const start = parseCursor(id), told = start.kind === "id" ? start.positions : [];
+  const length = Math.max(told.length, before.length);
+  return Array.from({ length }, (_, partition) => told[partition] || (before[partition] ?? 0));
 }

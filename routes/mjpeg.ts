@@ -156,8 +156,7 @@ class FramesBody implements Sink {
     const viewer = this.#viewer;
     if (!viewer || !this.#hasMoved) return;
     this.#hasMoved = false;
-    viewer.syncPositions();
-    this.#session?.moved(viewer.positions);
+    this.#session?.moved(viewer.keepPlace());
   }
 
   #finish(): void {

@@ -20,11 +20,15 @@ import type { Logger } from "../logger.ts";
 export interface ViewerSession {
   /** Where the viewer goes on, null when it is new there. Waits while Kafka is away, and never rejects; null also when it is closed first. */
   readonly start: Promise<StartAt | null>;
-  /** The connection has been handed everything before these next offsets; `unknownOffset` for partitions of which nothing is known. */
-  moved(positions: Positions): void;
+  /** The connection has been handed everything before these next offsets; `unknownOffset` for partitions of which nothing is known. A
+   * function is asked only when they are to be committed. */
+  moved(positions: Moved): void;
   /** The connection has ended: where it was is committed now. */
   close(): void;
 }
+
+/** Next offsets by partition, or what makes them. */
+export type Moved = Positions | (() => Positions);
 
 /** What it works with; times in ms. */
 export interface ViewerPositionsOptions {
@@ -71,7 +75,7 @@ export class ViewerPositions implements AsyncDisposable {
     const session = new Session((leaves) => this.#findStart(place, leaves), {
       moved: (positions) => {
         if (place.sessions.at(-1) !== session) return;
-        place.newest = [...positions];
+        place.move(positions);
         this.#commitSoon(place);
       },
       closed: () => this.#leave(place, session),
@@ -209,8 +213,7 @@ export class ViewerPositions implements AsyncDisposable {
 class Place {
   /** In the order in which they were opened; the last one owns the position. */
   readonly sessions: Session[] = [];
-  /** Where the owner has come to. */
-  newest: Positions | null = null;
+  #moved: Moved | null = null;
   /** What Kafka has, as far as it is known. */
   committed: Positions | null = null;
   readonly rest = new Sleep();
@@ -223,6 +226,17 @@ class Place {
   #hurries = false;
 
   constructor(readonly key: string, readonly viewer: string, readonly topic: string) {}
+
+  /** The owner has come to another place. */
+  move(to: Moved): void {
+    this.#moved = typeof to === "function" ? to : [...to];
+  }
+
+  /** Where the owner has come to. */
+  get newest(): Positions | null {
+    if (typeof this.#moved === "function") this.#moved = this.#moved();
+    return this.#moved;
+  }
 
   /** Whether there is something to commit. */
   get isChanged(): boolean {
@@ -252,7 +266,7 @@ class Place {
   /** Kafka has this place, whoever committed it, or none. */
   takeOver(found: Positions | null): void {
     this.committed = found;
-    this.newest = null;
+    this.#moved = null;
   }
 
   /** Kafka has been given these. */
@@ -266,17 +280,17 @@ class Place {
 class Session implements ViewerSession {
   readonly start: Promise<StartAt | null>;
   readonly #leave = new AbortController();
-  readonly #to: { moved(positions: Positions): void; closed(): void };
+  readonly #to: { moved(positions: Moved): void; closed(): void };
 
   constructor(
     findStart: (leaves: AbortSignal) => Promise<StartAt | null>,
-    to: { moved(positions: Positions): void; closed(): void },
+    to: { moved(positions: Moved): void; closed(): void },
   ) {
     this.#to = to;
     this.start = findStart(this.#leave.signal);
   }
 
-  moved(positions: Positions): void {
+  moved(positions: Moved): void {
     if (!this.#leave.signal.aborted) this.#to.moved(positions);
   }
 

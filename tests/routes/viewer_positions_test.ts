@@ -109,6 +109,25 @@ Deno.test("a position is committed once per interval at most, at once when it cl
   assertEquals(ground.commits, commits + 1, "closed is closed");
 });
 
+Deno.test("a place is worked out only when it is to be committed, and is the one of the move", async () => {
+  await using ground = await Ground.open({ commitEveryMs: 200 });
+  const { positions } = ground;
+  const session = positions.open("a", "t");
+  await session.start;
+  let asked = 0;
+  for (let next = 1; next <= 100; next++) {
+    session.moved(() => {
+      asked++;
+      return [next, 0];
+    });
+    await pause(4);
+  }
+  session.close();
+  await positions.flush();
+  assertEquals(ground.committed("a"), [100, 0]);
+  assert(asked <= 2 * ground.commits, `${asked} times for ${ground.commits} commits`);
+});
+
 Deno.test("a viewer that has moved nowhere commits nothing", async () => {
   await using ground = await Ground.open();
   const { positions } = ground;
