@@ -35,7 +35,7 @@ export class Player {
   speed;
   /** @type {StreamState | null} */ connection = null;
   /** Why the stream ended for good, or a frame could not be had. @type {Problem | null} */ problem = null;
-  /** Frames that are gone. @type {Gap & { at: number } | null} */ gap = null;
+  /** Frames that are gone. @type {{ skipped: number, reason: string, at: number } | null} */ gap = null;
   /** The first frame of a stream that was opened without a place. @type {Shown | null} */ begin = null;
   /** Where a step could not go on. @type {"first" | "newest" | null} */ edge = null;
   /** Frames that the service left out since newer ones were there. */
@@ -305,18 +305,16 @@ export class Player {
     this.problem = null;
     this.#progressMs = Date.now();
     if (ready.start) this.#cursor = ready.start;
-    if (ready.resume === "gap" && ready.skipped) {
-      this.#onGap({ partition: 0, from: 0, to: 0, skipped: ready.skipped, reason: "retention" });
-    }
+    if (ready.resume === "gap") this.#onGap({ skipped: ready.skipped ?? 0, reason: "retention" });
     this.#options.onChange();
   }
 
-  /** @param {Gap} gap */
-  #onGap(gap) {
-    if (gap.reason === "policy") this.late += gap.skipped;
+  /** @param {Pick<Gap, "skipped" | "reason">} gap */
+  #onGap({ skipped, reason }) {
+    if (reason === "policy") this.late += skipped;
     else {
-      this.gap = { ...gap, at: Date.now() };
-      this.#options.frame.meter.gap(gap.skipped);
+      this.gap = { skipped: (this.gap?.skipped ?? 0) + skipped, reason, at: Date.now() };
+      this.#options.frame.meter.gap(skipped);
     }
     this.#options.onChange();
   }

@@ -30,6 +30,9 @@ const tickMs = 500;
 /** How often is asked what is kept of the stream shown, and which streams there are. */
 const infoMs = 2_000, listMs = 5_000;
 
+/** A seek so near to the end of a stream goes live, if its newest frame is no older than this, ms. */
+const nearMs = 500, runsMs = 5_000;
+
 /** @type {PageState} */
 let state = readUrl();
 /** The topic that is shown when the address names none. */
@@ -59,9 +62,8 @@ const wall = new Wall({
 const seekBar = new SeekBar({
   topic: () => player?.topic ?? "",
   onSeek: (at) => {
-    player?.seek(at);
+    act((player) => !player.isPaused && isNow(at) ? player.goLive() : player.seek(at));
     byId("play").focus();
-    afterAction();
   },
 });
 const controls = new Controls({
@@ -127,6 +129,7 @@ function show() {
     wall.close();
     showOne(topicShown());
   }
+  if (document.hidden) (player ?? wall).sleep(); // opened in a tab behind this one: nothing is to be missed
   tick();
 }
 
@@ -195,6 +198,12 @@ function skip(player, byMs) {
 /** Time of the newest frame that is known. */
 function newestAt() {
   return Math.max(player?.info?.last?.capturedAt ?? 0, player?.shown?.capturedAt ?? 0);
+}
+
+/** Whether a time is the end of a stream that runs. @param {number} at ms since the epoch */
+function isNow(at) {
+  const newest = newestAt();
+  return at > newest - nearMs && Date.now() + (player?.skewMs ?? 0) - newest < runsMs;
 }
 
 /** @param {Shown} shown */

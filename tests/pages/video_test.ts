@@ -236,6 +236,21 @@ Deno.test({
       await reaches(page, 322);
     });
 
+    await step("a seek to the end of a stream that runs goes live", async (page, topic) => {
+      let n = 300;
+      const timer = setInterval(() => void store(service, topic, 1, 0, n++), 200);
+      try {
+        await eventually("the end to move", async () => {
+          const bar = (await page.locator("#slider").boundingBox())!;
+          await page.mouse.click(bar.x + bar.width - 3, bar.y + bar.height / 2);
+          return await text(page, "#state") === "Live";
+        });
+        assertEquals(query(page).get("live"), "1");
+      } finally {
+        clearInterval(timer);
+      }
+    });
+
     await step("tells its keys, and fills the screen", async (page) => {
       await page.keyboard.press("?");
       await page.waitForSelector("#help[open]");
