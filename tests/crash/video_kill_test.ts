@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { ApacheKafka } from "../apache_kafka.ts";
 import { concurrently, createTopic } from "../clients.ts";
-import { pause } from "../eventually.ts";
+import { eventually, pause } from "../eventually.ts";
 import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { MjpegClient } from "../mjpeg_client.ts";
 import { Random } from "../random.ts";
@@ -119,6 +119,12 @@ Deno.test("SIGTERM while a viewer reads nothing ends in DRAIN_TIMEOUT_MS all the
   await using service = await openRecording(60, { bytes: 300_000, settings: { DRAIN_TIMEOUT_MS: "3000" } });
   const stalled = await watch(service, "one", "&speed=1000", { frames: 1 });
   await stalled.count(1);
+  const sent = () => service.metric('tailrace_deliveries_total{transport="mjpeg"}');
+  await eventually("the connection to be full", async () => {
+    const before = await sent();
+    await pause(250);
+    return await sent() === before;
+  });
   const { code, seconds } = await service.terminate();
   assertEquals(code, 0, service.log().slice(-2_000));
   assertLess(seconds, 3, "seconds until it ended");
