@@ -2,12 +2,12 @@
  *
  *     deno run -A tests/pages/video_latency.ts [frames per second] [seconds] [bytes of a frame] [address]
  *
- * Frames are sent over `WS /video/{topic}/publish`, with the time at which they were ready to be sent, to the real service with its
- * embedded broker (or the one at an address); Chromium shows them live. Each frame goes to disk in Kafka before it comes back. Left
- * out: a camera's own delay, and that of a screen.
+ * One page of Chromium sends frames over `WS /video/{topic}/publish`, with the time at which each was ready, to the real service with
+ * its embedded broker (or the one at an address), and another one shows them live. Each frame is on disk in Kafka before it comes
+ * back. Left out: a camera's own delay, and that of a screen.
  * @module */
 import type { Page } from "playwright-core";
-import { eventually, pause } from "../eventually.ts";
+import { eventually } from "../eventually.ts";
 import { numberedJpeg } from "../jpegs.ts";
 import { Service } from "../service.ts";
 import { TestBrowser } from "./browser.ts";
@@ -31,9 +31,7 @@ export interface Latency {
   readonly most: number;
 }
 
-const headerBytes = 32;
-
-/** Sends frames to a topic while a page shows them live.
+/** Sends frames to a topic from one page while another one shows them live.
  * @param url of the service, with nothing after it
  * @returns what the page drew; frames of the first second are left out, as everything is still cold then */
 export async function measureLatency(
@@ -42,41 +40,51 @@ export async function measureLatency(
   { fps, seconds, bytes }: FrameLoad,
 ): Promise<Latency> {
   const topic = `latency-${Date.now()}`;
-  const jpegs = Array.from({ length: 32 }, (_, n) => numberedJpeg(n, { width: 640, height: 360, bytes }));
-  let sent = 0, drawn: DrawnFrame[] = [];
-  await browser.page(`${url}/version`, async (page: Page) => {
+  let drawn: DrawnFrame[] = [];
+  await browser.page(`${url}/version`, async (sender) => {
+    const jpeg = numberedJpeg(1, { width: 640, height: 360, bytes }).toBase64();
+    const page = await sender.context().newPage();
     await noteDrawn(page);
-    const socket = new WebSocket(`${url.replace("http", "ws")}/video/${topic}/publish`);
-    await new Promise((resolve) => socket.onopen = resolve);
-    const send = () => socket.send(framed(jpegs[sent++ % jpegs.length]!, Date.now()));
-    send();
+    await send(sender, { topic, jpeg, fps, count: 1 });
     await page.goto(`${url}/video/${topic}?live=1`);
     await eventually("the first frame", async () => (await drawnFrames(page)).length > 0);
-    const startMs = performance.now(), first = sent;
-    while (sent - first < fps * seconds) {
-      await pause(Math.max(0, startMs + (sent - first) * 1000 / fps - performance.now()));
-      send();
-    }
-    await pause(1_000); // for those on their way
-    drawn = (await drawnFrames(page)).filter(({ isStill, offset }) => !isStill && offset >= first + fps);
-    socket.close();
-    await new Promise((resolve) => socket.onclose = resolve);
-    sent -= first + fps;
+    await send(sender, { topic, jpeg, fps, count: fps * (seconds + 1) });
+    drawn = (await drawnFrames(page)).filter(({ isStill, offset }) => !isStill && offset > fps);
   });
   const delays = drawn.map(({ capturedAt, drawnAt }) => drawnAt - capturedAt).sort((a, b) => a - b);
   const quantile = (q: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * q))] ?? NaN;
-  return { sent, drawn: delays.length, p50: quantile(0.5), p99: quantile(0.99), most: quantile(1) };
+  return {
+    sent: fps * seconds,
+    drawn: delays.length,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    most: quantile(1),
+  };
 }
 
-/** A frame with its time, as `WS publish` takes it. */
-function framed(jpeg: Uint8Array, capturedAt: number): Uint8Array<ArrayBuffer> {
-  const message = new Uint8Array(headerBytes + jpeg.length);
-  const view = new DataView(message.buffer);
-  message.set([0x54, 0x52, 1, 0]);
-  view.setBigInt64(16, BigInt(capturedAt));
-  view.setUint32(28, jpeg.length);
-  message.set(jpeg, headerBytes);
-  return message;
+/** Has a page send frames by schedule, and wait a second for those on their way. */
+async function send(
+  page: Page,
+  load: { readonly topic: string; readonly jpeg: string; readonly fps: number; readonly count: number },
+): Promise<void> {
+  await page.evaluate(async ({ topic, jpeg, fps, count }) => {
+    const bytes = Uint8Array.from(atob(jpeg), (letter) => letter.charCodeAt(0));
+    const message = new Uint8Array(32 + bytes.length), view = new DataView(message.buffer);
+    message.set([0x54, 0x52, 1, 0]);
+    view.setUint32(28, bytes.length);
+    message.set(bytes, 32);
+    const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    const socket = new WebSocket(`${location.origin.replace("http", "ws")}/video/${topic}/publish`);
+    await new Promise((resolve) => socket.onopen = resolve);
+    const startMs = performance.now();
+    for (let n = 0; n < count; n++) {
+      await pause(Math.max(0, startMs + n * 1000 / fps - performance.now()));
+      view.setBigInt64(16, BigInt(Date.now()));
+      socket.send(message);
+    }
+    await pause(1_000);
+    socket.close();
+  }, load);
 }
 
 if (import.meta.main) {
