@@ -1,7 +1,7 @@
 /** `deno task bench:video`: what live video costs, beside plain servers that do nothing else.
  *
  *     deno task bench:video [compare] [soak] [replay] [--viewers 10,50,200] [--rounds 3] [--seconds 4] [--bytes 30000] [--fps 25]
- *         [--transport websocket,mjpeg]
+ *         [--transport websocket,mjpeg] [--no-positions]
  *
  * `compare` (the default): frames go to every viewer over a WebSocket and as MJPEG, from the service and from its peers (video_peer.*),
  * round by round in turns; medians are told. `soak`: a minute with 50 viewers, then again with one more that never reads. `replay`:
@@ -18,6 +18,7 @@ import { type Contender, openPeers, tailrace } from "./video_servers.ts";
 const { values, positionals } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
+  allowNegative: true,
   options: {
     viewers: { type: "string", default: "10,50,200" },
     rounds: { type: "string", default: "3" },
@@ -25,6 +26,7 @@ const { values, positionals } = parseArgs({
     bytes: { type: "string", default: "30000" },
     fps: { type: "string", default: "25" },
     transport: { type: "string", default: "websocket,mjpeg" },
+    positions: { type: "boolean", default: true },
   },
 });
 const transports = values.transport.split(",") as ("websocket" | "mjpeg")[];
@@ -50,7 +52,7 @@ async function compare(): Promise<void> {
   await using broker = await Service.open({ command: "broker", settings });
   await using service = await Service.open({ settings, kafkaBrokers: broker.bootstrap });
   await using peers = await openPeers(broker.bootstrap);
-  const contenders = [...tailrace(service), ...peers.contenders].filter(({ source }) =>
+  const contenders = [...tailrace(service, values.positions), ...peers.contenders].filter(({ source }) =>
     transports.includes(source.transport)
   );
   console.log(
@@ -132,7 +134,7 @@ async function soak(): Promise<void> {
   for (const transport of transports) {
     for (const stalled of [0, 1]) {
       await using service = await Service.open({ settings, kafkaBrokers: broker.bootstrap });
-      const one = tailrace(service).find(({ source }) => source.transport === transport)!;
+      const one = tailrace(service, values.positions).find(({ source }) => source.transport === transport)!;
       using memory = new MemorySeries(service.pid, 2_000);
       const job = { bootstrap: broker.bootstrap, viewers: soakViewers, seconds: soakSeconds, stalled };
       const { expected, delivered, disordered, delay, cpu, seconds } = await run(one, job);
@@ -151,7 +153,9 @@ async function replay(): Promise<void> {
   for (const transport of transports) {
     await using service = await Service.open({ settings });
     const { bootstrap, pid } = service;
-    const { source, topic } = tailrace(service).find((one) => one.source.transport === transport)!;
+    const { source, topic } = tailrace(service, values.positions).find((one) =>
+      one.source.transport === transport
+    )!;
     const path = source.path.replace("cursor=latest", "cursor=t.{time}&speed=1");
     const how = { fps, seconds, frameBytes, recordedSeconds, viewers: replayViewers, stalled: 0 };
     const job: VideoJob = { ...how, bootstrap, topic, source: { ...source, path } };

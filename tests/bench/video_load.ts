@@ -15,7 +15,7 @@ import { FrameMaker, preciseNow, type Stamp } from "./video_frames.ts";
 export interface VideoJob {
   readonly bootstrap: string;
   readonly topic: string;
-  /** In its path `{n}` is the viewer's number, and `{time}` where it begins, of `recordedSeconds`. */
+  /** In its path `{viewer}` is a name that no viewer had before, and `{time}` where it begins, of `recordedSeconds`. */
   readonly source: VideoSource;
   readonly viewers: number;
   /** Those that never read. */
@@ -120,7 +120,10 @@ function sourceOf(n: number): VideoSource {
   const { source, viewers, seconds, recordedSeconds } = job;
   // Each is to have enough before it.
   const begin = recordedFrom + Math.floor(n / viewers * Math.max(0, recordedSeconds - seconds) * 1_000);
-  return { ...source, path: source.path.replace("{n}", String(n)).replace("{time}", String(begin)) };
+  return {
+    ...source,
+    path: source.path.replace("{viewer}", `bench-${Deno.pid}-${n}`).replace("{time}", String(begin)),
+  };
 }
 
 /** Sends frames at their rate; what is on the way still arrives, and who needs longer did not keep up. */

@@ -28,32 +28,29 @@ const packages = ["ws@8.18.0", "kafkajs@2.2.4"];
 const nodeWs = "Node ws", denoMjpeg = "Deno ReadableStream";
 const frameHeaderBytes = 32;
 
-/** Both ways of a service. Those of MJPEG have positions. */
-export function tailrace({ url, pid }: Service): Contender[] {
+/** Both ways of a service.
+ * @param hasPositions whether where its viewers are is kept: MJPEG commits it once a second */
+export function tailrace({ url, pid }: Service, hasPositions: boolean): Contender[] {
   const port = Number(new URL(url).port), socket = "video-socket", mjpeg = "video-mjpeg";
+  const query = `cursor=latest&viewer=${hasPositions ? "{viewer}" : ""}`;
+  const frames = {
+    transport: "websocket",
+    protocol: "tailrace.v1.frames",
+    prefix: frameHeaderBytes,
+  } as const;
+  const parts = { transport: "mjpeg", prefix: 0 } as const;
   return [{
     name: "tailrace WebSocket",
     peer: nodeWs,
     pid,
     topic: socket,
-    source: {
-      port,
-      path: `/video/${socket}/socket?cursor=latest&viewer=b{n}`,
-      transport: "websocket",
-      protocol: "tailrace.v1.frames",
-      prefix: frameHeaderBytes,
-    },
+    source: { port, path: `/video/${socket}/socket?${query}`, ...frames },
   }, {
     name: "tailrace MJPEG",
     peer: denoMjpeg,
     pid,
     topic: mjpeg,
-    source: {
-      port,
-      path: `/video/${mjpeg}/mjpeg?cursor=latest&viewer=b{n}-${crypto.randomUUID().slice(0, 4)}`,
-      transport: "mjpeg",
-      prefix: 0,
-    },
+    source: { port, path: `/video/${mjpeg}/mjpeg?${query}`, ...parts },
   }];
 }
 
