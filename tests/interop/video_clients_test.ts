@@ -179,6 +179,20 @@ async function stored(topic: string): Promise<(number | null)[]> {
 }
 
 Deno.test({
+  name: "curl -T puts a film that ffmpeg writes, as the README has it",
+  ignore: requires("curl", "ffmpeg").ignore,
+  async fn() {
+    const topic = newTopic("put"), { path } = await pictureFiles(25);
+    const parts = `ffmpeg -v error -i ${path}/%04d.jpg -c copy -f mpjpeg -`;
+    const type = "content-type: multipart/x-mixed-replace;boundary=ffmpeg";
+    const put = `curl -sS -T - -H '${type}' ${service.url}/video/${topic}/frames`;
+    const { stdout } = await run("sh", { args: ["-c", `${parts} | ${put}`] });
+    assertEquals(JSON.parse(stdout), { frames: 25, bytes: 25 * bytes });
+    assertEquals(await stored(topic), upTo(25));
+  },
+});
+
+Deno.test({
   name: "requests posts a body without a length, part by part",
   ignore: requires("requests").ignore,
   async fn() {
