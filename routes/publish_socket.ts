@@ -40,7 +40,7 @@ export class PublishTalk implements Talk {
   }
 
   message(text: string): void {
-    if (isPing(text)) return this.#socket.tell("pong", {});
+    if (isPing(text)) return this.#socket.tell("pong", { serverTime: Date.now() });
     const detail = `Cannot use ${
       text.slice(0, 80)
     }: a JPEG in a message of bytes is wanted, or {"type":"ping"}`;

@@ -4,7 +4,7 @@
  * Any stream may be on a socket of either: of `tailrace.v1.frames` too only those streams are bytes that say how. Left out: what the
  * bytes are (video_feed.ts), what a client may say (socket_messages.ts).
  * @module */
-import { defineWire } from "../kafka/feed.ts";
+import { defineWire, type Wire } from "../kafka/feed.ts";
 
 /** How a socket of streams talks. */
 export interface SocketProtocol {
@@ -18,8 +18,11 @@ export const jsonProtocol: SocketProtocol = { name: "tailrace.v1.json", hasFrame
 export const framesProtocol: SocketProtocol = { name: "tailrace.v1.frames", hasFrames: true };
 const protocols = [jsonProtocol, framesProtocol];
 
+/** An event as every one of these subprotocols writes it. */
+export const jsonEvent: Wire["event"] = (name, json, id) => eventText(name, "", json, id ?? "");
+
 /** Events as `tailrace.v1.json` writes them. */
-export const jsonWire = defineWire("\n", (name, json, id) => eventText(name, "", json, id ?? ""));
+export const jsonWire = defineWire("\n", jsonEvent);
 
 /** Chooses what a client likes best of what it offers.
  * @param offered the header `Sec-WebSocket-Protocol`
@@ -33,7 +36,8 @@ export function chooseProtocol(offered: string | undefined, byDefault: SocketPro
 /** An event as text.
  * @param label members that say whose it is, each with a comma before it */
 export function eventText(name: string, label: string, json: string, id: string): string {
-  const members = json === "{}" ? "" : `,${json.slice(1, -1)}`;
+  // The data of `end` is its cursor, which a message has anyway.
+  const members = json === "{}" || name === "end" ? "" : `,${json.slice(1, -1)}`;
   return `{"type":"${name}"${label}${members}${id === "" ? "" : `,"cursor":"${id}"`}}`;
 }
 

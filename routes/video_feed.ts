@@ -8,6 +8,7 @@ import { StreamError } from "../errors.ts";
 import { defineBinaryWire, defineFeed, type Picker, type Wire } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import { jpegInfo } from "../kafka/jpeg.ts";
+import { jsonEvent } from "./socket_protocol.ts";
 import type { StreamRoute } from "./stream_table.ts";
 
 /** What is told of a frame; sizes in bytes and pixels, times in ms since the epoch. */
@@ -88,10 +89,7 @@ export interface FrameHeader {
 export const framesWire = defineBinaryWire((record, data) => {
   const { partition, offset, capturedAt } = data as FrameEvent;
   return frameMessage({ partition, offset, capturedAt, stream: 0 }, record.value!);
-}, (name, json, id) => {
-  const members = json === "{}" ? "" : `,${json.slice(1, -1)}`;
-  return `{"type":"${name}"${members}${id === null ? "" : `,"cursor":"${id}"`}}`;
-});
+}, jsonEvent);
 
 /** `/video/{topic}/events` and `/socket`, also with `fps=` and `live=`. */
 export const videoStream: StreamRoute<FrameEvent> = {

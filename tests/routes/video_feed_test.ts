@@ -94,6 +94,7 @@ Deno.test("framesWire writes a header of 32 bytes, big-endian, and the picture",
     '{"type":"gap","partition":0,"cursor":"id"}',
   );
   assertEquals(framesWire.event("bye", "{}", null), '{"type":"bye"}');
+  assertEquals(framesWire.event("end", '{"cursor":"id"}', "id.end"), '{"type":"end","cursor":"id.end"}');
 });
 
 Deno.test("readFrameMessage() reads what frameMessage() makes, and nothing else", () => {
