@@ -118,7 +118,7 @@ class FramesBody implements Sink {
     const { topic, asked } = stream;
     this.#leave = deps.connections.add(() => this.end("draining"));
     const isLive = asked.policy === "latest";
-    const laterStart = isLive ? newestFrames(deps.hub.history, topic) : this.#session?.start;
+    const laterStart = isLive ? newestFrames(deps.hub.history, stream) : this.#session?.start;
     const options = followOptions(
       { ...stream, asked: { ...asked, ...(laterStart && { laterStart }) } },
       this,

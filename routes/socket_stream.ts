@@ -114,9 +114,9 @@ export class SocketStream {
 
   /** Where it begins if it was not asked for from somewhere else. */
   #start({ hub }: StreamDeps): Partial<Asked> {
-    const { topic, beginsAt } = this.#stream;
+    const { beginsAt } = this.#stream;
     if (this.#number === undefined) return {};
-    if (beginsAt === "newest") return { laterStart: newestFrames(hub.history, topic) };
+    if (beginsAt === "newest") return { laterStart: newestFrames(hub.history, this.#stream) };
     if (beginsAt === undefined || !this.#session) return {};
     return { start: earliest, fallback: earliest, laterStart: this.#session.start };
   }

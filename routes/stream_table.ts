@@ -121,6 +121,7 @@ export function readStream<T extends object>(
     ...(viewer !== null && { viewer }),
     ...(!isPlaced && beginsAt && { beginsAt }),
     ...(pick && { pick }),
+    ...(query.has("key") && { isKeyed: true }),
     topicMustExist: route.topicMustExist ?? false,
     ...(route.longestPauseMs !== undefined && { longestPauseMs: route.longestPauseMs }),
   };

@@ -31,6 +31,8 @@ export interface AskedStream<T extends object = object> {
   readonly feed: Feed<T>;
   readonly asked: Asked;
   readonly pick?: Picker<T>;
+  /** Whether it shows records of some keys alone. */
+  readonly isKeyed?: boolean;
   /** Whether a topic that does not exist is an error; otherwise it is waited for. */
   readonly topicMustExist?: boolean;
   /** As in `FollowOptions`. */

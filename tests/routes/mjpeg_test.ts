@@ -134,6 +134,21 @@ Deno.test("mjpeg: live=1 begins with the newest frame, also when none comes any 
   assertMatch(await service.metrics.text(), /^tailrace_skipped_records_total\{reason="policy"\} 0$/m);
 });
 
+Deno.test("mjpeg: live=1 of a key begins with the newest frame of that key, which is not the newest of all", async () => {
+  await using service = await TestService.open();
+  await service.broker.createTopic("cam");
+  for (let n = 0; n < 12; n++) await publish(service, { from: n, key: ["a", "b", "c"][n % 3]! });
+  const client = await watch(service, "?viewer=me&live=1&key=a");
+  await client.count(1);
+  assertEquals(client.ids, ["0:9"]);
+  await publish(service, { from: 12, key: "b" });
+  await publish(service, { from: 13, key: "a" });
+  await client.count(2);
+  assertEquals(client.ids, ["0:9", "0:13"]);
+  await leave(service, client);
+  assertEquals(committed(service, "me"), [14]);
+});
+
 Deno.test("mjpeg: live=1 drops what a stalled client is late for, counts it, and shows the newest", async () => {
   await using service = await TestService.open();
   await service.broker.createTopic("cam");
