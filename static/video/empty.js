@@ -33,7 +33,7 @@ function linesFor(topic) {
     {
       text: "The same with nothing but ffmpeg and curl:",
       line:
-        `ffmpeg -re -i FILE -an -q:v 6 -f mpjpeg - | curl -T - -X POST -H 'content-type: multipart/x-mixed-replace; boundary=ffmpeg' ${frames}`,
+        `ffmpeg -re -i FILE -an -q:v 6 -f mpjpeg - | curl -T - -H 'content-type: multipart/x-mixed-replace; boundary=ffmpeg' ${frames}`,
     },
     { text: "A clip that comes with Tailrace:", line: "deno task dev" },
   ];
