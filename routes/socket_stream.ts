@@ -40,6 +40,8 @@ export class SocketStream {
   #session: ViewerSession | undefined;
   /** Next offsets: after what was acknowledged, else where the stream began. */
   #seen: number[] = [];
+  /** Next offsets: the farthest that it was sent, whatever place it has been at since. */
+  #farthest: number[] = [];
 
   /** @param onEnd the server ends the stream; whatever it wrote before has left by then */
   constructor(
@@ -90,6 +92,7 @@ export class SocketStream {
         lane.isPaused = false;
         return viewer?.resume();
       case "seek":
+        this.#lookHowFar(); // what is on its way may still be acknowledged
         return viewer?.seek(message.start);
       case "speed":
         return viewer?.setSpeed(message.speed);
@@ -133,16 +136,24 @@ export class SocketStream {
       const detail = "Cannot keep a position: the stream has no viewer, or its frames do not come as bytes";
       throw new StreamError("no-viewer", 400, detail);
     }
-    const { viewer } = this.lane;
-    viewer?.syncPositions();
-    const partitions = Math.max(this.#seen.length, viewer?.positions.length ?? 0);
-    if (partition >= partitions) {
-      const detail = `Cannot acknowledge ${partition}:${offset}: a partition below ${partitions} is wanted`;
+    this.#lookHowFar();
+    // A place beyond the log would be none to go on from.
+    if (offset >= (this.#farthest[partition] ?? 0)) {
+      const detail =
+        `Cannot acknowledge ${partition}:${offset}: a frame that this connection was sent is wanted`;
       throw new StreamError("unknown-frame", 400, detail);
     }
     // Of partitions that were added since it began it says nothing.
     while (this.#seen.length <= partition) this.#seen.push(unknownOffset);
     this.#seen[partition] = offset + 1;
     this.#session.moved(this.#seen);
+  }
+
+  #lookHowFar(): void {
+    const { viewer } = this.lane;
+    viewer?.syncPositions();
+    viewer?.positions.forEach((next, partition) =>
+      this.#farthest[partition] = Math.max(this.#farthest[partition] ?? 0, next)
+    );
   }
 }
