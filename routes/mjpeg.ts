@@ -12,7 +12,6 @@
  * @see {@link https://html.spec.whatwg.org/multipage/document-sequences.html} for `multipart/x-mixed-replace` as browsers take it
  * @module */
 import { type Context, Hono } from "hono";
-import { StreamError } from "../errors.ts";
 import type { StartAt } from "../kafka/cursor.ts";
 import type { Wire } from "../kafka/feed.ts";
 import type { Chunk } from "../kafka/ring.ts";
@@ -20,7 +19,14 @@ import type { EndReason, Sink, Viewer } from "../kafka/viewer.ts";
 import type { AppEnv } from "./middleware.ts";
 import { newestFrames } from "./newest_frames.ts";
 import { readStream } from "./stream_table.ts";
-import { type AskedStream, followOptions, refusal, type StreamDeps, topicOf } from "./streams.ts";
+import {
+  type AskedStream,
+  followOptions,
+  refusal,
+  refusedRequest,
+  type StreamDeps,
+  topicOf,
+} from "./streams.ts";
 import {
   boundary,
   type FrameEvent,
@@ -37,8 +43,6 @@ const headers = {
   "cache-control": "no-store, no-transform",
   "x-accel-buffering": "no",
 };
-/** How long a client stays away that is not served now, seconds. */
-const retryAfter = "10";
 /** What browsers show: a picture in a page, or by itself. */
 const shown: ReadonlySet<string> = new Set(["image", "document", "iframe", "frame", "embed", "object"]);
 
@@ -54,7 +58,7 @@ function answerFrames(c: Context<AppEnv>, deps: StreamDeps): Response {
   const head = { headers: { ...headers, ...(setCookie && { "set-cookie": setCookie }) } };
   if (c.req.method === "HEAD") return new Response(null, head);
   const refused = refusal(deps);
-  if (refused) throw refusedStream(refused);
+  if (refused) throw refusedRequest(refused, "open the stream");
   const session = id === null ? null : deps.positions.open(id, stream.topic);
   const body = new FramesBody(session, isPicture(c.req.raw.headers) ? mjpegImages : mjpegParts);
   body.open(deps, stream);
@@ -66,15 +70,6 @@ function isPicture(headers: Headers): boolean {
   const destination = headers.get("sec-fetch-dest");
   if (destination !== null) return shown.has(destination);
   return /\bimage\/(?!jpeg\b)|\btext\/html\b/.test(headers.get("accept") ?? "");
-}
-
-function refusedStream(reason: "draining" | "full"): StreamError {
-  const [code, why] = reason === "full"
-    ? ["too-many-connections", "as many connections are open as there may be"]
-    : ["draining", "the service is shutting down"];
-  return new StreamError(code, 503, `Cannot open the stream: ${why}`, {
-    headers: { "retry-after": retryAfter },
-  });
 }
 
 /** Reads what is asked for: by default everything from the beginning on, in its own pace. */

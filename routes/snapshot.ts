@@ -13,7 +13,7 @@ import { isNotModified } from "./conditional.ts";
 import { kafkaProblem } from "./kafka_problem.ts";
 import type { AppEnv } from "./middleware.ts";
 import { readCursor, readKeys, topicOf } from "./streams.ts";
-import { type FrameEvent, frameFeed } from "./video_feed.ts";
+import { type FrameEvent, frameFeed, timestampHeader } from "./video_feed.ts";
 
 /** What a snapshot is taken from. */
 export interface SnapshotDeps {
@@ -110,7 +110,7 @@ function answer(c: Context<AppEnv>, { data, record }: Found<FrameEvent>): Respon
     "last-modified": capturedAt.toUTCString(),
     "cache-control": "no-cache",
     "x-frame-id": frame,
-    "x-timestamp": (data.capturedAt / 1000).toFixed(3),
+    "x-timestamp": timestampHeader(data.capturedAt),
     ...(name !== null && isHeaderText(name) && { "x-frame-name": name }),
   };
   if (isNotModified(c.req.raw.headers, { etag, lastModified: capturedAt.getTime() })) {

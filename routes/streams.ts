@@ -48,6 +48,8 @@ export interface AskedStream<T extends object = object> {
 /** Slowest and fastest replay. */
 const minSpeed = 0.01, maxSpeed = 1_000;
 export const wantedSpeed = `a number from ${minSpeed} to ${maxSpeed}`;
+/** How long a client stays away that is not served now. */
+const retryAfterSeconds = "10";
 const policies: readonly Policy[] = ["lossless", "latest", "latest-per-key"];
 
 /** Why a connection is not served now, or null. */
@@ -56,6 +58,17 @@ export function refusal(
 ): "draining" | "full" | null {
   if (hub.isDraining) return "draining";
   return connections.size >= config.maxConnections ? "full" : null;
+}
+
+/** The answer to a request that is not served now, where it may be told by its status.
+ * @param action what cannot be done */
+export function refusedRequest(reason: "draining" | "full", action: string): StreamError {
+  const [code, why] = reason === "full"
+    ? ["too-many-connections", "there are as many connections as may be"]
+    : ["draining", "the service is shutting down"];
+  return new StreamError(code, 503, `Cannot ${action} as ${why}`, {
+    headers: { "retry-after": retryAfterSeconds },
+  });
 }
 
 /** What the hub is to be asked for a stream. */

@@ -48,11 +48,17 @@ export interface MjpegForm {
 
 const delimiter = `--${boundary}\r\n`;
 
+/** A time as `X-Timestamp` has it, in mjpg-streamer's and ustreamer's way: seconds since the epoch.
+ * @param ms since the epoch */
+export function timestampHeader(ms: number): string {
+  return (ms / 1000).toFixed(3);
+}
+
 /** A frame as a part of known length, with its place and time, and the boundary behind it. */
 export const mjpegWire = defineBinaryWire((record, data) => {
   const { frame, capturedAt } = data as FrameEvent, jpeg = record.value!;
   const head = `Content-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\nX-Frame-Id: ${frame}\r\n` +
-    `X-Timestamp: ${(capturedAt / 1000).toFixed(3)}\r\n\r\n`;
+    `X-Timestamp: ${timestampHeader(capturedAt)}\r\n\r\n`;
   return joined(encoder.encode(head), jpeg, encoder.encode(`\r\n${delimiter}`));
 }, () => null);
 

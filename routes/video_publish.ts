@@ -16,7 +16,7 @@ import type { AppEnv } from "./middleware.ts";
 import { PublishTalk } from "./publish_socket.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { jsonWire } from "./socket_protocol.ts";
-import { refusal, type StreamDeps, topicOf } from "./streams.ts";
+import { refusal, refusedRequest, type StreamDeps, topicOf } from "./streams.ts";
 import { upgradeSocket } from "./websocket.ts";
 
 /** What these routes work with. */
@@ -62,9 +62,9 @@ function readPublication(c: Context, fallbackSource: string): Publication {
 async function post(c: Context<AppEnv>, deps: VideoPublishDeps): Promise<Response> {
   const publication = readPublication(c, "http");
   const refused = refusal(deps);
-  if (refused) throw refusedPost(refused);
+  if (refused) throw refusedRequest(refused, "take frames");
   const posted = new FramePost(c.req.raw, deps, publication);
-  const leave = deps.connections.add(() => posted.stop(refusedPost("draining")));
+  const leave = deps.connections.add(() => posted.stop(refusedRequest("draining", "take frames")));
   try {
     return c.json(await posted.run());
   } finally {
@@ -175,11 +175,4 @@ class FramePost {
     const members = { ...error.members, ...this.#sender.stored };
     return new StreamError(code, status, message, { ...(errors && { errors }), headers, members, cause });
   }
-}
-
-function refusedPost(reason: "draining" | "full"): StreamError {
-  const [code, why] = reason === "full"
-    ? ["too-many-connections", "there are as many connections as may be"]
-    : ["draining", "the service is shutting down"];
-  return new StreamError(code, 503, `Cannot take frames as ${why}`, { headers: { "retry-after": "10" } });
 }

@@ -11,6 +11,7 @@ import { eventually } from "../eventually.ts";
 import { numberedJpeg, numberOf } from "../jpegs.ts";
 import { produceFrames } from "../video_frames.ts";
 import type { Ground } from "./geo.ts";
+import { newTopic } from "../new_topic.ts";
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -28,11 +29,6 @@ export function framesContract(on: string, ignore: boolean, ground: () => Ground
 
 /** Not long ago, as retention looks at the times of records. */
 const startMs = Date.now() - 60_000, everyMs = 40;
-
-/** A topic name that no other test uses. */
-function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
-}
 
 /** The number of a single frame, or the status of the refusal. */
 async function frameAt({ service }: Ground, topic: string, query = ""): Promise<number | null> {

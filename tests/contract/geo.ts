@@ -9,6 +9,7 @@ import { concurrently, plainKafka, postJson, produce, SseClient, WsClient } from
 import { eventually } from "../eventually.ts";
 import { Random } from "../random.ts";
 import type { Service } from "../service.ts";
+import { newTopic } from "../new_topic.ts";
 
 /** A service that is running, on one of the two kinds of Kafka. */
 export interface Ground {
@@ -51,11 +52,6 @@ export function geoContract(on: string, ignore: boolean, ground: () => Ground): 
   test("tracks hold each name's fixes, and their cursor goes on live", tracks);
   test("bbox lets only positions inside through", bbox);
   test("a silent stream has heartbeats", heartbeat);
-}
-
-/** A topic name that no other test uses. */
-function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 /** Posts one position and fails unless it is acknowledged. `lat` numbers the fixes of a name, in steps of 0.01. */

@@ -18,6 +18,7 @@ import { createMetrics } from "../../metrics.ts";
 import { TopicReader } from "../../kafka/reader.ts";
 import { createTopic, plainKafka, produce, readTopic } from "../clients.ts";
 import { eventually } from "../eventually.ts";
+import { newTopic } from "../new_topic.ts";
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -39,11 +40,6 @@ export function kafkaContract(on: string, ignore: boolean, bootstrap: () => stri
   test("TopicReader waits for a topic and reads it from its first record on", followsNewTopic);
   test("TopicReader begins anew when a topic was deleted and made again", followsAnotherLog);
   test("Hub.follow() gives viewers that are slower than its ring, or later, each record once", servesTheSlow);
-}
-
-/** A topic name that no other test uses. */
-function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 function connect(bootstrap: string): Kafka {

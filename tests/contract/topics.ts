@@ -9,6 +9,7 @@ import { plainKafka, postJson, readTopic, SseClient } from "../clients.ts";
 import { runCli } from "../commands/cli.ts";
 import { eventually } from "../eventually.ts";
 import type { Ground } from "./geo.ts";
+import { newTopic } from "../new_topic.ts";
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -23,11 +24,6 @@ export function topicsContract(on: string, ignore: boolean, ground: () => Ground
   test("pages hold every record once, in the order of time", pages);
   test("a page tells what was removed", tellsRemoved);
   test("what is posted is in the log as it was posted", posts);
-}
-
-/** A topic name that no other test uses. */
-function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 async function withAdmin<T>({ service }: Ground, act: (admin: Admin) => Promise<T>): Promise<T> {

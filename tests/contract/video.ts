@@ -10,6 +10,7 @@ import { eventually } from "../eventually.ts";
 import { MjpegClient, type MjpegOptions } from "../mjpeg_client.ts";
 import { produceFrames } from "../video_frames.ts";
 import type { Ground } from "./geo.ts";
+import { newTopic } from "../new_topic.ts";
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -27,11 +28,6 @@ export function videoContract(on: string, ignore: boolean, ground: () => Ground)
   test("live=1 shows the newest frame and keeps the position", live);
   test("a viewer goes on at the first frame that was left of what was removed", goesOnBehindRemoved);
   test("a topic that was made anew begins at its beginning", madeAnew);
-}
-
-/** A topic name that no other test uses. */
-function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 /** A viewer that no other test uses. */

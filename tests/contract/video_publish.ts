@@ -9,6 +9,7 @@ import { type Answer, plainKafka, readTopic, WsClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { joined, numberedJpeg } from "../jpegs.ts";
 import type { Ground } from "./geo.ts";
+import { newTopic } from "../new_topic.ts";
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -26,11 +27,6 @@ export function videoPublishContract(on: string, ignore: boolean, ground: () => 
 }
 
 const maxFrameBytes = 900 * 1024;
-
-/** A topic name that no other test uses. */
-function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
-}
 
 async function post(
   { service }: Ground,

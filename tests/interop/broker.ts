@@ -4,6 +4,7 @@
  * wrong itself.
  * @module */
 import { Service } from "../service.ts";
+export { newTopic } from "../new_topic.ts";
 
 /** Starts the embedded broker with an empty log before the first test of a file, and ends it after the last.
  * @param ignore whether all tests of the file are ignored: then nothing is started
@@ -25,11 +26,6 @@ export function brokerForTests(ignore: boolean): { readonly bootstrap: string } 
       return bootstrap;
     },
   };
-}
-
-/** A topic name that no other test uses. */
-export function newTopic(what: string): string {
-  return `${what}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 /** `count` lines `key-<n mod keys>:<n>`, as kcat and the console tools take and print them with `:` between. */
