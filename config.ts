@@ -4,6 +4,13 @@
  * What was read is frozen; nothing else touches `Deno.env`. Left out: settings of features
  * that do not exist yet, and a settings file.
  * @module */
+import {
+  clashOf,
+  histTopicOf,
+  maxMeasurements,
+  type MeasurementSpec,
+  readMeasurementSpec,
+} from "./kafka/measurements.ts";
 import type { LogLevel } from "./logger.ts";
 import { isReadableFile, isWildcard, nearMisses, type Setting } from "./setting_kinds.ts";
 import { type SettingName, settingNames, settings, type SettingValue } from "./settings.ts";
@@ -63,6 +70,11 @@ export interface Config {
   readonly videoRetentionMs: number;
   /** Of each of their partitions; -1: no limit. */
   readonly videoRetentionBytes: number;
+  /** Counted into histograms. */
+  readonly measurements: readonly MeasurementSpec[];
+  /** Of the file of measurements; -1: no limit. */
+  readonly measurementsRetentionMs: number;
+  readonly measurementsRetentionBytes: number;
   /** With `{z}`, `{x}`, `{y}`; null: land outlines. */
   readonly tileUrl: string | null;
   /** Listening beyond loopback is meant. */
@@ -123,6 +135,9 @@ export function readConfig(
     maxFrameBytes: get("MAX_FRAME_BYTES"),
     videoRetentionMs: get("VIDEO_RETENTION_MS"),
     videoRetentionBytes: get("VIDEO_RETENTION_BYTES"),
+    measurements: readMeasurements(get),
+    measurementsRetentionMs: get("MEASUREMENTS_RETENTION_MS"),
+    measurementsRetentionBytes: get("MEASUREMENTS_RETENTION_BYTES"),
     tileUrl: orNull(get("TILE_URL")),
     insecure: get("INSECURE"),
     demo: get("DEMO"),
@@ -267,6 +282,26 @@ function readSasl(get: Get): Config["kafkaSasl"] {
     if (value === "") throw new ConfigError(`Cannot use ${name}: found none, allowed: one for ${mechanism}`);
   }
   return Object.freeze({ mechanism, username, password });
+}
+
+/** Each entry is right by itself; here they are looked at together, and beside the topics of other features. */
+function readMeasurements(get: Get): readonly MeasurementSpec[] {
+  const items = get("MEASUREMENTS");
+  const refuse = (found: string, allowed: string) => {
+    throw new ConfigError(`Cannot use MEASUREMENTS: found ${found}, allowed: ${allowed}`);
+  };
+  if (items.length === 1 && items[0] === "none") return [];
+  if (items.includes("none")) refuse("none beside others", settings.MEASUREMENTS.allowed);
+  if (items.length > maxMeasurements) refuse(`${items.length} entries`, `at most ${maxMeasurements}`);
+  const specs = items.map((item) => readMeasurementSpec(item)!);
+  const clash = clashOf(specs);
+  if (clash !== null) refuse(clash, "different names");
+  for (const name of ["GEO_TOPIC", "VIDEO_TOPIC"] as const) {
+    const topic = get(name);
+    const taken = specs.find((spec) => [spec.name, histTopicOf(spec.name)].includes(topic));
+    if (taken) refuse(`${taken.name} while ${name} is ${topic}`, "other topics than those of other features");
+  }
+  return specs;
 }
 
 function readBrokerTls(get: Get): Config["brokerTls"] {

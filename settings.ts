@@ -2,6 +2,7 @@
  *
  * Left out: where values come from, and rules between settings, which are in config.ts.
  * @module */
+import { readMeasurementSpec } from "./kafka/measurements.ts";
 import { isTopicName } from "./kafka/topics.ts";
 import { logLevels } from "./logger.ts";
 import {
@@ -186,6 +187,29 @@ export const settings = {
   VIDEO_RETENTION_BYTES: integer(2 ** 20, Number.MAX_SAFE_INTEGER, {
     group: "topic",
     help: "How much each partition of such a topic keeps",
+    unit: "bytes",
+    fallback: String(2 ** 30),
+    unlimited: true,
+  }),
+  MEASUREMENTS: list(
+    "a comma list of name:first:last:step with step above 0 and last reached from first in at most 1999 steps, or of humidity, temperature, pressure; or none",
+    (item) => item === "none" || readMeasurementSpec(item) !== undefined,
+    {
+      group: "topic",
+      help: "Measurements that are counted into histograms",
+      fallback: "humidity,temperature,pressure",
+    },
+  ),
+  MEASUREMENTS_RETENTION_MS: integer(1_000, Number.MAX_SAFE_INTEGER, {
+    group: "topic",
+    help: "How long DATA_DIR/measurements.db keeps a measurement",
+    unit: "ms",
+    fallback: String(30 * 24 * 3600 * 1000),
+    unlimited: true,
+  }),
+  MEASUREMENTS_RETENTION_BYTES: integer(2 ** 20, Number.MAX_SAFE_INTEGER, {
+    group: "topic",
+    help: "How large that file may become, about",
     unit: "bytes",
     fallback: String(2 ** 30),
     unlimited: true,

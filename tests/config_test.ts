@@ -54,6 +54,13 @@ Deno.test("readConfig() gives the documented defaults", () => {
     maxFrameBytes: 921_600,
     videoRetentionMs: 3_600_000,
     videoRetentionBytes: 1_073_741_824,
+    measurements: [
+      { name: "humidity", first: 40, last: 79, step: 1 },
+      { name: "temperature", first: -25, last: 24, step: 1 },
+      { name: "pressure", first: 800, last: 1100, step: 100 },
+    ],
+    measurementsRetentionMs: 2_592_000_000,
+    measurementsRetentionBytes: 1_073_741_824,
     tileUrl: null,
     insecure: false,
     demo: false,
@@ -276,4 +283,28 @@ Deno.test("tileOrigin() gives the origin that a policy has to allow", () => {
   assertEquals(tileOrigin("http://{s}.tile.example:8080/{z}/{x}/{y}"), "http://*.tile.example:8080");
   assertEquals(tileOrigin("https://tile.example; script-src */{z}/{x}/{y}"), null);
   assertEquals(tileOrigin("https://tile.example/{z}/{x}"), null);
+});
+
+Deno.test("readConfig() reads measurements, and refuses those that cannot go together", () => {
+  const measurements = (MEASUREMENTS: string) => read({}, { MEASUREMENTS }).measurements;
+  assertEquals(measurements("pressure, wind:0:12.5:0.5"), [
+    { name: "pressure", first: 800, last: 1100, step: 100 },
+    { name: "wind", first: 0, last: 12.5, step: 0.5 },
+  ]);
+  assertEquals(measurements("none"), []);
+  const refused = (found: string, more: Record<string, string> = {}) =>
+    refusal({}, { MEASUREMENTS: found, ...more });
+  const wrong = [
+    ..."wind a:1:2 a:0:1:0 a:1:0:1 a:0:10:3 a::1:1 a:0:1:x a:0:2000:1 a:0:1e308:1e307:1 sqlite_a:0:9:1 ä:0:9:1"
+      .split(" "),
+    "a:1e20:1.0000000000000001e20:1",
+  ];
+  for (const found of wrong) assertStringIncludes(refused(found), `found "${found}"`);
+  assertStringIncludes(refused("Wind:0:9:1,wind:0:9:1"), "found Wind and wind, which are one name");
+  assertStringIncludes(refused("a:0:9:1,hist_a:0:9:1"), "found hist_a, which holds the histogram of a");
+  assertStringIncludes(refused("none,pressure"), "found none beside others");
+  assertStringIncludes(
+    refused("pressure", { GEO_TOPIC: "hist_pressure" }),
+    "while GEO_TOPIC is hist_pressure",
+  );
 });
