@@ -14,6 +14,7 @@ import type { Config } from "../config.ts";
 import { StreamError } from "../errors.ts";
 import { isTopicName } from "../kafka/topics.ts";
 import type { MetricsSnapshot } from "../metrics.ts";
+import { prefers } from "./accept.ts";
 import { type Asset, assetAt, assetPaths, makeAsset } from "./assets.ts";
 import { isNotModified } from "./conditional.ts";
 
@@ -187,23 +188,7 @@ function isPageWanted(c: Context): boolean {
 }
 
 /** Whether `Accept` ranks text/html above JSON. With none, or with `*` for both, it does not: programs send
- * that.
- * @see {@link https://www.rfc-editor.org/rfc/rfc9110#name-accept} */
+ * that. */
 export function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined) return false;
-  return quality(accept, "text", "html") > quality(accept, "application", "json");
-}
-
-/** The weight that `accept` gives to a type: that of its most specific range. */
-function quality(accept: string, type: string, subtype: string): number {
-  let best = { specificity: 0, q: 0 };
-  for (const range of accept.toLowerCase().split(",")) {
-    const [name = "", ...parameters] = range.split(";").map((part) => part.trim());
-    const specificity = name === `${type}/${subtype}` ? 3 : name === `${type}/*` ? 2 : name === "*/*" ? 1 : 0;
-    if (specificity <= best.specificity) continue;
-    const weight = parameters.find((parameter) => parameter.startsWith("q="));
-    const q = weight === undefined ? 1 : Number(weight.slice(2));
-    best = { specificity, q: Number.isNaN(q) ? 0 : q };
-  }
-  return best.q;
+  return prefers(accept, "text/html", "application/json");
 }
