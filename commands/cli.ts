@@ -110,7 +110,8 @@ function addTopics(root: Command, process: CliProcess): void {
     process,
     {
       name: "create",
-      description: "Make topics that are missing; without a name those of positions and video",
+      description:
+        "Make topics that are missing; without a name those of positions, video, measurements and histograms",
       groups: [...clientGroups, "topic"],
       extend: (command) =>
         command.argument("[name...]", "Names of topics")

@@ -2,18 +2,20 @@
  * the same port. @module */
 import type { Config } from "../config.ts";
 import { KafkaError } from "../kafka/connection.ts";
-import { isTopicName, videoTopicConfigs } from "../kafka/topics.ts";
+import { isTopicName } from "../kafka/topics.ts";
 import { CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
+import { featureTopics, makeTopics } from "./topic_setup.ts";
 
 /** What `topics create` may be told about the new topics. */
 export interface CreateOptions {
+  /** Not of a histogram's topic, which has one. */
   readonly partitions?: number;
   /** Kafka's own topic settings, such as `retention.ms`. */
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** Makes topics that are missing and leaves those that are there as they are; without names, those of the features. The topic of
- * video is made with its own retention.
+/** Makes topics that are missing and leaves those that are there as they are; without names, those of the features. A feature's topic
+ * is made with the settings that it has there.
  * @throws {CommandError} when Kafka refuses one of them; the others are made nevertheless */
 export async function createTopics(
   config: Config,
@@ -21,23 +23,33 @@ export async function createTopics(
   options: CreateOptions,
   run: CommandRun,
 ): Promise<void> {
-  const wanted = names.length > 0 ? names : [config.geoTopic, config.videoTopic];
-  const bad = wanted.find((name) => !isTopicName(name));
+  const bad = names.find((name) => !isTopicName(name));
   if (bad !== undefined) {
     throw new UsageError(
       `Cannot create topic: found ${JSON.stringify(bad)}, allowed: 1 to 249 of a-z A-Z 0-9 . _ -`,
     );
   }
+  const features = featureTopics(config);
+  const wanted = names.length === 0
+    ? features
+    : [...new Set(names)].map((name) =>
+      features.find((topic) => topic.name === name) ?? { name, configs: {} }
+    );
   await using kafka = await connectKafka(config, run);
   const refused: string[] = [];
-  for (const name of wanted) {
-    try {
-      const configs = { ...(name === config.videoTopic && videoTopicConfigs(config)), ...options.configs };
-      run.out(`${name} ${await kafka.createTopic(name, { ...options, configs })}\n`);
-    } catch (error) {
-      if (!(error instanceof KafkaError)) throw error;
-      refused.push(error.message);
-    }
+  const given = wanted.map((topic) => ({
+    ...options,
+    ...topic,
+    configs: { ...topic.configs, ...options.configs },
+  }));
+  try {
+    await makeTopics(kafka, given, ({ name }, outcome) => {
+      if (outcome instanceof KafkaError) refused.push(outcome.message);
+      else run.out(`${name} ${outcome}\n`);
+    });
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error;
+    throw new CommandError(`Cannot look which topics are there: ${error.message}`, { cause: error });
   }
   if (refused.length > 0) throw new CommandError(refused.join("; "));
 }

@@ -133,16 +133,24 @@ Deno.test("tailrace topics list says in one line when there is no Kafka, and exi
 
 Deno.test("tailrace topics create makes what is missing, and list shows it", async () => {
   await using broker = await TestBroker.open();
-  const env = { KAFKA_BROKERS: broker.bootstrap, LOG_LEVEL: "warn" };
+  const env = { KAFKA_BROKERS: broker.bootstrap, LOG_LEVEL: "warn", MEASUREMENTS: "noise:0:10:1" };
   const create = (...args: string[]) => runCli(["topics", "create", ...args], { env });
-  assertEquals((await create()).stdout, "geostream created\nvideo created\n");
+  const features = ["geostream", "video", "noise", "hist_noise"];
+  assertEquals(
+    (await create("--partitions", "2")).stdout,
+    features.map((name) => `${name} created\n`).join(""),
+  );
+  assertEquals((await create()).stdout, features.map((name) => `${name} exists\n`).join(""));
   const several = await create("geostream", "a.b", "--partitions", "3", "--config", "retention.ms=3600000");
   assertEquals(several, { code: 0, stdout: "geostream exists\na.b created\n", stderr: "" });
   const list = await runCli(["topics", "list"], { env });
-  assertEquals(list.stdout, "TOPIC      PARTITIONS\na.b        3\ngeostream  1\nvideo      1\n");
+  assertEquals(
+    list.stdout,
+    "TOPIC       PARTITIONS\na.b         3\ngeostream   2\nhist_noise  1\nnoise       2\nvideo       2\n",
+  );
   const json = await runCli(["topics", "list", "--json"], { env });
   const found = JSON.parse(json.stdout).map((topic: { name: string }) => topic.name);
-  assertEquals(found, ["a.b", "geostream", "video"]);
+  assertEquals(found, ["a.b", "geostream", "hist_noise", "noise", "video"]);
   await using kafka = connect(broker.bootstrap);
   await using views = new TopicViews(kafka);
   const { config } = await views.topic("video");

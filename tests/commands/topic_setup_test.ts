@@ -1,0 +1,104 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { featureTopics, makeTopics, makeTopicsInBackground } from "../../commands/topic_setup.ts";
+import type { WantedTopic } from "../../commands/topic_setup.ts";
+import { readConfig } from "../../config.ts";
+import type { KafkaError } from "../../kafka/connection.ts";
+import { TopicViews } from "../../kafka/topic_views.ts";
+import { createLogger } from "../../logger.ts";
+import { connect, TestBroker } from "../kafka/test_broker.ts";
+import { Service } from "../service.ts";
+
+const configOf = (settings: Record<string, string> = {}) =>
+  readConfig({}, new Map(Object.entries(settings)), "client");
+
+function linesLogger(): {
+  lines: { message: string; topic?: string; reason?: string }[];
+  log: ReturnType<typeof createLogger>;
+} {
+  const lines: { message: string; topic?: string; reason?: string }[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line));
+  return { lines, log: createLogger({ level: "warn", format: "json", write }) };
+}
+
+Deno.test("featureTopics() are those of positions, video, each measurement and its histogram", () => {
+  const names = featureTopics(configOf({ MEASUREMENTS: "noise:0:10:1,pressure" })).map(({ name }) => name);
+  assertEquals(names, ["geostream", "video", "noise", "hist_noise", "pressure", "hist_pressure"]);
+  assertEquals(featureTopics(configOf({ MEASUREMENTS: "none" })).length, 2);
+});
+
+Deno.test("makeTopics() makes what is missing, with one partition for a histogram, and changes nothing that is there", async () => {
+  await using broker = await TestBroker.open();
+  await broker.createTopic("pressure", 4, { "retention.ms": "1000" });
+  await broker.createTopic("hist_humidity", 2);
+  await using kafka = connect(broker.bootstrap);
+  const told = async () => {
+    const outcomes: Record<string, string> = {};
+    await makeTopics(kafka, featureTopics(configOf()), ({ name }, outcome) => {
+      outcomes[name] = String(outcome);
+    });
+    return outcomes;
+  };
+  const first = await told();
+  assertEquals(Object.entries(first).filter(([, outcome]) => outcome === "exists").map(([name]) => name), [
+    "hist_humidity",
+    "pressure",
+  ]);
+  assertEquals(new Set(Object.values(first)), new Set(["created", "exists"]));
+  assertEquals(new Set(Object.values(await told())), new Set(["exists"]));
+  await using views = new TopicViews(kafka);
+  const { partitions, config } = await views.topic("hist_temperature");
+  assertEquals([partitions.length, config?.["cleanup.policy"]?.value], [1, "compact"]);
+  const pressure = await views.topic("pressure");
+  assertEquals([pressure.partitions.length, pressure.config?.["retention.ms"]?.value], [4, "1000"]);
+  assertEquals((await views.topic("hist_humidity")).partitions.length, 2);
+});
+
+Deno.test("makeTopics() tells what Kafka refuses, and makes the others", async () => {
+  await using broker = await TestBroker.open();
+  await using kafka = connect(broker.bootstrap);
+  const wanted: WantedTopic[] = [{ name: "a", configs: { "retention.ms": "soon" } }, {
+    name: "b",
+    configs: {},
+  }];
+  const outcomes: unknown[] = [];
+  await makeTopics(kafka, wanted, (_, outcome) => outcomes.push(outcome));
+  assertEquals([(outcomes[0] as KafkaError).code, outcomes[1]], ["INVALID_CONFIG", "created"]);
+});
+
+Deno.test("makeTopicsInBackground() waits for Kafka, warns of a refusal, and tells which it made", async () => {
+  await using service = await Service.open({ command: "broker" });
+  await service.kill();
+  await using kafka = connect(service.bootstrap);
+  const { lines, log } = linesLogger();
+  const wanted: WantedTopic[] = [{ name: "a", configs: { "retention.ms": "soon" } }, {
+    name: "b",
+    configs: {},
+  }];
+  const made: string[] = [], asked = Promise.withResolvers<void>();
+  // The first pause begins once Kafka was found away.
+  const clock = {
+    now: Date.now,
+    sleep: () => (asked.resolve(), new Promise<void>((resume) => setTimeout(resume, 50))),
+  };
+  const making = makeTopicsInBackground(kafka, wanted, {
+    log,
+    clock,
+    signal: new AbortController().signal,
+    onTopicCreated: (topic) => made.push(topic),
+  });
+  await asked.promise;
+  await service.start();
+  await making;
+  assertEquals(made, ["b"]);
+  assertEquals(lines.map(({ message, topic }) => [message, topic]), [["topic is not made", "a"]]);
+  assertStringIncludes(lines[0]!.reason!, "INVALID_CONFIG");
+});
+
+Deno.test("makeTopicsInBackground() ends when it is told to while Kafka is away", async () => {
+  await using kafka = connect("127.0.0.1:1");
+  const { lines, log } = linesLogger(), stop = new AbortController();
+  const sleep = () => (stop.abort(), Promise.resolve());
+  const clock = { now: Date.now, sleep };
+  await makeTopicsInBackground(kafka, [{ name: "a", configs: {} }], { log, clock, signal: stop.signal });
+  assertEquals(lines, []);
+});
