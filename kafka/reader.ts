@@ -1,7 +1,8 @@
 /** The one reader of a topic: follows every partition from the end on, without joining a consumer group.
  *
- * It begins at the end of the log, or at the beginning of a topic that was made after it began. It finds new partitions and
- * moved leaders, survives Kafka's absence, and tells its owner what it met; what became of the records is the owner's matter.
+ * It begins at the end of the log, at given places, or at the beginning of a topic that was made after it began. It finds new
+ * partitions and moved leaders, survives Kafka's absence, and tells its owner what it met; what became of the records is the owner's
+ * matter, who may hold the reader up by promises.
  * Each node is read by a lane of its own, so that one that is dead or says nothing holds up its own partitions only; one loop
  * looks at the cluster, seldom while all is well, and each second while something is not.
  * Left out: reading the past (history.ts); a topic that was made anew and has grown past the old one's end since, which
@@ -32,20 +33,30 @@ export interface ReaderEvents {
   /** Reading begins, a partition was added, or the end of one became known: the next offset of each partition, `unknownOffset`
    * for one whose leader has not said where it ends; none while the topic does not exist. */
   started(positions: readonly number[], clusterId: string): void;
-  /** Records of one partition, ascending; `next` is where it goes on. */
-  records(fetched: FetchedPartition): void;
+  /** Records of one partition, ascending; `next` is where it goes on. The partition's node is not asked again before a promise that
+   * is returned has resolved; it must not reject, and has to resolve when the reader is disposed. */
+  records(fetched: FetchedPartition): unknown;
   /** Offsets `from` … `to` − 1 are passed over: retention was faster, or their batch cannot be read. */
-  skipped(partition: number, from: number, to: number, reason: Gap["reason"]): void;
+  skipped(partition: number, from: number, to: number, reason: Gap["reason"]): unknown;
   /** The log is another one (it ends before the reader's place, was missing for a while, or the cluster is another);
-   * `started` follows. */
+   * `started` follows. May be told while a promise of `records` is waited for. */
   restarted(): void;
   /** Whether Kafka answers; told when it changes. */
   status(up: boolean): void;
 }
 
+/** Where a reader begins, and how much it takes. */
+export interface ReaderOptions {
+  /** The next offset to read by partition, of a log that is known; partitions that are not named begin at 0, and a topic that is
+   * missing at first is another log. Default: the end of each partition. */
+  readonly from?: Readonly<Record<number, number>>;
+  /** Bytes of one partition that are asked for at once. */
+  readonly partitionBytes?: number;
+}
+
 /** How long a fetch waits at the broker while there is nothing; stopping the reader cuts it short. */
 const maxWaitMs = 500;
-const partitionBytes = 1024 * 1024;
+const usualPartitionBytes = 1024 * 1024;
 const requestBytes = 8 * 1024 * 1024;
 /** How often the cluster is asked for new partitions; sooner while a partition cannot be read. */
 const refreshMs = 30_000, troubledRefreshMs = 1_000;
@@ -60,6 +71,9 @@ export class TopicReader implements AsyncDisposable {
   readonly #events: ReaderEvents;
   readonly #connection: KafkaConnection;
   readonly #log: Logger;
+  readonly #partitionBytes: number;
+  /** Given places, until the log is found to be another one. */
+  #from: ReaderOptions["from"];
   #partitions: readonly PartitionLeader[] = [];
   #positions: number[] = [];
   #clusterId: string | undefined;
@@ -85,9 +99,11 @@ export class TopicReader implements AsyncDisposable {
   readonly #sleep = new Sleep();
   readonly #tasks = new Set<Promise<void>>();
 
-  constructor(kafka: Kafka, topic: string, events: ReaderEvents, log: Logger) {
+  constructor(kafka: Kafka, topic: string, events: ReaderEvents, log: Logger, options: ReaderOptions = {}) {
     this.#topic = topic;
     this.#events = events;
+    this.#from = options.from;
+    this.#partitionBytes = options.partitionBytes ?? usualPartitionBytes;
     this.#connection = kafka.connect();
     this.#log = log.child({ topic });
     this.#track(this.#run());
@@ -167,7 +183,7 @@ export class TopicReader implements AsyncDisposable {
     if (this.#begun && this.#clusterId !== clusterId) this.#restart();
     this.#clusterId = clusterId;
     if (found?.error === "UNKNOWN_TOPIC_OR_PARTITION") {
-      if (this.#begun) this.#restart();
+      if (this.#begun || this.#from) this.#restart();
       this.#wasMissing = true;
       this.#partitions = [];
       if (!this.#toldMissing) this.#events.started([], clusterId);
@@ -183,12 +199,12 @@ export class TopicReader implements AsyncDisposable {
     return found.partitions;
   }
 
-  /** Gives partitions that are new to the reader their place: the end at the start, else their beginning.
+  /** Gives partitions that are new to the reader their place: at the start the end or the one that was given, else their beginning.
    * @returns false at the start, while some are without a place and may have one within a second: leaders of a new topic take
    * a moment
    * @throws {KafkaError} at the start, when no partition can be placed */
   async #position(partitions: readonly PartitionLeader[]): Promise<boolean> {
-    if (!this.#begun && !this.#wasMissing) {
+    if (!this.#begun && !this.#wasMissing && !this.#from) {
       while (this.#positions.length < partitions.length) this.#positions.push(unknownOffset);
       this.#placingSince ??= performance.now();
       const leftMs = this.#placingSince + patienceMs - performance.now();
@@ -202,7 +218,10 @@ export class TopicReader implements AsyncDisposable {
     } else {
       this.#askEnds();
       if (this.#begun && this.#positions.length >= partitions.length) return true;
-      while (this.#positions.length < partitions.length) this.#positions.push(0);
+      const from = this.#begun ? {} : this.#from ?? {};
+      while (this.#positions.length < partitions.length) {
+        this.#positions.push(from[this.#positions.length] ?? 0);
+      }
     }
     this.#begun = true;
     this.#wasMissing = false;
@@ -273,7 +292,7 @@ export class TopicReader implements AsyncDisposable {
     for (const place of this.#partitions) {
       const { partition } = place, offset = this.#positions[partition] ?? unknownOffset;
       if (place.leader !== leader || offset === unknownOffset || this.#moved.has(partition)) continue;
-      wants.push({ partition, offset, maxBytes: partitionBytes });
+      wants.push({ partition, offset, maxBytes: this.#partitionBytes });
     }
     return wants;
   }
@@ -281,19 +300,28 @@ export class TopicReader implements AsyncDisposable {
   /** One request to one node. */
   async #fetch(lane: Lane, wants: readonly FetchWant[]): Promise<void> {
     const generation = this.#generation;
+    const request = this.#connection.fetch(lane.leader, this.#topic, wants, {
+      maxWaitMs: lane.failingSince ? 1 : maxWaitMs, // whether it answers again is to be known soon
+      maxBytes: requestBytes,
+    });
+    const answer = await this.#timed(lane, maxWaitMs + patienceMs, request);
+    if (this.#closed || generation !== this.#generation) return;
+    this.#status(true);
+    const asked = new Map(wants.map(({ partition, offset }) => [partition, offset]));
+    for (const fetched of answer) {
+      await this.#take(lane, asked.get(fetched.partition), fetched);
+      if (generation !== this.#generation) return;
+    }
+  }
+
+  /** Says when a node takes longer than `ms` for an answer. */
+  async #timed<T>(lane: Lane, ms: number, request: Promise<T>): Promise<T> {
     const late = setTimeout(() => {
       lane.isLate = true;
       this.#trouble();
-    }, maxWaitMs + patienceMs);
+    }, ms);
     try {
-      const answer = await this.#connection.fetch(lane.leader, this.#topic, wants, {
-        maxWaitMs: lane.failingSince ? 1 : maxWaitMs, // whether it answers again is to be known soon
-        maxBytes: requestBytes,
-      });
-      if (this.#closed || generation !== this.#generation) return;
-      this.#status(true);
-      const asked = new Map(wants.map(({ partition, offset }) => [partition, offset]));
-      for (const fetched of answer) await this.#take(lane.leader, asked.get(fetched.partition), fetched);
+      return await request;
     } finally {
       clearTimeout(late);
       lane.isLate = false;
@@ -301,19 +329,20 @@ export class TopicReader implements AsyncDisposable {
   }
 
   /** What came of one partition; `offset` was asked for. When that is not its place any more, another node was faster. */
-  async #take(leader: number, offset: number | undefined, fetched: FetchedPartition): Promise<void> {
+  async #take(lane: Lane, offset: number | undefined, fetched: FetchedPartition): Promise<void> {
     const { partition, errorCode } = fetched;
     const error = errorName(errorCode);
     if (this.#closed || this.#positions[partition] !== offset) return;
-    if (error === offsetOutOfRange) await this.#outOfRange(leader, partition);
+    if (error === offsetOutOfRange) await this.#outOfRange(lane, partition);
     else if (error) {
       this.#log.debug("reading again", { partition, error });
       this.#moved.add(partition);
       this.#trouble();
-    } else this.#advance(fetched);
+    } else await this.#advance(fetched);
   }
 
-  #advance(fetched: FetchedPartition): void {
+  async #advance(fetched: FetchedPartition): Promise<void> {
+    const generation = this.#generation;
     if (fetched.next === this.#positions[fetched.partition]) return;
     this.#positions[fetched.partition] = fetched.next;
     const { partition, next } = fetched;
@@ -321,23 +350,25 @@ export class TopicReader implements AsyncDisposable {
     for (const { from, to, cause } of fetched.unreadable) {
       this.#log.warn("records cannot be read and are passed over", { partition, from, to, cause });
       const before = records.filter((record) => record.offset < from);
-      if (before.length > 0) this.#events.records({ ...fetched, records: before, next: from });
-      this.#events.skipped(partition, from, to + 1, "unreadable");
+      if (before.length > 0) await this.#events.records({ ...fetched, records: before, next: from });
+      if (this.#closed || generation !== this.#generation) return;
+      await this.#events.skipped(partition, from, to + 1, "unreadable");
+      if (this.#closed || generation !== this.#generation) return;
       records = records.filter((record) => record.offset > to);
     }
-    this.#events.records({ ...fetched, records, next });
+    await this.#events.records({ ...fetched, records, next });
   }
 
-  async #outOfRange(leader: number, partition: number): Promise<void> {
+  async #outOfRange(lane: Lane, partition: number): Promise<void> {
     const position = this.#positions[partition]!, generation = this.#generation;
-    const first = (await this.#connection.offsets(leader, this.#topic, [partition], earliestOffset)).get(
-      partition,
-    );
+    const request = this.#connection.offsets(lane.leader, this.#topic, [partition], earliestOffset);
+    const first = (await this.#timed(lane, patienceMs, request)).get(partition);
     if (this.#closed || generation !== this.#generation || position !== this.#positions[partition]) return;
     if (first instanceof KafkaError) throw first;
     if (first !== undefined && position < first) {
       this.#positions[partition] = first;
-      return this.#events.skipped(partition, position, first, "retention");
+      await this.#events.skipped(partition, position, first, "retention");
+      return;
     }
     this.#restart();
     throw new KafkaError(
@@ -350,6 +381,7 @@ export class TopicReader implements AsyncDisposable {
   #restart(): void {
     this.#generation++;
     this.#positions = [];
+    this.#from = undefined;
     this.#begun = false;
     this.#wasMissing = true;
     this.#toldMissing = false;
