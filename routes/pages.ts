@@ -17,10 +17,11 @@ import type { MetricsSnapshot } from "../metrics.ts";
 import { prefers } from "./accept.ts";
 import { type Asset, assetAt, assetPaths, makeAsset } from "./assets.ts";
 import { isNotModified } from "./conditional.ts";
+import { type HistogramLinks, histogramLinks } from "./histogram_links.ts";
 
 /** What the pages tell of the service; nothing here opens a connection. */
 export interface PagesDeps {
-  readonly config: Pick<Config, "tileUrl" | "geoTopic" | "videoTopic">;
+  readonly config: Pick<Config, "tileUrl" | "geoTopic" | "videoTopic" | "measurements">;
   readonly service: ServiceInfo;
   readonly metrics: { snapshot(): Promise<MetricsSnapshot> };
 }
@@ -41,7 +42,7 @@ export interface HomeData extends ServiceInfo {
 }
 
 /** Where the records of one topic go in and come out; of each feature in its own ways. */
-export type StreamLinks = GeoLinks | VideoLinks;
+export type StreamLinks = GeoLinks | VideoLinks | HistogramLinks;
 
 /** The ways of positions. */
 export interface GeoLinks {
@@ -101,7 +102,11 @@ async function homeData({ config, service, metrics }: PagesDeps): Promise<HomeDa
   return {
     name: "tailrace",
     ...service,
-    streams: [geoLinks(config.geoTopic), videoLinks(config.videoTopic)],
+    streams: [
+      geoLinks(config.geoTopic),
+      videoLinks(config.videoTopic),
+      ...config.measurements.map(({ name }) => histogramLinks(name)),
+    ],
     operations,
     now: await metrics.snapshot(),
   };

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { Hono } from "hono";
+import { usualMeasurements } from "../../kafka/measurements.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { assetPaths } from "../../routes/assets.ts";
@@ -10,7 +11,8 @@ import { shell } from "../../routes/shell.ts";
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 function deps(tileUrl: string | null = null) {
-  const config = { tileUrl, geoTopic: "geostream", videoTopic: "video", corsOrigins: [], maxBodyBytes: 1024 };
+  const topics = { geoTopic: "geostream", videoTopic: "video", measurements: usualMeasurements };
+  const config = { tileUrl, ...topics, corsOrigins: [], maxBodyBytes: 1024 };
   const metrics = createMetrics("1.2.3");
   const service = { version: "1.2.3", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
   return { config, service, metrics };
@@ -70,6 +72,9 @@ Deno.test("GET / as JSON says what runs and where its streams are", async () => 
   assertEquals(streams.map(({ feature, events }: any) => [feature, events]), [
     ["geo", "/geo/geostream/events"],
     ["video", "/video/video/events"],
+    ["histograms", "/histograms/humidity/events"],
+    ["histograms", "/histograms/temperature/events"],
+    ["histograms", "/histograms/pressure/events"],
   ]);
   assertEquals(now.viewers, { sse: 0, websocket: 0, mjpeg: 0 });
 });

@@ -65,6 +65,7 @@ export class ScriptedService implements AsyncDisposable {
       tileUrl,
       geoTopic: "geostream",
       videoTopic: "video",
+      measurements: [],
       corsOrigins: [],
       maxBodyBytes: 1 << 20,
     };

@@ -64,7 +64,7 @@ export class ScriptedVideo implements AsyncDisposable {
 
   /** @param port 0: any that is free */
   constructor(port = 0, more: readonly Hono[] = []) {
-    const topics = { geoTopic: "geostream", videoTopic: "video" };
+    const topics = { geoTopic: "geostream", videoTopic: "video", measurements: [] };
     const config = { tileUrl: null, ...topics, corsOrigins: [], maxBodyBytes: 1 << 20 };
     const metrics = createMetrics("0.0.0");
     const service = { version: "0.0.0", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };

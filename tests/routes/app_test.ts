@@ -28,6 +28,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
       tileUrl: null,
       geoTopic: "geostream",
       videoTopic: "video",
+      measurements: [],
       maxFrameBytes: 900 * 1024,
       videoRetentionMs: -1,
       videoRetentionBytes: 64 * 1024 * 1024,

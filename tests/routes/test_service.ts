@@ -3,6 +3,7 @@
  * Left out: the process around it (tests/service.ts).
  * @module */
 import { Hub } from "../../kafka/hub.ts";
+import { usualMeasurements } from "../../kafka/measurements.ts";
 import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
 import { TopicViews } from "../../kafka/topic_views.ts";
 import { silentLogger } from "../../logger.ts";
@@ -63,6 +64,7 @@ export class TestService implements AsyncDisposable {
       tileUrl: null,
       geoTopic: "geostream",
       videoTopic: "video",
+      measurements: usualMeasurements,
       maxFrameBytes: 900 * 1024,
       videoRetentionMs: -1,
       videoRetentionBytes: 64 * 1024 * 1024,
