@@ -5,6 +5,7 @@ import { Service } from "../service.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
+import { membershipContract } from "./membership.ts";
 import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
@@ -26,6 +27,7 @@ if (!ignore) {
 }
 
 kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
+membershipContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
 topicsContract("Apache Kafka", ignore, () => ({ service }));

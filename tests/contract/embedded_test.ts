@@ -3,6 +3,7 @@ import { Service } from "../service.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
+import { membershipContract } from "./membership.ts";
 import { topicsContract } from "./topics.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
@@ -18,6 +19,7 @@ Deno.test.afterAll(async () => {
 });
 
 kafkaContract("the embedded broker", false, () => service.bootstrap);
+membershipContract("the embedded broker", false, () => service.bootstrap);
 transactionContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
