@@ -4,7 +4,9 @@
  * (shell.ts), and the socket (commands/serve.ts).
  * @module */
 import type { Hono } from "hono";
+import type { Histograms } from "../kafka/processors/histogram_types.ts";
 import { type GeoDeps, geoRoutes, positionStream } from "./geo.ts";
+import { type HistogramsDeps, histogramsRoutes, histogramStream } from "./histograms.ts";
 import type { AppEnv } from "./middleware.ts";
 import { mjpegRoutes } from "./mjpeg.ts";
 import { type OperationsDeps, operationsRoutes } from "./operations.ts";
@@ -23,14 +25,21 @@ export type AppDeps =
   & GeoDeps
   & VideoDeps
   & VideoPublishDeps
+  & Omit<HistogramsDeps, "histograms">
+  & { readonly histograms?: Histograms }
   & TopicsDeps
   & PagesDeps;
 
-/** Every stream: `…/events` over SSE, `…/socket` over WebSocket. */
-const streams = new StreamTable([positionStream, videoStream, topicStream]);
-
 /** Makes the application; `fetch` of what it returns answers requests. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
+  const { histograms } = deps;
+  // Every stream: `…/events` over SSE, `…/socket` over WebSocket.
+  const streams = new StreamTable([
+    positionStream,
+    videoStream,
+    ...(histograms ? [histogramStream(histograms.specs)] : []),
+    topicStream,
+  ]);
   return shell(deps, [
     operationsRoutes(deps),
     geoRoutes(deps),
@@ -39,6 +48,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     streams.routes(deps),
     pagesRoutes(deps),
     videoRoutes(deps),
+    ...(histograms ? [histogramsRoutes({ ...deps, histograms })] : []),
     topicsRoutes(deps),
   ], { endlessBodies: [framesPath] });
 }

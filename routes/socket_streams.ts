@@ -47,6 +47,22 @@ export function streamsSocketResponse(
   return upgradeSocket(c, deps, how, (socket) => new StreamsSocket(socket, protocol, deps, named, more));
 }
 
+/** Upgrades a request for a stream that there is not, to tell its client so: one whose handshake fails tries again for ever.
+ * @throws {StreamError} as `upgradeSocket` */
+export function unknownSocketResponse(
+  c: Context,
+  deps: StreamDeps,
+  { code, message }: StreamError,
+): Response {
+  const protocol = chooseProtocol(c.req.header("sec-websocket-protocol"), jsonProtocol);
+  return upgradeSocket(c, deps, { wire: jsonWire, protocol: protocol.name }, (socket) => ({
+    open: () => socket.refuse(closeCodes.unknownTopic, code, message),
+    message: () => {},
+    room: () => {},
+    close: () => {},
+  }));
+}
+
 /** One client's socket. */
 class StreamsSocket implements Talk, Trunk {
   readonly transport = "websocket";

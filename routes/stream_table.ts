@@ -11,16 +11,20 @@ import type { Asked } from "../kafka/start.ts";
 import type { AppEnv } from "./middleware.ts";
 import { multiplexRoutes } from "./multiplex.ts";
 import { framesProtocol, jsonProtocol } from "./socket_protocol.ts";
-import { streamsSocketResponse } from "./socket_streams.ts";
+import { streamsSocketResponse, unknownSocketResponse } from "./socket_streams.ts";
 import { sseResponse } from "./sse.ts";
 import { type AskedStream, readAsked, readKeys, type StreamDeps, topicOf } from "./streams.ts";
 import { namedViewer } from "./viewer_id.ts";
+import { isUpgrade } from "./websocket.ts";
 
 /** One kind of stream. */
 export interface StreamRoute<T extends object> {
-  /** `/events` and `/socket` come below it; `:topic` names the topic. */
+  /** `/events` and `/socket` come below it; `:topic` names the topic, or what `topicOf` knows. */
   readonly path: `/${string}`;
   readonly feed: Feed<T>;
+  /** The topic of a name in the path, where the name is not the topic's own.
+   * @throws {StreamError} for a name that has none */
+  readonly topicOf?: (name: string) => string;
   /** Whether a topic that does not exist is a 404; otherwise it is waited for. */
   readonly topicMustExist?: boolean;
   /** Reads which records a query asks for, besides `key=`.
@@ -66,8 +70,7 @@ export class StreamTable {
     for (const { route, pattern } of url?.host === "stream" ? this.#entries : []) {
       const found = pattern.exec({ pathname: url!.pathname });
       if (!found) continue;
-      const topic = topicOf(found.pathname.groups["topic"] ?? "");
-      return readStream(route, topic, url!.searchParams, from);
+      return readStream(route, namedTopic(route, found.pathname.groups["topic"]), url!.searchParams, from);
     }
     throw new StreamError(
       "unknown-stream",
@@ -83,7 +86,7 @@ export class StreamTable {
     const app = new Hono<AppEnv>();
     for (const { route } of this.#entries) {
       const read = (c: Context, from: StreamHeaders) =>
-        readStream(route, topicOf(c.req.param("topic") ?? ""), new URL(c.req.url).searchParams, from);
+        readStream(route, namedTopic(route, c.req.param("topic")), new URL(c.req.url).searchParams, from);
       app.get(`${route.path}/events`, (c) => {
         const lastEventId = c.req.header("last-event-id");
         return sseResponse(c, deps, read(c, { lastEventId }), lastEventId);
@@ -91,7 +94,14 @@ export class StreamTable {
       app.get(`${route.path}/socket`, (c) => {
         const { headers } = c.req.raw;
         const byDefault = route.frames ? framesProtocol : jsonProtocol;
-        const own = read(c, { headers });
+        let own: AskedStream;
+        try {
+          own = read(c, { headers });
+        } catch (error) {
+          const isUnknown = error instanceof StreamError && error.status === 404;
+          if (!isUnknown || !isUpgrade(c)) throw error;
+          return unknownSocketResponse(c, deps, error);
+        }
         return streamsSocketResponse(c, deps, { own }, (...asked) => this.read(...asked), byDefault);
       });
     }
@@ -125,6 +135,10 @@ export function readStream<T extends object>(
     topicMustExist: route.topicMustExist ?? false,
     ...(route.longestPauseMs !== undefined && { longestPauseMs: route.longestPauseMs }),
   };
+}
+
+function namedTopic({ topicOf: mapped = topicOf }: StreamRoute<object>, name = ""): string {
+  return mapped(name);
 }
 
 function both<T extends object>(

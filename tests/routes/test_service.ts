@@ -5,6 +5,7 @@
 import { Hub } from "../../kafka/hub.ts";
 import { usualMeasurements } from "../../kafka/measurements.ts";
 import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
+import type { Histograms } from "../../kafka/processors/histogram_types.ts";
 import { TopicViews } from "../../kafka/topic_views.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics, type Metrics } from "../../metrics.ts";
@@ -13,6 +14,7 @@ import { Connections, Heartbeats } from "../../routes/streams.ts";
 import { ViewerPositions } from "../../routes/viewer_positions.ts";
 import { BrokerProxy } from "../kafka/broker_proxy.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
+import { MadeHistograms } from "./made_histograms.ts";
 
 /** What a test may set. */
 export interface TestServiceOptions {
@@ -25,6 +27,8 @@ export interface TestServiceOptions {
   readonly ringBytes?: number;
   /** How long a post may wait for Kafka. */
   readonly timeoutMs?: number;
+  /** Default: the usual measurements, of which nothing is known. */
+  readonly histograms?: Histograms;
 }
 
 /** A running application. */
@@ -47,7 +51,7 @@ export class TestService implements AsyncDisposable {
     service.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: service.broker.broker.port }));
     const direct = parts.use(connect(service.broker.bootstrap));
     const kafka = parts.use(connect(service.proxy.bootstrap));
-    const { ringBytes, timeoutMs, ...settings } = options;
+    const { ringBytes, timeoutMs, histograms = new MadeHistograms(usualMeasurements), ...settings } = options;
     const hub = service.hub = parts.use(new Hub({ kafka, metrics, log, ...(ringBytes && { ringBytes }) }));
     const onTopicCreated = (topic: string) => hub.topicCreated(topic);
     service.producer = parts.use(createProducer(direct, { log, onTopicCreated }));
@@ -64,7 +68,7 @@ export class TestService implements AsyncDisposable {
       tileUrl: null,
       geoTopic: "geostream",
       videoTopic: "video",
-      measurements: usualMeasurements,
+      measurements: histograms.specs,
       maxFrameBytes: 900 * 1024,
       videoRetentionMs: -1,
       videoRetentionBytes: 64 * 1024 * 1024,
@@ -86,11 +90,13 @@ export class TestService implements AsyncDisposable {
       heartbeats,
       connections,
       positions,
+      histograms,
       checks: {},
       service: about,
     });
     service.#server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      // What a body breaks off with is printed otherwise.
+      { port: 0, hostname: "127.0.0.1", onListen() {}, onError: () => new Response(null, { status: 500 }) },
       (request, info) => app.fetch(request, { info }),
     );
     return service;

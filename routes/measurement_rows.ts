@@ -1,0 +1,131 @@
+/** `GET /histograms/{measurement}/measurements`: what the file keeps, as pages of JSON, or all of it as CSV.
+ *
+ * CSV is read page by page, as fast as the client takes it, so that a download of any size needs the memory of a few pages. It ends
+ * where there is no more at that moment. Left out: the file itself (kafka/processors/measurement_store.ts).
+ * @see {@link https://www.rfc-editor.org/rfc/rfc4180} for CSV
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8288} for `Link`
+ * @module */
+import type { Context } from "hono";
+import type { Histograms, MeasurementRow, RowPage, RowQuery } from "../kafka/processors/histogram_types.ts";
+import type { Logger } from "../logger.ts";
+import { prefers } from "./accept.ts";
+import { readNumber, readSpan, readWord } from "./measurement_query.ts";
+
+/** What rows are read from. */
+export interface RowsDeps {
+  readonly histograms: Histograms;
+  readonly log: Pick<Logger, "warn">;
+}
+
+/** Rows of one page, at most, and when nobody says; a row with its histogram may be some hundred times as large. */
+const pages = { most: 10_000, fallback: 1_000 }, histPages = { most: 1_000, fallback: 100 };
+/** Rows of a download, at most, and when nobody says. */
+const downloads = { most: 1e12, fallback: Infinity };
+
+/** Answers with the rows of one measurement.
+ * @throws {StreamError} 400 for what cannot be used of the query, 503 `measurements-unavailable` */
+export async function rowsResponse(c: Context, deps: RowsDeps, measurement: string): Promise<Response> {
+  const query = new URL(c.req.url).searchParams;
+  const hist = readWord(query, "hist", ["0", "1"]) === "1", bounds = hist ? histPages : pages;
+  const after = query.get("after");
+  const wanted = {
+    ...readSpan(query),
+    ...(after !== null && { after }),
+    order: readWord(query, "order", ["asc", "desc"]),
+    hist,
+  };
+  if (isCsvWanted(c, query)) {
+    const limit = readNumber(query, "limit", downloads);
+    return await csvResponse(deps, measurement, { ...wanted, limit }, bounds.most);
+  }
+  const limit = readNumber(query, "limit", bounds);
+  const { rows, next } = await deps.histograms.rows(measurement, { ...wanted, limit });
+  const body = `{"measurement":${JSON.stringify(measurement)},"measurements":[${
+    rows.map(rowJson).join(",")
+  }],"next":${JSON.stringify(next)}}`;
+  return c.body(body, 200, {
+    "content-type": "application/json",
+    ...headers,
+    ...(next !== null && { link: linkToNext(c, query, next) }),
+  });
+}
+
+const headers = { "cache-control": "no-store", "vary": "Accept" };
+
+/** `format=` wins over `Accept`, which a link cannot say. */
+function isCsvWanted(c: Context, query: URLSearchParams): boolean {
+  if (query.has("format")) return readWord(query, "format", ["json", "csv"]) === "csv";
+  return prefers(c.req.header("accept"), "text/csv", "application/json");
+}
+
+/** The histogram of a row is JSON text already. */
+function rowJson({ date, value, partition, offset, hist }: MeasurementRow): string {
+  const more = hist === undefined ? "" : `,"hist":${hist}`;
+  return `{"date":${
+    JSON.stringify(date)
+  },"value":${value},"partition":${partition},"offset":${offset}${more}}`;
+}
+
+/** The same request, from the place after the page on. */
+function linkToNext(c: Context, query: URLSearchParams, after: string): string {
+  const next = new URLSearchParams(query);
+  next.set("after", after);
+  return `<${c.req.path}?${next}>; rel="next"`;
+}
+
+/** The first page is read before anything is answered, so that a file that cannot be read is a problem and no half table. */
+async function csvResponse(
+  deps: RowsDeps,
+  measurement: string,
+  query: RowQuery,
+  pageSize: number,
+): Promise<Response> {
+  const read = (left: number, after = query.after) =>
+    deps.histograms.rows(measurement, {
+      ...query,
+      limit: Math.min(left, pageSize),
+      ...(after !== undefined && { after }),
+    });
+  const first = await read(query.limit);
+  const lines = csvPages(first, query, read, (error) => {
+    deps.log.warn("download of measurements broke off", { measurement, error });
+  });
+  return new Response(ReadableStream.from(lines), {
+    headers: {
+      "content-type": "text/csv; charset=utf-8; header=present",
+      "content-disposition": `attachment; filename="${measurement}.csv"`,
+      ...headers,
+    },
+  });
+}
+
+/** The table in pieces of a page each. */
+async function* csvPages(
+  first: RowPage,
+  { limit, hist }: RowQuery,
+  read: (left: number, after: string) => Promise<RowPage>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const encoder = new TextEncoder();
+  let text = `date,value,partition,offset${hist ? ",hist" : ""}\r\n`, page = first, left = limit;
+  try {
+    while (true) {
+      for (const row of page.rows) text += rowLine(row);
+      yield encoder.encode(text);
+      left -= page.rows.length;
+      if (page.next === null || left <= 0) return;
+      text = "";
+      page = await read(left, page.next);
+    }
+  } catch (error) {
+    onError(error);
+    throw error;
+  }
+}
+
+/** Nothing but JSON text needs quotes; what is null is empty. */
+function rowLine({ date, value, partition, offset, hist }: MeasurementRow): string {
+  const place = `${partition ?? ""},${offset ?? ""}`;
+  const more = hist === undefined ? "" : hist === null ? "," : `,"${hist.replaceAll('"', '""')}"`;
+  return `${date},${value},${place}${more}\r\n`;
+}
