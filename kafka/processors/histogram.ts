@@ -6,13 +6,14 @@
  * @module */
 import { CountsText } from "./counts_text.ts";
 import { type HistogramSnapshot, type WrongKind, wrongKinds } from "./histogram_types.ts";
-import { Moments, type MomentsState, noMoments } from "./moments.ts";
+import { checkMoments, Moments, type MomentsState, noMoments } from "./moments.ts";
+import type { NewestTimes, Note } from "./recent.ts";
 
-/** What {@linkcode RunningHistogram.from} needs beside the snapshot to go on exactly. */
-export type HistogramMore = MomentsState;
-
-/** What else was seen of a measurement that is counted. */
-export type Note = "late" | "repeated";
+/** What is needed beside the snapshot to go on exactly. */
+export interface HistogramMore extends MomentsState {
+  /** Of each partition, for what is late. */
+  readonly newest?: NewestTimes;
+}
 
 /** Counts values into bins.
  * @see {@link https://numpy.org/doc/stable/reference/generated/numpy.histogram.html} for the edge rule */
@@ -74,6 +75,7 @@ export class RunningHistogram {
   static from(snapshot: HistogramSnapshot, more?: HistogramMore | null): RunningHistogram {
     checkEdges(snapshot.bin_edges);
     checkCounts(snapshot);
+    if (more) checkMoments(more, snapshot.mean ?? 0);
     const { mean, stddev, count } = snapshot;
     const m2 = stddev === null ? (count > 0 ? null : 0) : stddev * stddev * count;
     return new RunningHistogram(snapshot, more ?? { mean: mean ?? 0, mean_low: 0, m2, m2_low: 0 });
@@ -144,8 +146,9 @@ export class RunningHistogram {
     };
   }
 
-  more(): HistogramMore {
-    return this.#moments.state;
+  /** @param newest of the measurements' {@linkcode Recent} */
+  more(newest?: NewestTimes): HistogramMore {
+    return { ...this.#moments.state, ...(newest && { newest }) };
   }
 
   /** @returns −1 below the first edge, the number of bins above the last one */

@@ -17,6 +17,15 @@ export interface MomentsState {
 /** Of nothing. */
 export const noMoments: MomentsState = { mean: 0, mean_low: 0, m2: 0, m2_low: 0 };
 
+/** @throws {RangeError} for what is not the state of numbers with that mean */
+export function checkMoments({ mean, mean_low, m2, m2_low }: MomentsState, wanted: number): void {
+  const isState = mean === wanted && Number.isFinite(mean_low) && Number.isFinite(m2_low) &&
+    (m2 === null || (Number.isFinite(m2) && m2 >= 0));
+  if (isState) return;
+  const found = JSON.stringify({ mean, mean_low, m2, m2_low });
+  throw new RangeError(`Cannot go on with the spread around ${wanted}: found ${found}`);
+}
+
 /** Mean and spread so far. */
 export class Moments {
   #mean: number;

@@ -5,10 +5,12 @@
  * newest times come from what was kept, the pairs from reading the log's last ones again. Left out: repeats that lie further apart,
  * in other partitions, or behind more than 256 offsets when the log holds markers or records that are no measurements.
  * @module */
-import type { Note } from "./histogram.ts";
 
 /** How many measurements of a partition are remembered; how many offsets before its place are to be read again after a start. */
 export const rememberedMeasurements = 256;
+
+/** What is said of a measurement beside its being counted. */
+export type Note = "late" | "repeated";
 
 /** Newest time of each partition, ms since the epoch. */
 export type NewestTimes = Readonly<Record<number, number>>;
@@ -59,8 +61,13 @@ export class Recent {
     return note;
   }
 
+  /** Remembers a measurement that was looked at before. */
+  fill(partition: number, value: number, timeMs: number): void {
+    this.note(partition, value, timeMs);
+  }
+
   /** Forgets everything: the topic's log is another one. */
-  clear(): void {
+  reset(): void {
     this.#partitions.length = 0;
   }
 
