@@ -80,7 +80,7 @@ function openHttp(
     },
     service: { version: about.version },
   });
-  return listenHttp(config, (request, info) => app.fetch(request, { info }));
+  return listenHttp(config, (request, info) => app.fetch(request, { info }), log);
 }
 
 /** @throws {CommandError} when a file cannot be read */

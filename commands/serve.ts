@@ -64,7 +64,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     service: { version: about.version, kafka: { mode: broker ? "embedded" : "external", brokers } },
   });
   await watch.first;
-  const server = listenHttp(config, (request, info) => app.fetch(request, { info }));
+  const server = listenHttp(config, (request, info) => app.fetch(request, { info }), run.log);
   announce(config, run, { url: urlOf(config, server), broker, brokers });
   const demo = startDemoIf(config, run, { producer, signal: draining.signal });
   const failure = await ended(run.signal, broker);

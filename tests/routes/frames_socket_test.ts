@@ -153,7 +153,7 @@ async function readUntil(raw: RawSocket, frame: string): Promise<string[]> {
 }
 
 /** What the system may keep of one connection, both ends together, in bytes: it tunes both while they are used. */
-async function systemBuffers(): Promise<number> {
+function systemBuffers(): Promise<number> {
   const files = ["tcp_wmem", "tcp_rmem"].map((name) => Deno.readTextFile(`/proc/sys/net/ipv4/${name}`));
   const most = (text: string) => Number(text.trim().split(/\s+/).at(-1));
   return Promise.all(files).then(
