@@ -78,6 +78,19 @@ Deno.test("a socket of no measurement opens, says so, and is closed by 4503, so 
   assertEquals(socket.socket.protocol, "tailrace.v1.json");
 });
 
+Deno.test("a socket of several streams goes on when one that is subscribed to is of no measurement", async () => {
+  await using service = await TestService.open();
+  await using socket = await WsClient.open(`${service.url}/streams`);
+  for (const name of ["wind", "humidity"]) {
+    socket.socket.send(JSON.stringify({ type: "subscribe", stream: `/histograms/${name}/events` }));
+  }
+  await socket.first("ready", ({ type }) => type === "ready");
+  assertEquals(socket.all("error").map(({ stream, code }) => [stream, code]), [
+    ["/histograms/wind/events", "unknown-measurement"],
+  ]);
+  assertEquals(socket.all("ready")[0].stream, "/histograms/humidity/events");
+});
+
 Deno.test("a file that cannot be read is a 503 problem", async () => {
   const histograms = new MadeHistograms(usualMeasurements);
   await using service = await TestService.open({ histograms });
