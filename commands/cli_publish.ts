@@ -1,8 +1,10 @@
-/** `tailrace publish …`: what may be published, and the flags of each. Left out: doing it (publish_geo.ts, publish_video.ts). @module */
+/** `tailrace publish …`: what may be published, and the flags of each. Left out: doing it (publish_geo.ts, publish_measurements.ts,
+ * publish_video.ts). @module */
 import type { Command } from "commander";
 import { clientGroups, type CliProcess, subcommand } from "./subcommand.ts";
-import { lineOfText, pastTime, positiveNumber, wholeNumber } from "./flags.ts";
+import { delimiter, lineOfText, pastTime, positiveNumber, wholeNumber } from "./flags.ts";
 import { publishGeo } from "./publish_geo.ts";
+import { publishMeasurements } from "./publish_measurements.ts";
 import { maxSourceLength, publishVideo } from "./publish_video.ts";
 import { UsageError } from "./run.ts";
 
@@ -18,12 +20,26 @@ Motion JPEG (.avi, .mjpeg), folders, and JPEGs on stdin are published as they ar
 all else goes through ffmpeg, which has to be on the PATH.
 `;
 
+const measurementExamples = `
+Examples:
+  tailrace publish measurements                    one a second, in turn, until Ctrl-C
+  tailrace publish measurements --csv log.csv --measurement temperature
+  tailrace publish measurements --csv weather.csv --measurement humidity \\
+    --time "Observed at" --value rel_hum --speed 60
+  read-sensor | tailrace publish measurements --csv - --measurement noise --time 1 --value 2
+
+A column is a name in the first line, or a number from 1 on. Times are ISO 8601, days, or
+seconds or milliseconds since 1970; without a zone they are UTC. A line that holds no
+measurement is left out, and told.
+`;
+
 /** Adds `publish` to the command line. */
 export function addPublish(root: Command, process: CliProcess): void {
   const publish = root.command("publish").description("Publish files, folders and cameras").helpCommand(
     false,
   );
   addGeo(publish, process);
+  addMeasurements(publish, process);
   addVideo(publish, process);
 }
 
@@ -58,6 +74,66 @@ function addGeo(publish: Command, process: CliProcess): void {
       ...(name === undefined ? {} : { name: String(name) }),
     }, run);
   });
+}
+
+function addMeasurements(publish: Command, process: CliProcess): void {
+  const column = (flag: string) => lineOfText(flag, 200);
+  subcommand(publish, process, {
+    name: "measurements",
+    description: "Publish measurements of a CSV file; without one, made-up ones",
+    groups: clientGroups,
+    settings: ["MEASUREMENTS"],
+    extend: (command) =>
+      command.option("--csv <file>", "File to publish; - is stdin")
+        .option("--measurement <name>", "Which it is; without --csv the only one that is made up")
+        .option("--time <column>", "With --csv: when it was measured", column("--time"))
+        .option("--value <column>", "With --csv: what was measured", column("--value"))
+        .option(
+          "--delimiter <text>",
+          "With --csv: what is between columns; default: as in the first line",
+          delimiter,
+        )
+        .option(
+          "--speed <n>",
+          "With --csv: n times as fast as its own times; default: as fast as Kafka takes it",
+          positiveNumber("--speed"),
+        )
+        .option(
+          "--interval <ms>",
+          "Without --csv: between two of them (default 1000)",
+          wholeNumber("--interval", 0, 86_400_000),
+        )
+        .option("--count <n>", "End after so many", wholeNumber("--count", 1, 1e12 - 1))
+        .addHelpText("after", measurementExamples),
+  }, (config, run, { options }) => {
+    const { csv, measurement, time, value, delimiter, speed, interval, count } = options;
+    refuseBeside(csv !== undefined, { time, value, delimiter, speed }, { interval });
+    const columns = {
+      ...(time === undefined ? {} : { time: String(time) }),
+      ...(value === undefined ? {} : { value: String(value) }),
+      ...(delimiter === undefined ? {} : { delimiter: String(delimiter) }),
+    };
+    return publishMeasurements(config, {
+      ...(csv === undefined ? {} : {
+        csv: { file: String(csv), columns, ...(speed === undefined ? {} : { speed: speed as number }) },
+      }),
+      ...(measurement === undefined ? {} : { measurement: String(measurement) }),
+      intervalMs: (interval ?? 1000) as number,
+      count: (count ?? Infinity) as number,
+    }, run);
+  });
+}
+
+/** @throws {UsageError} for a flag that means nothing with, or without, `--csv` */
+function refuseBeside(
+  hasCsv: boolean,
+  only: Readonly<Record<string, unknown>>,
+  never: Readonly<Record<string, unknown>>,
+): void {
+  const given = Object.entries(hasCsv ? never : only).find(([, value]) => value !== undefined);
+  if (!given) return;
+  const [found, allowed] = hasCsv ? ["--csv beside it", "without --csv"] : ["no --csv", "with --csv"];
+  throw new UsageError(`Cannot use --${given[0]}: found ${found}, allowed: ${allowed}`);
 }
 
 function addVideo(publish: Command, process: CliProcess): void {

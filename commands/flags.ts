@@ -29,6 +29,17 @@ export function pair(text: string): [string, string] {
   throw new UsageError(`Cannot use --config: found ${JSON.stringify(text)}, allowed: name=value`);
 }
 
+/** What may stand between the columns of a CSV file: one character, or its name. */
+export function delimiter(value: string): string {
+  const found = { tab: "\t", "\\t": "\t", comma: ",", semicolon: ";" }[value] ?? value;
+  if (/^[^"\w\r\n]$/.test(found)) return found;
+  throw new UsageError(
+    `Cannot use --delimiter: found ${
+      JSON.stringify(value)
+    }, allowed: one character that is no letter, digit or quote, or tab`,
+  );
+}
+
 const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 

@@ -5,9 +5,9 @@
  * late. Left out: what can be read (video_source.ts), pace (video_schedule.ts), what waits for Kafka (video_sender.ts).
  * @module */
 import type { Config } from "../config.ts";
-import { createProducer, type Producer } from "../kafka/producer.ts";
+import { createProducer } from "../kafka/producer.ts";
 import { videoTopicConfigs } from "../kafka/topics.ts";
-import { systemClock } from "./clock.ts";
+import { settleSends } from "./last_sends.ts";
 import { Progress } from "./progress.ts";
 import { abortable, CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
 import type { Video } from "./video.ts";
@@ -34,8 +34,6 @@ export interface PublishVideoOptions {
 
 /** Longest text that tells a frame's source. */
 export const maxSourceLength = 200;
-/** How long the last frames may wait for Kafka after a signal to end. */
-const lastFramesMs = 2000;
 
 /** Publishes a video until it is through, or until `run.signal` aborts.
  * @throws {CommandError} a video that cannot be read or not to its end, Kafka out of reach at the start, nothing to publish
@@ -75,7 +73,7 @@ export async function publishVideo(
       // A video that is broken off says so.
       if (!run.signal.aborted) throw error;
     } finally {
-      await settle(sender, producer, run.signal);
+      await settleSends(sender.settled(), producer, run.signal);
     }
   }
   tell(sender, (performance.now() - startedMs) / 1000, config, run);
@@ -126,20 +124,6 @@ async function playOut({ first, open, options, sender, signal }: {
     if (!loop || signal.aborted || end === begin) return;
     begin = end;
   }
-}
-
-/** Waits for what Kafka has not answered yet; after a signal to end, not for long. */
-async function settle(sender: VideoSender, producer: Producer, signal: AbortSignal): Promise<void> {
-  const settled = sender.settled();
-  settled.catch(() => {});
-  const patience = new AbortController();
-  const giveUp = async () => {
-    await systemClock.sleep(lastFramesMs, patience.signal);
-    if (!patience.signal.aborted) await producer.abandon();
-  };
-  signal.addEventListener("abort", giveUp, { signal: patience.signal });
-  if (signal.aborted) giveUp();
-  await settled.finally(() => patience.abort());
 }
 
 function describe(sender: VideoSender, seconds: number): string {

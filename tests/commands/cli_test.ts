@@ -35,6 +35,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     "topics list",
     "publish",
     "publish geo",
+    "publish measurements",
     "publish video",
     "tail",
     "user",

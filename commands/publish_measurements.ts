@@ -1,0 +1,203 @@
+/** `tailrace publish measurements`: those of a CSV file, or made-up ones, one a second in turn over MEASUREMENTS, each record as
+ * `POST /histograms/{m}/measurements` would write it.
+ *
+ * Left out: what a file may hold (measurement_csv.ts), what waits for Kafka (measurement_sender.ts).
+ * @module */
+import type { Config } from "../config.ts";
+import { histTopicOf, isMeasurementName, type MeasurementSpec } from "../kafka/measurements.ts";
+import { createProducer } from "../kafka/producer.ts";
+import type { Logger } from "../logger.ts";
+import { settleSends } from "./last_sends.ts";
+import type { BadLine, CsvColumns } from "./measurement_csv.ts";
+import { MeasurementFile } from "./measurement_file.ts";
+import { MeasurementSender } from "./measurement_sender.ts";
+import { anyValue } from "./measurement_values.ts";
+import { OwnTimes } from "./own_times.ts";
+import { Progress } from "./progress.ts";
+import { CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
+import { Schedule } from "./video_schedule.ts";
+
+/** What to publish. */
+export interface PublishMeasurementsOptions {
+  /** What is published; default: made-up measurements. */
+  readonly csv?: CsvSource;
+  /** The only measurement; with a file it has to be said. Default: all of them in turn. */
+  readonly measurement?: string;
+  /** Between two that are made up. */
+  readonly intervalMs: number;
+  /** Most of them. */
+  readonly count: number;
+}
+
+/** A CSV file, and how fast it goes out. */
+export interface CsvSource {
+  /** `-` is stdin. */
+  readonly file: string;
+  readonly columns: CsvColumns;
+  /** So many times as fast as its own times; default: as fast as Kafka takes it. */
+  readonly speed?: number;
+  /** Where `-` reads from; default stdin. */
+  readonly stdin?: ReadableStream<Uint8Array>;
+}
+
+/** Bad lines that are told one by one. */
+const maxToldLines = 5;
+
+/** Publishes measurements until they are through, or until `run.signal` aborts.
+ * @throws {CommandError} a file that cannot be read or holds none, Kafka out of reach at the start, measurements that may not be stored
+ * @throws {UsageError} a measurement that cannot be published */
+export async function publishMeasurements(
+  config: Config,
+  options: PublishMeasurementsOptions,
+  run: CommandRun,
+): Promise<void> {
+  const { csv, measurement } = options;
+  const specs = csv ? [] : specsOf(config, measurement);
+  const topics = csv ? [topicOfCsv(config, measurement, run.log)] : specs.map(({ name }) => name);
+  await using opened = new AsyncDisposableStack();
+  const file = csv && opened.use(await MeasurementFile.open(csv.file, { ...csv, signal: run.signal }));
+  const kafka = opened.use(await connectKafka(config, run));
+  // For as long as Kafka is away the producer keeps what it was given: a window of it, see MeasurementSender.
+  const producer = opened.use(createProducer(kafka, { log: run.log, timeoutMs: Infinity }));
+  const sender = new MeasurementSender({ producer, log: run.log, signal: run.signal });
+  const bad = new BadLines(run.log);
+  const startedMs = performance.now();
+  {
+    using _progress = new Progress(run, (seconds) => describe(sender, bad, seconds));
+    try {
+      if (file) await sendFile(file, topics[0]!, { ...options, ...csv, sender, bad, signal: run.signal });
+      else await sendMadeUp(specs, { ...options, sender, signal: run.signal });
+    } finally {
+      await settleSends(sender.settled(), producer, run.signal);
+    }
+  }
+  tell(sender, bad, { topics, seconds: (performance.now() - startedMs) / 1000, run });
+}
+
+/** Whose values are made up.
+ * @throws {UsageError} */
+function specsOf({ measurements }: Config, wanted: string | undefined): readonly MeasurementSpec[] {
+  const specs = wanted === undefined ? measurements : measurements.filter(({ name }) => name === wanted);
+  if (specs.length > 0) return specs;
+  const found = wanted === undefined ? "none" : JSON.stringify(wanted);
+  const known = measurements.map(({ name }) => name).join(", ") || "none";
+  throw new UsageError(
+    `Cannot make up measurements: found ${found}, allowed: one of MEASUREMENTS (${known})`,
+  );
+}
+
+/** @throws {UsageError} when the topic is not one of measurements */
+function topicOfCsv(config: Config, name: string | undefined, log: Logger): string {
+  const { measurements, geoTopic, videoTopic } = config;
+  const isTaken = name === geoTopic || name === videoTopic ||
+    measurements.some((spec) => histTopicOf(spec.name) === name);
+  if (name === undefined || isTaken || !isMeasurementName(name)) {
+    const found = name === undefined ? "none" : JSON.stringify(name);
+    throw new UsageError(`Cannot use --measurement: found ${found}, allowed: the name of a measurement`);
+  }
+  if (!measurements.some((spec) => spec.name === name)) {
+    const known = measurements.map((spec) => spec.name).join(",");
+    log.warn("measurement is counted only where MEASUREMENTS has it", { measurement: name, known });
+  }
+  return name;
+}
+
+interface Sending {
+  readonly sender: MeasurementSender;
+  readonly count: number;
+  readonly signal: AbortSignal;
+}
+
+async function sendFile(
+  file: MeasurementFile,
+  topic: string,
+  { sender, bad, count, signal, speed }: Sending & { readonly bad: BadLines; readonly speed?: number },
+): Promise<void> {
+  const pace = speed === undefined ? null : new OwnTimes(speed);
+  let left = count;
+  for await (const found of file.measurements()) {
+    for (const one of found) {
+      if ("reason" in one) {
+        bad.add(one);
+        continue;
+      }
+      if (pace) await pace.due(one.timeMs, signal);
+      if (!sender.hasRoom) await sender.room();
+      if (signal.aborted) return;
+      sender.send(topic, one.measurement, one.timeMs);
+      if (--left === 0) return;
+    }
+  }
+}
+
+async function sendMadeUp(
+  specs: readonly MeasurementSpec[],
+  { sender, count, signal, intervalMs }: Sending & { readonly intervalMs: number },
+): Promise<void> {
+  const schedule = new Schedule({ fps: intervalMs === 0 ? null : 1000 / intervalMs });
+  for (let n = 0; n < count; n++) {
+    const atMs = await schedule.due(n, signal);
+    if (!sender.hasRoom) await sender.room();
+    if (signal.aborted) return;
+    const spec = specs[n % specs.length]!;
+    sender.send(spec.name, anyValue(spec, Math.random), atMs);
+  }
+}
+
+/** Lines that hold no measurement: counted, the first few told. */
+class BadLines {
+  count = 0;
+  first: BadLine | undefined;
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  add(bad: BadLine): void {
+    this.first ??= bad;
+    if (++this.count <= maxToldLines) this.#log.warn("line left out", { line: bad.line, reason: bad.reason });
+  }
+
+  /** Empty when there are none. */
+  get summary(): string {
+    const { count, first } = this;
+    if (!first) return "";
+    const what = count === 1 ? "1 line" : `${count} lines`;
+    return `; left out: ${what} (${count === 1 ? "" : "the first: "}line ${first.line}: ${first.reason})`;
+  }
+}
+
+function describe(sender: MeasurementSender, bad: BadLines, seconds: number): string {
+  return [
+    measurements(sender.stored),
+    `${(sender.stored / seconds).toFixed(1)}/s`,
+    ...(bad.count > 0 ? [`${bad.count} lines left out`] : []),
+    ...(sender.isAway ? ["waits for Kafka"] : []),
+  ].join(" · ");
+}
+
+/** Says what was published and what was not.
+ * @throws {CommandError} when that was nothing, or when nobody knows */
+function tell(
+  { stored, unknown }: MeasurementSender,
+  bad: BadLines,
+  { topics, seconds, run }: {
+    readonly topics: readonly string[];
+    readonly seconds: number;
+    readonly run: CommandRun;
+  },
+): void {
+  const where = topics.join(", ");
+  if (stored === 0 && unknown === 0 && !run.signal.aborted) {
+    throw new CommandError(`Nothing was published to ${where}${bad.summary || ": found no measurements"}`);
+  }
+  run.out(`Published ${measurements(stored)} to ${where} in ${seconds.toFixed(1)} s${bad.summary}\n`);
+  if (unknown > 0) {
+    throw new CommandError(`${measurements(unknown)} may not be stored: Kafka did not answer`);
+  }
+}
+
+function measurements(n: number): string {
+  return `${n} measurement${n === 1 ? "" : "s"}`;
+}
