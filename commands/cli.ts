@@ -67,9 +67,9 @@ function program(process: CliProcess): Command {
   }, (config, run) => broker(config, run));
   subcommand(root, process, {
     name: "demo",
-    description: "Demo vehicles and a demo video, against any Kafka",
+    description: "Demo vehicles, a demo video and demo measurements, against any Kafka",
     groups: clientGroups,
-    settings: ["VIDEO_TOPIC", "VIDEO_RETENTION_MS", "VIDEO_RETENTION_BYTES"],
+    settings: ["VIDEO_TOPIC", "VIDEO_RETENTION_MS", "VIDEO_RETENTION_BYTES", "MEASUREMENTS"],
     topic: "GEO_TOPIC",
   }, (config, run) => demo(config, run));
   addTopics(root, process);

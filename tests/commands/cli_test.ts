@@ -260,15 +260,17 @@ Deno.test("tailrace broker says in one line what is wrong with its port, its use
 
 Deno.test("tailrace demo drives against any Kafka until SIGINT, and exits with 0", async () => {
   await using broker = await TestBroker.open();
-  const child = startCli(["demo", "--topic", "vehicles"], { env: { KAFKA_BROKERS: broker.bootstrap } });
+  const child = startCli(["demo", "--topic", "vehicles", "--measurements", "noise:0:9:1,pressure"], {
+    env: { KAFKA_BROKERS: broker.bootstrap },
+  });
   const reader = child.stdout.getReader();
   const { value } = await reader.read();
   assertEquals(
     new TextDecoder().decode(value),
-    "Vehicles drive in topic vehicles, a clip plays in topic video; end with Ctrl-C\n",
+    "Vehicles drive in topic vehicles, a clip plays in topic video, measurements are in noise pressure; end with Ctrl-C\n",
   );
-  const topic = () => broker.broker.state.log.topics.byName("vehicles");
-  await eventually("the first report", () => topic() !== undefined);
+  const has = (topic: string) => broker.broker.state.log.topics.byName(topic) !== undefined;
+  await eventually("the first report and measurements", () => has("vehicles") && has("pressure"));
   child.kill("SIGINT");
   await reader.cancel();
   await child.stderr.cancel();
