@@ -88,7 +88,11 @@ export const requestTimeoutMs = 10_000;
 // deno-lint-ignore no-explicit-any
 type Untyped = any;
 
-const errorNames = new Map<number, string>(errorCodes.map((e: Untyped) => [e.code, e.type]));
+/** The library's, and what it does not know. */
+const errorNames = new Map<number, string>([
+  ...errorCodes.map((e: Untyped) => [e.code, e.type] as const),
+  [90, "PRODUCER_FENCED"],
+]);
 
 /** Kafka's name for an error code, null for 0. */
 export function errorName(code: number): string | null {
@@ -198,11 +202,12 @@ export class KafkaConnection implements AsyncDisposable {
   }
 
   /** Appends batches at one node, which all have to have it as their leader, acknowledged by all in-sync replicas.
+   * @param producer with a transactional id: the batches belong to its open transaction
    * @throws {KafkaError} when it is not known whether they were appended */
   async produce(
     leader: number,
     batches: readonly ProduceBatch[],
-    producer: { readonly id: number; readonly epoch: number },
+    producer: { readonly id: number; readonly epoch: number; readonly transactionalId?: string },
     timeoutMs: number,
   ): Promise<Produced[]> {
     const topics = new Map<string, Untyped[]>();
@@ -219,6 +224,7 @@ export class KafkaConnection implements AsyncDisposable {
       acks: -1,
       timeout: timeoutMs,
       compression: 0,
+      transactionalId: producer.transactionalId ?? null,
       producerId: Long.fromValue(String(producer.id)),
       producerEpoch: producer.epoch,
       topicData: [...topics].map(([topic, partitions]) => ({ topic, partitions })),

@@ -90,15 +90,14 @@ class GatheringProducer implements Producer {
   send(topic: string, record: OutRecord, options: SendOptions = {}): Promise<RecordPlace> {
     const { topicConfigs, patience = 1 } = options;
     const { promise, resolve, reject } = Promise.withResolvers<RecordPlace>();
-    const key = toBuffer(record.key), value = toBuffer(record.value), headers = toHeaders(record.headers);
-    const bytes = (key?.length ?? 0) + (value?.length ?? 0) + sizeOf(headers) + recordOverheadBytes;
+    const message = wireMessage(record), bytes = wireBytes(message);
     const refusal = this.#refusal(topic, bytes);
     if (refusal) return Promise.reject(refusal);
     const settle = () => this.#waitingBytes -= bytes;
     const since = performance.now();
     const waiting: WaitingRecord = {
       partition: record.partition,
-      message: { key, value, headers, timestamp: record.timestamp ?? Date.now() },
+      message,
       bytes,
       since,
       deadline: since + patience * (this.#options.timeoutMs ?? 10_000),
@@ -166,6 +165,21 @@ class GatheringProducer implements Producer {
     this.#lanes.set(topic, lane);
     return lane;
   }
+}
+
+/** A record as it goes over the wire. */
+export function wireMessage({ key, value, headers, timestamp }: OutRecord): WireMessage {
+  return {
+    key: toBuffer(key),
+    value: toBuffer(value),
+    headers: toHeaders(headers),
+    timestamp: timestamp ?? Date.now(),
+  };
+}
+
+/** Bytes of a record in a batch, about, and not less. */
+export function wireBytes({ key, value, headers }: WireMessage): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + sizeOf(headers) + recordOverheadBytes;
 }
 
 function toBuffer(value: string | Uint8Array | null | undefined): Buffer | null {

@@ -7,6 +7,7 @@ import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
 import { membershipContract } from "./membership.ts";
 import { topicsContract } from "./topics.ts";
+import { transactionalProducerContract } from "./transactional_producer.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
 import { videoPublishContract } from "./video_publish.ts";
@@ -29,6 +30,7 @@ if (!ignore) {
 kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
 membershipContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
+transactionalProducerContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
 topicsContract("Apache Kafka", ignore, () => ({ service }));
 videoContract("Apache Kafka", ignore, () => ({ service }));

@@ -5,6 +5,7 @@ import { geoContract } from "./geo.ts";
 import { kafkaContract } from "./kafka.ts";
 import { membershipContract } from "./membership.ts";
 import { topicsContract } from "./topics.ts";
+import { transactionalProducerContract } from "./transactional_producer.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
 import { videoPublishContract } from "./video_publish.ts";
@@ -21,6 +22,7 @@ Deno.test.afterAll(async () => {
 kafkaContract("the embedded broker", false, () => service.bootstrap);
 membershipContract("the embedded broker", false, () => service.bootstrap);
 transactionContract("the embedded broker", false, () => service.bootstrap);
+transactionalProducerContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
 videoContract("the embedded broker", false, () => ({ service }));
