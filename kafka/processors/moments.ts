@@ -68,7 +68,7 @@ export class Moments {
     const rest = this.#meanLow + step, mean = before + rest;
     this.#mean = mean;
     this.#meanLow = cutOff(before, rest, mean);
-    const square = distance * distance * ((count - 1) / count);
+    const square = distance * ((count - 1) / count) * distance; // 0 for the first one, however large
     const m2 = this.#m2 + square;
     this.#m2Low += cutOff(this.#m2, square, m2);
     this.#m2 = m2;
