@@ -51,3 +51,23 @@ export class TestMember implements AsyncDisposable {
     return this.membership[Symbol.asyncDispose]();
   }
 }
+
+/** Fails when two of the members believed to have the same topic at the same time, by their diaries. */
+export function assertOneOwner(members: readonly TestMember[]): void {
+  const stays: { topic: string; member: number; from: number; to: number }[] = [];
+  for (const [member, { told }] of members.entries()) {
+    for (const [n, { at, partitions }] of told.entries()) {
+      const to = told[n + 1]?.at ?? Infinity;
+      for (const topic of partitions?.keys() ?? []) stays.push({ topic, member, from: at, to });
+    }
+  }
+  stays.sort((a, b) => a.from - b.from);
+  const owners = new Map<string, (typeof stays)[number]>();
+  for (const stay of stays) {
+    const before = owners.get(stay.topic);
+    if (before && before.to > stay.from) {
+      throw new Error(`Two had the same topic: ${JSON.stringify([before, stay])}`);
+    }
+    owners.set(stay.topic, stay);
+  }
+}
