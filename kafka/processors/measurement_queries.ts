@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers";
 import { StreamError } from "../../errors.ts";
 import type { MeasurementRow, RowPage, RowQuery, Series, SeriesQuery } from "./histogram_types.ts";
 import { type MeasurementFile, quoted } from "./measurement_file.ts";
-import { dateBound } from "./measurement_rows.ts";
+import { dateBound, firstTimeMs, lastTimeMs } from "./measurement_rows.ts";
 
 /** A table as it is now. */
 export interface TableNow {
@@ -22,6 +22,8 @@ const maxPageText = 8 * 1024 * 1024;
 /** Work between two looks at what else waits, ms. */
 const breathMs = 8;
 const second = 1000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
+/** Steps are counted from here, ms since the epoch: a Monday at midnight before all times. */
+const originMs = Date.parse("0000-01-03T00:00:00Z") - 7 * day;
 /** Lengths of steps, ms. */
 const steps = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
@@ -88,7 +90,7 @@ export async function seriesOf(
   const sql = `SELECT count(*) AS count, avg(value) AS mean, min(value) AS min, max(value) AS max
     FROM ${quoted(name)} WHERE date >= ? AND date < ?`;
   let startedMs = performance.now();
-  for (let begin = Math.floor(from / step) * step; begin < to; begin += step) {
+  for (let begin = originMs + stepsTo(from, step) * step; begin < to; begin += step) {
     const row = file.get(sql, dateBound(Math.max(begin, from)), dateBound(Math.min(begin + step, to)));
     if (row !== undefined && Number(row.count) > 0) {
       series.time.push(begin);
@@ -103,7 +105,7 @@ export async function seriesOf(
 
 /** The shortest round step of which no more than `points` hold the span. */
 export function stepOf(from: number, to: number, points: number): number {
-  const isFew = (step: number) => Math.floor((to - 1) / step) - Math.floor(from / step) < points;
+  const isFew = (step: number) => stepsTo(to - 1, step) - stepsTo(from, step) < points;
   const found = steps.find(isFew);
   if (found !== undefined) return found;
   let step = 2 * 364 * day;
@@ -111,7 +113,12 @@ export function stepOf(from: number, to: number, points: number): number {
   return step;
 }
 
-/** The asked span, without what is before the first row and after the last one; null when there is none. */
+/** Whole steps before a time. */
+function stepsTo(timeMs: number, step: number): number {
+  return Math.floor((timeMs - originMs) / step);
+}
+
+/** The asked span, open sides at the first and the last row; null when it holds none. */
 function spanOf(
   file: MeasurementFile,
   table: string,
@@ -124,7 +131,8 @@ function spanOf(
   const first = end("min"), last = end("max");
   if (typeof first !== "string" || typeof last !== "string") return null;
   // A span that is asked for has its step by itself, whatever it holds.
-  return { from: query.from ?? Date.parse(first), to: query.to ?? Date.parse(last) + 1 };
+  const from = query.from ?? Date.parse(first), to = query.to ?? Date.parse(last) + 1;
+  return { from: Math.max(from, firstTimeMs), to: Math.min(to, lastTimeMs + 1) };
 }
 
 function rowOf(row: Record<string, unknown>, isOld: boolean, withHist: boolean): MeasurementRow {

@@ -16,14 +16,15 @@ export interface NewRow {
 
 /** Rows of one statement: a statement costs more than the values it brings. */
 const rowsAtOnce = 50;
-const firstMs = Date.parse("0000-01-01T00:00:00.000Z");
-const lastMs = Date.parse("9999-12-31T23:59:59.999Z");
+/** The times that a table can hold, ms since the epoch, both included. */
+export const firstTimeMs = Date.parse("0000-01-01T00:00:00.000Z");
+export const lastTimeMs = Date.parse("9999-12-31T23:59:59.999Z");
 
 /** A time as the tables have it: ISO 8601 in UTC with ms, so that the texts sort as the times do.
  * @param timeMs ms since the epoch
  * @throws {RangeError} if it is not in the years 0 to 9999 */
 export function dateText(timeMs: number): string {
-  if (!(timeMs >= firstMs && timeMs <= lastMs)) {
+  if (!(timeMs >= firstTimeMs && timeMs <= lastTimeMs)) {
     throw new RangeError(`Cannot store a time as its year must be in 0..9999: found ${timeMs} ms`);
   }
   return new Date(timeMs).toISOString();
@@ -31,8 +32,8 @@ export function dateText(timeMs: number): string {
 
 /** A bound of times as a text that is before or after the texts of all times on that side of it. */
 export function dateBound(timeMs: number): string {
-  if (timeMs <= firstMs) return "";
-  return timeMs > lastMs ? "~" : new Date(Math.ceil(timeMs)).toISOString();
+  if (timeMs <= firstTimeMs) return "";
+  return timeMs > lastTimeMs ? "~" : new Date(Math.ceil(timeMs)).toISOString();
 }
 
 /** Adds rows with ids from `firstId` on; rows whose places are there already are passed over. Inside a transaction only.
