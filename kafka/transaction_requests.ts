@@ -32,10 +32,15 @@ export interface GroupOffsets {
   }[];
 }
 
-/** Another producer has the transactional id by now, or the coordinator took it away as a transaction took too long. */
+/** The transactional id is somebody else's by now, or the coordinator took it away as a transaction took too long, or nobody has
+ * called `init`. A transaction whose commit was on its way may have been committed before. */
 export class Fenced extends KafkaError {
   constructor(transactionalId: string, options?: ErrorOptions) {
-    super("PRODUCER_FENCED", `Cannot go on as ${transactionalId} since another producer has it now`, options);
+    super(
+      "PRODUCER_FENCED",
+      `Cannot send as ${transactionalId}: another producer has it, or it was not asked for`,
+      options,
+    );
     this.name = "Fenced";
   }
 }

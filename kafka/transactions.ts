@@ -107,7 +107,8 @@ export class TransactionalProducer implements AsyncDisposable {
   /** Writes records and offsets in one transaction; resolves when it is committed. Offsets alone will do. Readers of committed
    * records see all of it a moment later.
    * @returns the place of each record
-   * @throws {Fenced} somebody else has the transactional id, or `init` was not called: nothing can be sent before the next `init`
+   * @throws {Fenced} somebody else has the transactional id, or `init` was not called: nothing can be sent before the next `init`.
+   *   If it was in the middle of a commit whose answer was lost, that may have been done before
    * @throws {KafkaError} `outcomeUnknown`: perhaps committed; any other code: not committed */
   send(records: readonly TransactionRecord[], offsets?: GroupOffsets): Promise<RecordPlace[]> {
     return this.#inTurn(async () => {

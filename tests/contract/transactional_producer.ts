@@ -8,15 +8,19 @@ import type { Kafka } from "../../kafka/client.ts";
 import { KafkaError } from "../../kafka/connection.ts";
 import { Fenced, outcomeUnknown, TransactionalProducer } from "../../kafka/transactions.ts";
 import { silentLogger } from "../../logger.ts";
-import { createTopic } from "../clients.ts";
+import { createTopic, plainKafka } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { BrokerProxy, initProducerIdApi, produceApi } from "../kafka/broker_proxy.ts";
 import { TransactionClient } from "../kafka/broker/transaction_client.ts";
 import { readAll } from "../kafka/broker/transaction_reader.ts";
 import { connect } from "../kafka/test_broker.ts";
 import { newTopic } from "../new_topic.ts";
+import { Random } from "../random.ts";
 
 const addPartitionsApi = 24, addOffsetsApi = 25, endTxnApi = 26, txnOffsetCommitApi = 28;
+
+/** How often the two that are cut off at random send. */
+const faultSteps = Number(Deno.env.get("TAILRACE_TRANSACTION_STEPS") ?? 60);
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -44,6 +48,8 @@ export function transactionalProducerContract(on: string, ignore: boolean, boots
   );
   test("init() fences the producer before, which then says so and fences nobody", fences);
   test("init() ends what a producer left open that died", dies);
+  test("send() goes on in a topic that was made anew, and waits for one that is being made", madeAnew);
+  test("two producers, cut off at random, write what they say they wrote once, with its offset", faults);
   test("send() that failed as Kafka went away does not take the id from who has it since", keepsFenced);
 }
 
@@ -281,4 +287,56 @@ async function keepsFenced(ground: Ground): Promise<void> {
     await producer.send([ground.record("next")]);
     assert(proxy.count(initProducerIdApi) <= inits + 1);
   }
+}
+
+async function madeAnew(ground: Ground): Promise<void> {
+  const producer = await ground.direct(), { topic } = ground;
+  for (const value of ["a", "b", "c"]) await producer.send([ground.record(value)]);
+  const admin = plainKafka(ground.bootstrap).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually("the end of the topic", async () => !(await admin.listTopics()).includes(topic));
+    const waiting = producer.send([ground.record("d")]);
+    await createTopic(ground.bootstrap, topic, 2);
+    assertEquals(await waiting, [{ partition: 0, offset: 0 }]);
+  } finally {
+    await admin.disconnect();
+  }
+  await producer.send([ground.record("e"), ground.record("f")]);
+  assertEquals(await ground.values(), ["d", "e", "f"]);
+}
+
+async function faults(ground: Ground): Promise<void> {
+  const random = new Random("transactional producers under faults");
+  const both = [await ground.producer({ timeoutMs: 1_500 }), await ground.producer({ timeoutMs: 1_500 })];
+  const outcomes: ("committed" | "unknown" | "failed")[] = [];
+  const send = async ({ producer }: typeof both[number]) => {
+    const n = outcomes.push("unknown") - 1;
+    try {
+      await producer.send([ground.record(String(n))], ground.offsets(n));
+      outcomes[n] = "committed";
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      outcomes[n] = error instanceof Fenced || error.code === outcomeUnknown ? "unknown" : "failed";
+      if (error instanceof Fenced && random.between(1, 3) === 1) await producer.init().catch(() => {});
+    }
+  };
+  const rule = () => random.between(1, 15) === 1 ? "cut" : "pass";
+  for (const { proxy } of both) proxy.onRequest = proxy.onAnswer = rule;
+  for (let step = 0; step < faultSteps; step++) {
+    const [one, other] = random.between(0, 1) === 0 ? both : both.toReversed();
+    await Promise.all([send(one!), ...random.between(1, 4) === 1 ? [send(other!)] : []]);
+  }
+  await ground.direct(); // ends what is open
+  const values = (await ground.values()).map(Number);
+  const said = outcomes.map((outcome, n) =>
+    [n, outcome, values.filter((value) => value === n).length] as const
+  );
+  const wrong = said.filter(([, outcome, times]) =>
+    times > 1 || times !== { committed: 1, failed: 0, unknown: times }[outcome]
+  );
+  assertEquals(wrong, []);
+  assertEquals(await ground.position(), values.at(-1));
+  assert(said.filter(([, outcome]) => outcome === "committed").length > 10, JSON.stringify(said));
 }
