@@ -51,7 +51,7 @@ export class Retention {
     for (const book of books) this.#mark(book, maxMs);
     return books.some((book) => this.#forgetPlaces(book)) ||
       books.some((book) => this.#expire(book, maxMs)) ||
-      this.#shrink(maxBytes) || this.#giveBack();
+      this.#shrink(books, maxBytes) || this.#giveBack();
   }
 
   #books(): Book[] {
@@ -109,27 +109,33 @@ export class Retention {
     return typeof id === "number" && this.#delete(book, id);
   }
 
-  /** Rows of the table whose oldest ones were stored first. */
-  #shrink(maxBytes: number): boolean {
-    if (this.#file.usedBytes() <= maxBytes) return false;
-    const oldest = this.#file.get(
-      `SELECT number, (SELECT min(stored_ms) FROM "tailrace:marks" WHERE book = number) AS ms FROM "tailrace:books"
-         WHERE rows > 0 ORDER BY ms IS NULL, ms, rows DESC LIMIT 1`,
-    );
-    const book = this.#books().find(({ number }) => number === oldest?.number);
-    return book !== undefined && this.#delete(book, book.nextId);
+  /** Rows of the table whose oldest ones were stored first, no more than are too much. */
+  #shrink(books: readonly Book[], maxBytes: number): boolean {
+    const bytes = this.#file.usedBytes();
+    if (bytes <= maxBytes) return false;
+    const sql = 'SELECT first_id, stored_ms FROM "tailrace:marks" WHERE book = ? ORDER BY first_id LIMIT 1';
+    const [oldest] = books.filter(({ rows }) => rows > 0).map((book) => {
+      const mark = this.#file.get(sql, book.number);
+      return { book, before: Number(mark?.first_id ?? book.nextId), ms: Number(mark?.stored_ms ?? Infinity) };
+    }).toSorted((a, b) => a.ms === b.ms ? b.book.rows - a.book.rows : a.ms - b.ms);
+    if (oldest === undefined) return false;
+    const all = books.reduce((sum, { rows }) => sum + rows, 0);
+    this.#delete(oldest.book, oldest.before, Math.ceil((bytes - maxBytes) / bytes * all));
+    return true;
   }
 
-  /** Deletes some of the rows before an id. @returns whether there may be more */
-  #delete({ number, table }: Book, before: number): boolean {
+  /** Deletes the oldest rows before an id, as many as a piece has. @returns whether there may be more */
+  #delete({ number, table, nextId }: Book, before: number, most = Infinity): boolean {
     const file = this.#file, name = quoted(table);
     let isMore = false;
     this.#timed((rows) => {
-      const next = file.get(`SELECT id FROM ${name} ORDER BY id LIMIT 1 OFFSET ?`, rows)?.id;
+      const next = file.get(`SELECT id FROM ${name} ORDER BY id LIMIT 1 OFFSET ?`, Math.min(rows, most))?.id;
       const end = Math.min(before, Number(next ?? before));
       const deleted = file.run(`DELETE FROM ${name} WHERE id < ?`, end);
       isMore = end < before;
-      file.run('UPDATE "tailrace:books" SET rows = rows - ? WHERE number = ?', deleted, number);
+      // All are gone then, also if somebody has deleted some by hand.
+      const left = next === undefined && end >= nextId ? "0" : "rows - ?1";
+      file.run(`UPDATE "tailrace:books" SET rows = ${left} WHERE number = ?2`, deleted, number);
       file.run('DELETE FROM "tailrace:marks" WHERE book = ? AND first_id <= ?', number, end);
     });
     return isMore;
