@@ -1,0 +1,119 @@
+/** How the books of a measurement begin: asks the file and Kafka what beginning.ts decides by, and makes of its decision the fold that goes on.
+ *
+ * Everything that is found out here holds for a moment only. That is enough: a place that retention has passed meanwhile is told by the
+ * reader, a state that another writer has committed meanwhile by the next commit, and either way the books begin once more. The order matters
+ * in one place: what is published is read before the log's ends, or the places of a busy owner would look as if they lay behind them.
+ * Left out: waiting for what cannot be asked now (histogram_processor.ts).
+ * @module */
+import type { Logger } from "../../logger.ts";
+import { earliestOffset, type KafkaConnection, latestOffset, type PartitionLeader } from "../connection.ts";
+import { edgesOf, type MeasurementSpec } from "../measurements.ts";
+import { type Beginning, beginning, type OwnBooks, type Places } from "./beginning.ts";
+import { Counting } from "./counting.ts";
+import { type HistogramMore, RunningHistogram } from "./histogram.ts";
+import type { HistogramSnapshot } from "./histogram_types.ts";
+import { type CountedState, readPublished } from "./published.ts";
+import { rememberedMeasurements } from "./recent.ts";
+import { placesOf } from "./topic_places.ts";
+
+/** The rows that are kept, in pieces. */
+export type KeptValues = Iterable<readonly { readonly value: number; readonly timeMs: number }[]>;
+
+/** What the books begin with. */
+export interface BeginningOptions {
+  readonly connection: KafkaConnection;
+  readonly spec: MeasurementSpec;
+  readonly partitions: readonly PartitionLeader[];
+  readonly own: OwnBooks | null;
+  /** Asked for when the bins are others now. */
+  readonly values: () => KeptValues;
+  /** The log was seen to be another one than that of `own`. */
+  readonly isAnew: boolean;
+  readonly log: Logger;
+}
+
+/** Books that have begun. */
+export interface BegunBooks {
+  readonly counting: Counting;
+  /** From where the log is to be read. */
+  readonly from: Places;
+  /** Where the log ends. */
+  readonly ends: readonly number[];
+  /** Whether the state differs from that of the file, so that it has to be committed. */
+  readonly isNews: boolean;
+}
+
+/** Begins the books.
+ * @throws {KafkaError} when Kafka cannot be asked
+ * @throws {StoreBusy} when the file cannot be read */
+export async function beginBooks(options: BeginningOptions): Promise<BegunBooks> {
+  const { connection, spec, partitions, own, isAnew } = options;
+  const published = await readPublished(connection, spec.name);
+  const [starts, ends] = await Promise.all([
+    placesOf(connection, spec.name, partitions, earliestOffset),
+    placesOf(connection, spec.name, partitions, latestOffset),
+  ]);
+  const decided = beginning({ edges: edgesOf(spec), own, published, starts, ends, isAnew });
+  const { covered, stored, missed } = decided;
+  const counting = new Counting(await startingState(decided, options, published), edgesOf(spec));
+  counting.miss(missed);
+  tell(decided, options);
+  const from = Object.fromEntries(starts.map((start, partition) => {
+    const place = Math.min(covered.positions[partition] ?? 0, stored[partition] ?? 0);
+    return [partition, Math.max(start, place - rememberedMeasurements)];
+  }));
+  const isNews = decided.from !== "own" || decided.recount || decided.madeAnew || missed > 0;
+  return { counting, from, ends, isNews };
+}
+
+async function startingState(
+  decided: Beginning,
+  options: BeginningOptions,
+  published: CountedState | null,
+) {
+  const { covered, stored, state, recount, from } = decided;
+  if (!state) return { snapshot: null, more: null, covered, stored };
+  // Newest times are of the log that they were found in.
+  const logBefore = from === "own" ? options.own?.covered.log : published?.covered.log;
+  const newest = logBefore === covered.log ? state.more?.newest : undefined;
+  const { snapshot, more } = recount ? await recounted(state.snapshot, options) : state;
+  const { newest: _, ...moments } = more ?? {};
+  return {
+    snapshot,
+    more: more && { ...moments as HistogramMore, ...(newest && { newest }) },
+    covered,
+    stored,
+  };
+}
+
+/** Counts the rows of the file into the bins of now; what was seen of records besides is kept. */
+async function recounted(
+  before: HistogramSnapshot,
+  { spec, values, log }: BeginningOptions,
+): Promise<{ snapshot: HistogramSnapshot; more: HistogramMore }> {
+  const edges = edgesOf(spec);
+  const histogram = RunningHistogram.from({
+    ...RunningHistogram.empty(edges).snapshot(),
+    late: before.late,
+    repeated: before.repeated,
+    wrong: before.wrong,
+    missed: before.missed,
+  });
+  for (const piece of values()) {
+    for (const { value, timeMs } of piece) histogram.add(value, timeMs);
+    await new Promise((resolve) => setTimeout(resolve, 0)); // others of this thread have a turn
+  }
+  log.info("bins are others, the rows of the file were counted anew", {
+    rows: histogram.count,
+    counted: before.count,
+    bins: edges.length - 1,
+  });
+  return { snapshot: histogram.snapshot(), more: histogram.more() };
+}
+
+function tell({ from, missed, madeAnew, covered, recount }: Beginning, { own, log }: BeginningOptions): void {
+  if (madeAnew) log.warn("topic was made anew, the counts go on with its new log", { log: covered.log });
+  if (from === "published" && own) log.info("counts of another instance are taken over", { covered });
+  if (missed > 0) log.warn("records were removed before they were counted", { missed });
+  log.info("measurement is counted", { from, recount, ...covered });
+}

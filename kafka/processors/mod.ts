@@ -1,0 +1,28 @@
+/** THE LIST of processors: topic in → function → topic out. An entry here is opened in a thread of its own (worker.ts).
+ *
+ * Left out: what the topics hold (../topics.ts, ../measurements.ts), when they are made (commands/topic_setup.ts).
+ * @module */
+import { histTopicOf, type MeasurementSpec } from "../measurements.ts";
+import { HistogramService, type HistogramServiceOptions } from "./histogram_service.ts";
+import type { Histograms } from "./histogram_types.ts";
+
+/** A processor: what it reads, what it writes, and how it is opened. */
+export interface Processor<S, O, P extends AsyncDisposable> {
+  /** Names of topics, by the settings that name them. */
+  readonly in: (settings: S) => readonly string[];
+  readonly out: (settings: S) => readonly string[];
+  /** Opens it; it waits for nothing, Kafka and its file included. */
+  readonly open: (options: O) => P;
+}
+
+const histograms: Processor<
+  { readonly specs: readonly MeasurementSpec[] },
+  HistogramServiceOptions,
+  Histograms
+> = {
+  in: ({ specs }) => specs.map(({ name }) => name),
+  out: ({ specs }) => specs.map(({ name }) => histTopicOf(name)),
+  open: (options) => new HistogramService(options),
+};
+
+export const processors = { histograms } as const;

@@ -1,0 +1,81 @@
+/** What a reader has told and nobody has worked off yet, in order: at most one answer of each node waits here, as a reader is held up until
+ * its answer is taken.
+ *
+ * Left out: what becomes of it (histogram_processor.ts).
+ * @module */
+import type { FetchedPartition } from "../fetch_response.ts";
+import type { ReaderEvents } from "../reader.ts";
+
+/** What came: records of a partition; offsets that were passed over; the log is another one now; somebody wants to begin again. */
+export type Read =
+  | { readonly kind: "records"; readonly fetched: FetchedPartition }
+  | {
+    readonly kind: "skipped";
+    readonly partition: number;
+    readonly from: number;
+    readonly to: number;
+    readonly isRetention: boolean;
+  }
+  | { readonly kind: "restarted" | "again" };
+
+interface Waiting {
+  readonly read: Read;
+  readonly taken: () => void;
+}
+
+/** Between a reader, which pushes, and one that takes. */
+export class ReaderQueue implements Disposable {
+  readonly #waiting: Waiting[] = [];
+  #changed = Promise.withResolvers<void>();
+  #isClosed = false;
+
+  /** What is given to the reader.
+   * @param status told as the reader tells it, past the queue */
+  events(status: (up: boolean) => void): ReaderEvents {
+    return {
+      started() {},
+      records: (fetched) => this.#push({ kind: "records", fetched }),
+      skipped: (partition, from, to, reason) =>
+        this.#push({ kind: "skipped", partition, from, to, isRetention: reason === "retention" }),
+      restarted: () => void this.#push({ kind: "restarted" }),
+      status,
+    };
+  }
+
+  /** Waits until there is something.
+   * @param maxRecords when so many are taken, the rest stays for the next time
+   * @returns all that has come, null when it was closed */
+  async take(maxRecords: number): Promise<Read[] | null> {
+    while (!this.#isClosed && this.#waiting.length === 0) await this.#changed.promise;
+    if (this.#isClosed) return null;
+    const reads: Read[] = [];
+    for (let records = 0; records < maxRecords && this.#waiting.length > 0;) {
+      const { read, taken } = this.#waiting.shift()!;
+      taken();
+      reads.push(read);
+      if (read.kind === "records") records += read.fetched.records.length;
+    }
+    return reads;
+  }
+
+  /** Puts in a wish to begin again. */
+  again(): void {
+    void this.#push({ kind: "again" });
+  }
+
+  /** Ends every wait, the reader's too; what has not been taken is forgotten. */
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    for (const { taken } of this.#waiting.splice(0)) taken();
+    this.#changed.resolve();
+  }
+
+  #push(read: Read): Promise<void> | undefined {
+    if (this.#isClosed) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ read, taken: resolve });
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+    return promise;
+  }
+}
