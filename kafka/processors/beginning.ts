@@ -1,8 +1,9 @@
 /** Where the books of a measurement begin: at what the file holds, at what another instance has published, or at the log's beginning.
  *
- * A pure function. Nothing is to be counted twice, and as little as can be is to be missed: what is in the file goes on as long as the log
- * still has all that comes after it; otherwise the one of file and published record goes on behind which less is missing. The two
- * places of a partition differ where counts were taken over: rows are stored from `stored` on, and counted from `covered` on.
+ * A pure function. Nothing is to be counted twice, and as little as can be is to be missed: of the file and the published record, the
+ * one goes on that misses less, with what retention has removed behind its places; the file when both miss the same, as it does when the
+ * log still has all that comes after it. The two places of a partition differ where counts were taken over: rows are stored from
+ * `stored` on, and counted from `covered` on.
  * Left out: reading any of it; another cluster's books (measurement_store.ts); a log that was made anew and has grown past all known
  * places since, which only topic ids would tell; a log that lost its end in an unclean election, which passes for a new one.
  * @module */
@@ -150,8 +151,7 @@ function choose(
   if (mine.log !== theirs.log) return mine.log > theirs.log ? mine : theirs;
   const mineLost = missedBy(mine) + lostTo(mine, theirs, log);
   const theirsLost = missedBy(theirs) + lostTo(theirs, mine, log);
-  if (recount) return theirsLost <= mineLost ? theirs : mine;
-  return mine.hole + lostTo(mine, theirs, log) > 0 && theirsLost < mineLost ? theirs : mine;
+  return theirsLost < mineLost || (recount && theirsLost === mineLost) ? theirs : mine;
 }
 
 /** All that is missing in its counts once they go on from here. */

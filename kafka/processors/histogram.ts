@@ -7,7 +7,7 @@
 import { CountsText } from "./counts_text.ts";
 import { type HistogramSnapshot, type WrongKind, wrongKinds } from "./histogram_types.ts";
 import { checkMoments, Moments, type MomentsState, noMoments } from "./moments.ts";
-import type { NewestTimes, Note } from "./recent.ts";
+import { type NewestTimes, type Note, Recent } from "./recent.ts";
 
 /** What is needed beside the snapshot to go on exactly. */
 export interface HistogramMore extends MomentsState {
@@ -76,6 +76,7 @@ export class RunningHistogram {
     checkEdges(snapshot.bin_edges);
     checkCounts(snapshot);
     if (more) checkMoments(more, snapshot.mean ?? 0);
+    if (more?.newest) Recent.check(more.newest);
     const { mean, stddev, count } = snapshot;
     const m2 = stddev === null ? (count > 0 ? null : 0) : stddev * stddev * count;
     return new RunningHistogram(snapshot, more ?? { mean: mean ?? 0, mean_low: 0, m2, m2_low: 0 });

@@ -25,7 +25,7 @@ class Remembered {
 
 /** The last measurements of each partition of a topic. */
 export class Recent {
-  readonly #partitions: Remembered[] = [];
+  readonly #partitions = new Map<number, Remembered>();
 
   /** @param newest as {@linkcode newest} was */
   constructor(newest: NewestTimes = {}) {
@@ -34,9 +34,17 @@ export class Recent {
 
   /** Newest time of each partition so far. */
   get newest(): NewestTimes {
-    return Object.fromEntries(
-      this.#partitions.flatMap(({ newest }, partition) => newest > -Infinity ? [[partition, newest]] : []),
-    );
+    const newest: Record<number, number> = {};
+    for (const [partition, remembered] of this.#partitions) newest[partition] = remembered.newest;
+    return newest;
+  }
+
+  /** @throws {RangeError} for what is no `newest` */
+  static check(newest: NewestTimes): void {
+    for (const [partition, ms] of Object.entries(newest)) {
+      if (Number.isSafeInteger(Number(partition)) && Number.isSafeInteger(ms)) continue;
+      throw new RangeError(`Cannot go on with newest times as one of partition ${partition} is ${ms}`);
+    }
   }
 
   /** Remembers a measurement.
@@ -68,13 +76,12 @@ export class Recent {
 
   /** Forgets everything: the topic's log is another one. */
   reset(): void {
-    this.#partitions.length = 0;
+    this.#partitions.clear();
   }
 
   #of(partition: number): Remembered {
-    for (let known = this.#partitions.length; known <= partition; known++) {
-      this.#partitions.push(new Remembered());
-    }
-    return this.#partitions[partition]!;
+    let remembered = this.#partitions.get(partition);
+    if (!remembered) this.#partitions.set(partition, remembered = new Remembered());
+    return remembered;
   }
 }

@@ -215,6 +215,9 @@ Deno.test("RunningHistogram.from() refuses numbers that do not belong together",
     const wrong = { ...more, ...change } as typeof more;
     assertThrows(() => RunningHistogram.from(snapshot, wrong), RangeError, "the spread around 950");
   }
+  for (const newest of [{ 0: NaN }, { 0: "1" }, { x: 1 }] as unknown as Record<number, number>[]) {
+    assertThrows(() => RunningHistogram.from(snapshot, { ...more, newest }), RangeError, "newest times");
+  }
 });
 
 Deno.test("RunningHistogram.countsText is the counts, whatever was counted since it was read", () => {
