@@ -71,7 +71,7 @@ export const settings = {
   }),
   DATA_DIR: text("a path", isPath, {
     group: "store",
-    help: "Folder of the embedded broker's log",
+    help: "Folder of the embedded broker's log and of the measurements",
     fallback: "./data",
   }),
   BROKER_HOST: text("a host name or address", isHost, {
@@ -222,7 +222,7 @@ export const settings = {
     group: "run",
     help: "Listen beyond loopback although there is no authentication",
   }),
-  DEMO: toggle({ group: "pages", help: "Demo vehicles inside the service" }),
+  DEMO: toggle({ group: "pages", help: "Demo vehicles, a demo video and demo measurements inside the service" }),
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
