@@ -8,6 +8,8 @@
 import process from "node:process";
 import { addBrokerMetrics } from "./broker_metrics.ts";
 import type { BrokerMetrics } from "./kafka/broker/mod.ts";
+import type { HistogramNow } from "./kafka/processors/histogram_types.ts";
+import { addMeasurementMetrics } from "./measurement_metrics.ts";
 import { Counter, Gauge, Histogram, Reading, Registry } from "./prometheus.ts";
 
 export type Transport = "sse" | "websocket" | "mjpeg";
@@ -47,13 +49,18 @@ export interface Metrics {
   kafkaUp(up: boolean): void;
   /** Adds the embedded broker's metrics, read at each scrape. */
   broker(snapshot: () => Promise<BrokerMetrics>): void;
-  /** The exposition; what the broker does not answer is left out. */
+  /** Adds those of the measurements that are counted, read at each scrape. */
+  measurements(snapshot: () => Promise<readonly HistogramNow[]>): void;
+  /** The exposition; of what does not answer the last numbers stay. */
   text(): Promise<string>;
   snapshot(): Promise<MetricsSnapshot>;
 }
 
 /** What a broker without the service around it counts and times. */
-export type BrokerOnlyMetrics = Pick<Metrics, "registry" | "httpRequest" | "broker" | "text">;
+export type BrokerOnlyMetrics = Pick<
+  Metrics,
+  "registry" | "httpRequest" | "broker" | "measurements" | "text"
+>;
 
 const maxTopics = 100;
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
@@ -103,7 +110,9 @@ export function createBrokerMetrics(version: string): BrokerOnlyMetrics {
   const registry = new Registry();
   const m = httpMetrics(registry);
   addProcessMetrics(registry, version);
-  let readBroker: (() => Promise<void>) | undefined;
+  const reads: (() => Promise<void>)[] = [];
+  const read = <T>(snapshot: () => Promise<T>, show: (found: T) => void) =>
+    void reads.push(async () => show(await snapshot()));
   return {
     registry,
     httpRequest(method, route, status, seconds) {
@@ -111,13 +120,11 @@ export function createBrokerMetrics(version: string): BrokerOnlyMetrics {
       m.requests.inc({ ...labels, status });
       m.requestSeconds.observe(labels, seconds);
     },
-    broker(snapshot) {
-      const show = addBrokerMetrics(registry);
-      readBroker = async () => show(await snapshot());
-    },
+    broker: (snapshot) => read(snapshot, addBrokerMetrics(registry)),
+    measurements: (snapshot) => read(snapshot, addMeasurementMetrics(registry)),
     async text() {
-      // A broker that is gone must not take the other metrics with it: its last numbers stay.
-      await readBroker?.().catch(() => {});
+      // A part that is gone must not take the metrics of others with it.
+      await Promise.allSettled(reads.map((one) => one()));
       return registry.text();
     },
   };

@@ -1,13 +1,16 @@
 /** `tailrace serve`: the whole service. Opens the parts from left to right, as the data flows, and closes them from right to left.
  *
  * Shutdown (SIGTERM, SIGINT): no new requests, `bye` to streams, requests end, the producer is flushed, viewers' positions are
- * committed, the embedded broker closes its files; all of it within DRAIN_TIMEOUT_MS. Left out: what the parts do.
+ * committed, the last histograms are published and their file is closed, the embedded broker closes its files; all of it within
+ * DRAIN_TIMEOUT_MS. Left out: what the parts do.
  * @module */
 import type { Config } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
 import { Kafka } from "../kafka/client.ts";
 import { type EmbeddedBroker, hostAndPort } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
+import { startHistograms } from "../kafka/processors/histograms.ts";
+import type { Histograms } from "../kafka/processors/histogram_types.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { TopicViews } from "../kafka/topic_views.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
@@ -18,6 +21,7 @@ import { describeBroker, openBroker } from "./broker.ts";
 import { startDemo } from "./demo.ts";
 import { listenHttp, urlOf } from "./http.ts";
 import { CommandError, type CommandRun } from "./run.ts";
+import { featureTopics, makeTopicsInBackground } from "./topic_setup.ts";
 
 /** How often the cluster is asked whether it is there, ms. */
 const kafkaCheckMs = 5_000;
@@ -39,6 +43,17 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
   await using topicViews = new TopicViews(kafka);
   await using positions = new ViewerPositions({ kafka, log: run.log });
+  await using histograms = startHistograms({
+    kafka: { ...way, clientId },
+    specs: config.measurements,
+    file: `${config.dataDir}/measurements.db`,
+    retentionMs: config.measurementsRetentionMs,
+    retentionBytes: config.measurementsRetentionBytes,
+    log: run.log,
+    logLevel: config.logLevel,
+    stopMs: config.drainTimeoutMs * 0.6,
+  });
+  metrics.measurements(() => whatIsCounted(histograms));
   using heartbeats = new Heartbeats(config.heartbeatMs);
   const connections = new Connections();
   using watch = watchKafka(kafka, config.geoTopic, metrics);
@@ -53,9 +68,11 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     heartbeats,
     connections,
     positions,
+    histograms,
     checks: {
       kafka: async () => void await kafka.metadata([config.geoTopic]),
       ...(broker && { sqlite: () => broker.checkWritable() }),
+      ...(config.measurements.length > 0 && { measurements: () => histograms.checkWritable() }),
       // deno-lint-ignore require-await
       draining: async () => {
         if (draining.signal.aborted) throw new Error("the service is shutting down");
@@ -66,13 +83,22 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   await watch.first;
   const server = listenHttp(config, (request, info) => app.fetch(request, { info }), run.log);
   announce(config, run, { url: urlOf(config, server), broker, brokers });
-  const demo = startDemoIf(config, run, { producer, signal: draining.signal });
+  const { signal } = draining;
+  const topics = makeTopicsInBackground(kafka, featureTopics(config), {
+    log: run.log,
+    signal,
+    onTopicCreated,
+  });
+  const demo = startDemoIf(config, run, { producer, signal });
   const failure = await ended(run.signal, broker);
   draining.abort();
   hub.drain();
   connections.drain();
-  const drained = Promise.all([server.shutdown(), demo]).then(async () => {
-    await Promise.all([producer.flush(), positions.flush()]);
+  const closed = server.shutdown();
+  // Who still asks for measurements gets some time, but not that of publishing the last histograms.
+  const counted = within(config.drainTimeoutMs * 0.2, closed).then(() => histograms[Symbol.asyncDispose]());
+  const drained = Promise.all([closed, demo, topics]).then(async () => {
+    await Promise.all([producer.flush(), positions.flush(), counted]);
   });
   const inTime = await within(config.drainTimeoutMs * 0.8, drained);
   if (!inTime) {
@@ -122,6 +148,12 @@ async function within(ms: number, work: Promise<void>): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Measurements that cannot be told now are left out. */
+async function whatIsCounted(histograms: Histograms) {
+  const asked = await Promise.allSettled(histograms.specs.map(({ name }) => histograms.now(name)));
+  return asked.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
 }
 
 /** Keeps the metric of Kafka's presence true; `first` resolves after the first answer or failure.

@@ -10,10 +10,14 @@ import type { Histograms, RowQuery, SeriesQuery } from "./histogram_types.ts";
 import type { Answer, FromWorker, Question, Refusal, ToWorker, WorkerOptions } from "./worker.ts";
 
 /** Settings: those of {@link HistogramServiceOptions}, with the way to Kafka instead of a client. */
-export type HistogramsOptions = WorkerOptions & { readonly log: Logger };
+export interface HistogramsOptions extends WorkerOptions {
+  readonly log: Logger;
+  /** How long a stop may take before the worker is ended as it is, ms. */
+  readonly stopMs: number;
+}
 
-/** How long a stop may take before the worker is ended as it is, and how long after its death it is started anew, ms. */
-const stopMs = 6_000, restartMs = 1_000;
+/** How long after its death a worker is started anew, ms. */
+const restartMs = 1_000;
 
 /** Starts counting in a thread of its own, without waiting for anything; without measurements nothing is started. */
 export function startHistograms(options: HistogramsOptions): Histograms {
@@ -24,6 +28,7 @@ export function startHistograms(options: HistogramsOptions): Histograms {
 class HistogramThread implements Histograms {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
+  readonly #stopMs: number;
   readonly #asked = new Map<number, PromiseWithResolvers<Answer>>();
   readonly #stop = new AbortController();
   #worker: Worker | null = null;
@@ -32,9 +37,10 @@ class HistogramThread implements Histograms {
   #restarting: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
-  constructor({ log, ...options }: HistogramsOptions) {
+  constructor({ log, stopMs, ...options }: HistogramsOptions) {
     this.#options = options;
     this.#log = log;
+    this.#stopMs = stopMs;
     if (this.specs.length > 0) this.#start();
   }
 
@@ -129,7 +135,7 @@ class HistogramThread implements Histograms {
     if (!this.#worker) return;
     this.#send({ type: "stop" });
     const done = new AbortController();
-    const late = pause(stopMs, done.signal).then(() => {
+    const late = pause(this.#stopMs, done.signal).then(() => {
       if (!done.signal.aborted) this.#log.warn("counting did not stop in time");
     });
     await Promise.race([this.#stopped.promise, late]);
