@@ -2,9 +2,11 @@
  *
  * Left out: the process around it (tests/service.ts).
  * @module */
+import type { Kafka } from "../../kafka/client.ts";
 import { Hub } from "../../kafka/hub.ts";
-import { usualMeasurements } from "../../kafka/measurements.ts";
+import { type MeasurementSpec, usualMeasurements } from "../../kafka/measurements.ts";
 import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
+import { HistogramService } from "../../kafka/processors/histogram_service.ts";
 import type { Histograms } from "../../kafka/processors/histogram_types.ts";
 import { TopicViews } from "../../kafka/topic_views.ts";
 import { silentLogger } from "../../logger.ts";
@@ -27,7 +29,9 @@ export interface TestServiceOptions {
   readonly ringBytes?: number;
   /** How long a post may wait for Kafka. */
   readonly timeoutMs?: number;
-  /** Default: the usual measurements, of which nothing is known. */
+  /** What is counted, into a file of its own; default: nothing is, and the usual measurements are empty. */
+  readonly measurements?: readonly MeasurementSpec[];
+  /** What is told of measurements instead. */
   readonly histograms?: Histograms;
 }
 
@@ -51,7 +55,10 @@ export class TestService implements AsyncDisposable {
     service.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: service.broker.broker.port }));
     const direct = parts.use(connect(service.broker.bootstrap));
     const kafka = parts.use(connect(service.proxy.bootstrap));
-    const { ringBytes, timeoutMs, histograms = new MadeHistograms(usualMeasurements), ...settings } = options;
+    const { ringBytes, timeoutMs, measurements, ...settings } = options;
+    const histograms = measurements
+      ? await service.#count(direct, measurements)
+      : options.histograms ?? new MadeHistograms(usualMeasurements);
     const hub = service.hub = parts.use(new Hub({ kafka, metrics, log, ...(ringBytes && { ringBytes }) }));
     const onTopicCreated = (topic: string) => hub.topicCreated(topic);
     service.producer = parts.use(createProducer(direct, { log, onTopicCreated }));
@@ -100,6 +107,13 @@ export class TestService implements AsyncDisposable {
       (request, info) => app.fetch(request, { info }),
     );
     return service;
+  }
+
+  async #count(kafka: Kafka, specs: readonly MeasurementSpec[]): Promise<Histograms> {
+    const folder = await Deno.makeTempDir({ prefix: "tailrace-measurements-" });
+    this.#parts.defer(() => Deno.remove(folder, { recursive: true }));
+    const file = `${folder}/measurements.db`, limits = { retentionMs: -1, retentionBytes: -1 };
+    return this.#parts.use(new HistogramService({ kafka, specs, file, log: silentLogger, ...limits }));
   }
 
   get port(): number {
