@@ -4,7 +4,6 @@
  * (shell.ts), and the socket (commands/serve.ts).
  * @module */
 import type { Hono } from "hono";
-import type { Histograms } from "../kafka/processors/histogram_types.ts";
 import { type GeoDeps, geoRoutes, positionStream } from "./geo.ts";
 import { type HistogramsDeps, histogramsRoutes, histogramStream } from "./histograms.ts";
 import type { AppEnv } from "./middleware.ts";
@@ -25,21 +24,15 @@ export type AppDeps =
   & GeoDeps
   & VideoDeps
   & VideoPublishDeps
-  & Omit<HistogramsDeps, "histograms">
-  & { readonly histograms?: Histograms }
+  & HistogramsDeps
   & TopicsDeps
   & PagesDeps;
 
 /** Makes the application; `fetch` of what it returns answers requests. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
-  const { histograms } = deps;
+  const histograms = histogramStream(deps.histograms.specs);
   // Every stream: `…/events` over SSE, `…/socket` over WebSocket.
-  const streams = new StreamTable([
-    positionStream,
-    videoStream,
-    ...(histograms ? [histogramStream(histograms.specs)] : []),
-    topicStream,
-  ]);
+  const streams = new StreamTable([positionStream, videoStream, histograms, topicStream]);
   return shell(deps, [
     operationsRoutes(deps),
     geoRoutes(deps),
@@ -48,7 +41,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     streams.routes(deps),
     pagesRoutes(deps),
     videoRoutes(deps),
-    ...(histograms ? [histogramsRoutes({ ...deps, histograms })] : []),
+    histogramsRoutes(deps),
     topicsRoutes(deps),
   ], { endlessBodies: [framesPath] });
 }

@@ -4,6 +4,7 @@ import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
+import { contractMeasurements, histogramsContract } from "./histograms.ts";
 import { kafkaContract } from "./kafka.ts";
 import { membershipContract } from "./membership.ts";
 import { topicsContract } from "./topics.ts";
@@ -19,7 +20,10 @@ let service: Service;
 if (!ignore) {
   Deno.test.beforeAll(async () => {
     kafka = await ApacheKafka.open();
-    service = await Service.open({ kafkaBrokers: kafka.bootstrap, settings: { HEARTBEAT_MS: "300" } });
+    service = await Service.open({
+      kafkaBrokers: kafka.bootstrap,
+      settings: { HEARTBEAT_MS: "300", MEASUREMENTS: contractMeasurements },
+    });
   });
   Deno.test.afterAll(async () => {
     await service?.[Symbol.asyncDispose]();
@@ -36,3 +40,4 @@ topicsContract("Apache Kafka", ignore, () => ({ service }));
 videoContract("Apache Kafka", ignore, () => ({ service }));
 videoPublishContract("Apache Kafka", ignore, () => ({ service }));
 framesContract("Apache Kafka", ignore, () => ({ service }));
+histogramsContract("Apache Kafka", ignore, () => ({ service }));

@@ -2,6 +2,7 @@
 import { Service } from "../service.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
+import { contractMeasurements, histogramsContract } from "./histograms.ts";
 import { kafkaContract } from "./kafka.ts";
 import { membershipContract } from "./membership.ts";
 import { topicsContract } from "./topics.ts";
@@ -13,7 +14,7 @@ import { videoPublishContract } from "./video_publish.ts";
 let service: Service;
 
 Deno.test.beforeAll(async () => {
-  service = await Service.open({ settings: { HEARTBEAT_MS: "300" } });
+  service = await Service.open({ settings: { HEARTBEAT_MS: "300", MEASUREMENTS: contractMeasurements } });
 });
 Deno.test.afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
@@ -28,3 +29,4 @@ topicsContract("the embedded broker", false, () => ({ service }));
 videoContract("the embedded broker", false, () => ({ service }));
 videoPublishContract("the embedded broker", false, () => ({ service }));
 framesContract("the embedded broker", false, () => ({ service }));
+histogramsContract("the embedded broker", false, () => ({ service }));

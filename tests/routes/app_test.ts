@@ -8,6 +8,7 @@ import { createApp } from "../../routes/app.ts";
 import { Connections, Heartbeats } from "../../routes/streams.ts";
 import { ViewerPositions } from "../../routes/viewer_positions.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
+import { MadeHistograms } from "./made_histograms.ts";
 
 /** The whole application on a broker of its own; nothing listens for HTTP. */
 async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>): Promise<void> {
@@ -42,6 +43,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
     heartbeats,
     connections: new Connections(),
     positions,
+    histograms: new MadeHistograms([]),
     checks: { kafka: async () => void await kafka.metadata([]) },
     service: { version: "1.2.3", kafka: { mode: "external", brokers: [broker.bootstrap] } },
   }));
