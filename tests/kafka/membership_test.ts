@@ -263,6 +263,24 @@ Deno.test("GroupMembership has its topics again after a restart of a broker that
   assertEquals([one.has, two.has], had);
 });
 
+Deno.test("GroupMembership deals out to the others when a member cannot be read", async () => {
+  await using ground = await Ground.open();
+  const { member } = ground.add(["a"]);
+  await ground.has(member, 1);
+  const { groups } = ground.broker.broker.state;
+  const here = new AbortController();
+  const joined = groups.join("g", {
+    ...{ memberId: "", instanceId: null, protocolType: "consumer", requireKnownMemberId: false },
+    ...{ sessionTimeoutMs, rebalanceTimeoutMs: sessionTimeoutMs, clientId: "", clientHost: "" },
+    protocols: [{ name: "tailrace-topics", metadata: new Uint8Array([0, 2, 0, 0, 0, 9]) }],
+    canSkipAssignment: false,
+  }, here.signal);
+  await eventually("the topic again", () => member.told.length === 3);
+  assertEquals(member.has, ["a"]);
+  assertEquals((await joined)!.generation, member.membership.generation);
+  assertEquals(ground.said("member of the group cannot be read").length, 1);
+});
+
 Deno.test("GroupMembership may be ended, or told to join anew, by what it calls", async () => {
   await using broker = await TestBroker.open();
   await using kafka = connect(broker.bootstrap);
