@@ -75,7 +75,8 @@ export class HistogramProcessor implements AsyncDisposable {
    * Another process may have brought the file to the next one since. */
   #clusterId = "";
   #goneLog = -1;
-  #isWanted = false;
+  /** Of those who want the books to begin again. */
+  readonly #wishes: PromiseWithResolvers<void>[] = [];
   /** The last failure that was told in the log. */
   #told = "";
 
@@ -110,10 +111,13 @@ export class HistogramProcessor implements AsyncDisposable {
     this.#close();
   }
 
-  /** Begins again, as something was published that the books do not cover. */
-  beginAgain(): void {
-    this.#isWanted = true;
+  /** Begins again, as something was published that the books lack. Resolves when they have, and were offered, or it is closed. */
+  beginAgain(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    const wish = Promise.withResolvers<void>();
+    this.#wishes.push(wish);
     this.#queue?.again();
+    return wish.promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,14 +130,17 @@ export class HistogramProcessor implements AsyncDisposable {
     this.#isClosed = true;
     this.#sleep.close();
     this.#queue?.[Symbol.dispose]();
+    for (const wish of this.#wishes.splice(0)) wish.resolve();
   }
 
   async #run(): Promise<void> {
     let pauseMs = firstPauseMs;
     while (!this.#isClosed) {
       try {
+        const wishes = this.#wishes.length; // those that come from now on want it once more
         const begun = await this.#begin();
         if (!begun) continue;
+        for (const wish of this.#wishes.splice(0, wishes)) wish.resolve();
         pauseMs = firstPauseMs;
         this.#told = "";
         await this.#follow(begun);
@@ -150,7 +157,6 @@ export class HistogramProcessor implements AsyncDisposable {
   async #begin(): Promise<Begun | null> {
     const { connection, spec } = this.#options;
     if (!this.#committed) this.#show(load(await this.#options.books(null)));
-    this.#isWanted = false;
     const { clusterId, partitions } = await findTopic(connection, spec.name);
     const books = await this.#options.books(clusterId), own = load(books);
     this.#status.goesOn("file", "kafka");
@@ -190,7 +196,7 @@ export class HistogramProcessor implements AsyncDisposable {
     );
     using _ = queue; // closed before the reader, which may wait for it
     this.#queue = queue;
-    if (this.#isClosed || this.#isWanted) return;
+    if (this.#isClosed || this.#wishes.length > 0) return;
     this.#status.reads(this.#behind(begun.counting));
     for (let reads; (reads = await queue.take(maxBatch)) !== null;) {
       const isLarge = reads.some((read) =>

@@ -46,7 +46,7 @@ export function readPublishedRecord(name: string, record: KafkaRecord): CountedS
     const state = textOf(headers.state);
     const more = state === null ? null : JSON.parse(state);
     const histogram = RunningHistogram.from(snapshot, more);
-    return { snapshot: histogram.snapshot(), more: more && histogram.more(), covered };
+    return { snapshot: histogram.snapshot(), more: more && histogram.more(more.newest), covered };
   } catch {
     return null; // somebody else's, whatever it is
   }

@@ -4,7 +4,8 @@
  *
  * - What is published never goes back. A term begins with InitProducerId on the measurement's transactional id, which ends the open
  *   transaction of the owner before and shuts it out (fencing). Only then the last committed record is read, and only counts that cover its
- *   positions are published from then on; so they hold everything that it holds.
+ *   positions are published from then on; so they hold everything that it holds. Counts that do not, or miss more than it does, begin again
+ *   first, as they may be taken over from it.
  * - A state is published once it is in the file, never before. The newest one goes out and those between are left out, so nothing piles up.
  * - The record and the group's offsets are one transaction: `kafka-consumer-groups` shows what the newest record covers.
  * - An owner that another one has shut out joins the group anew; what it believed is worth nothing.
@@ -20,6 +21,7 @@ import { histTopicConfigs, histTopicOf } from "../measurements.ts";
 import { pause } from "../pause.ts";
 import { Fenced, TransactionalProducer } from "../transactions.ts";
 import { covers } from "./beginning.ts";
+import { hasSameEdges } from "./histogram.ts";
 import type { Covered } from "./histogram_types.ts";
 import { type CountedState, publishedRecord, readPublished } from "./published.ts";
 
@@ -36,8 +38,8 @@ export interface PublisherOptions {
   readonly pauseMs: number;
   /** Whether this instance is the owner at this very moment. */
   readonly isOwner: () => boolean;
-  /** The counts of this instance do not cover what is published: perhaps they begin somewhere else now. */
-  readonly onBehind: () => void;
+  /** The counts of this instance lack what is published. Resolves when they have begun again, and were offered. */
+  readonly onBehind: () => Promise<void>;
   /** Another instance has taken the transactional id. */
   readonly onFenced: () => void;
 }
@@ -62,8 +64,8 @@ export class Publisher implements AsyncDisposable {
   /** The state that was published last, or read when the term began. */
   #published: CountedState | null = null;
   #term: Term | null = null;
-  /** That the counts here do not cover it, in this term. */
-  #hasTold = false;
+  /** Whether the counts here were held against it. */
+  #isChecked = false;
   /** Ended terms whose last request is under way. */
   readonly #ending = new Set<Promise<void>>();
   #changed = Promise.withResolvers<void>();
@@ -138,7 +140,7 @@ export class Publisher implements AsyncDisposable {
   }
 
   async #publish(producer: TransactionalProducer, signal: AbortSignal): Promise<void> {
-    this.#hasTold = false;
+    this.#isChecked = false;
     for (let pauseMs = firstPauseMs, isBegun = false; !signal.aborted;) {
       try {
         if (!this.#options.isOwner()) await pause(maxPauseMs, signal); // the end of the term is about to be told
@@ -172,13 +174,14 @@ export class Publisher implements AsyncDisposable {
 
   /** Publishes the newest state as soon as there is one that may be. */
   async #next(producer: TransactionalProducer, signal: AbortSignal): Promise<void> {
+    if (this.#offered && !this.#isChecked) {
+      this.#isChecked = true;
+      if (lacks(this.#offered, this.#published)) await unless(signal, this.#options.onBehind());
+    }
     const state = this.#offered;
     if (!state || !this.#isDue()) {
-      const isBehind = state !== null && !this.#mayPublish(state) && !this.#hasTold;
-      this.#hasTold ||= isBehind;
-      if (isBehind) this.#options.onBehind();
       this.#settle();
-      return await this.#wait(signal);
+      return await unless(signal, this.#changed.promise);
     }
     const began = performance.now();
     const { name, group } = this.#options;
@@ -202,10 +205,6 @@ export class Publisher implements AsyncDisposable {
     return this.#published === null || covers(state.covered, this.#published.covered);
   }
 
-  async #wait(signal: AbortSignal): Promise<void> {
-    if (!signal.aborted) await this.#changed.promise;
-  }
-
   #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
@@ -221,6 +220,24 @@ export class Publisher implements AsyncDisposable {
     if (error instanceof KafkaError) this.#log.debug("publishing again", { error });
     else this.#log.error("publishing failed, trying again", { error });
   }
+}
+
+/** Whether a state lacks something that is published: it does not cover it, or of the same log it misses more. */
+function lacks(state: CountedState, published: CountedState | null): boolean {
+  if (!published) return false;
+  if (!covers(state.covered, published.covered)) return true;
+  const isSameKind = state.covered.log === published.covered.log &&
+    hasSameEdges(state.snapshot.bin_edges, published.snapshot.bin_edges);
+  return isSameKind && state.snapshot.missed > published.snapshot.missed;
+}
+
+/** Settles as `work` does, or when the signal aborts. */
+async function unless(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  signal.addEventListener("abort", end, { once: true });
+  await Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", end));
 }
 
 /** The group's offsets that a state stands for; undefined when it has none. */

@@ -153,6 +153,11 @@ export class PublishedStates implements AsyncDisposable {
   /** Fails unless each covers the one before, and counts what it covers. */
   check(): void {
     for (const [i, state] of this.states.entries()) {
+      const { snapshot: { count, wrong, missed }, covered: { log, positions } } = state;
+      const sum = (numbers: Record<string, number>) => Object.values(numbers).reduce((all, n) => all + n, 0);
+      if (log === 0) {
+        assertEquals(count + sum(wrong) + missed, sum(positions), `record ${i} counts what it covers`);
+      }
       const before = this.states[i - 1];
       if (!before) continue;
       assert(
