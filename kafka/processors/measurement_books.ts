@@ -46,6 +46,16 @@ interface Known {
   readonly isTableReady: boolean;
 }
 
+/** The books' row as a commit finds it. */
+interface Head {
+  readonly number: number;
+  readonly version: number;
+  /** The present name of the table. */
+  readonly table: string;
+  readonly nextId: number;
+  readonly oldBefore: number;
+}
+
 const nothing: Known = { number: 0, version: 0, log: 0, edges: [], isTableReady: false };
 /** Rows of one piece of {@linkcode MeasurementBooks.values}. */
 const valuesAtOnce = 20_000;
@@ -94,12 +104,12 @@ export class MeasurementBooks {
     let foreign: string | undefined;
     const number = file.transaction(() => {
       const cluster = this.#checkedCluster();
-      const row = this.#head(cluster);
-      if ((row?.number ?? 0) !== known.number || (row?.version ?? 0) !== known.version) return null;
-      const number = row?.number ?? this.#begin(cluster);
-      foreign = this.#shape(number, row?.nextId ?? 1, books.snapshot.bin_edges);
-      this.#write(number, row?.nextId ?? 1, row?.oldBefore ?? 0, books);
-      return number;
+      const found = this.#head(cluster);
+      if ((found?.number ?? 0) !== known.number || (found?.version ?? 0) !== known.version) return null;
+      const head = found ?? this.#begin(cluster);
+      foreign = this.#shape(head, books.snapshot.bin_edges);
+      this.#write(head, books);
+      return head.number;
     });
     if (number === null) return "conflict";
     if (foreign !== undefined) {
@@ -150,34 +160,35 @@ export class MeasurementBooks {
     return found;
   }
 
-  #head(cluster: string): { number: number; version: number; nextId: number; oldBefore: number } | undefined {
-    const sql =
-      'SELECT number, version, next_id, old_before FROM "tailrace:books" WHERE cluster = ? AND topic = ?';
+  #head(cluster: string): Head | undefined {
+    const sql = `SELECT number, version, table_name, next_id, old_before FROM "tailrace:books"
+      WHERE cluster = ? AND topic = ?`;
     const row = this.#file.get(sql, cluster, this.topic);
     if (row === undefined) return;
-    const { number, version, next_id: nextId, old_before: oldBefore } = row;
     return {
-      number: Number(number),
-      version: Number(version),
-      nextId: Number(nextId),
-      oldBefore: Number(oldBefore),
+      number: Number(row.number),
+      version: Number(row.version),
+      table: String(row.table_name),
+      nextId: Number(row.next_id),
+      oldBefore: Number(row.old_before),
     };
   }
 
-  /** @returns the number of new books */
-  #begin(cluster: string): number {
+  /** @returns new books */
+  #begin(cluster: string): Head {
     this.#file.run(
       `INSERT INTO "tailrace:books" VALUES (NULL, ?1, ?2, '', 0, 0, 1, 0, 0, '', '', '', '')`,
       cluster,
       this.topic,
     );
-    return this.#head(cluster)!.number;
+    return this.#head(cluster)!;
   }
 
   /** Sees to the table and to the edges of its `hist`. @returns as {@linkcode ensureTable} */
-  #shape(number: number, nextId: number, edges: readonly number[]): string | undefined {
+  #shape({ number, table, nextId }: Head, edges: readonly number[]): string | undefined {
     const { isTableReady, edges: before } = this.#known, file = this.#file;
-    if (isTableReady && isSame(edges, before)) return;
+    // Another process may have set the table aside for a topic that differs in case.
+    if (isTableReady && table === this.topic && isSame(edges, before)) return;
     const text = JSON.stringify(edges), isOther = edgesOf(file, number) !== text;
     if (isOther) addBins(file, number, nextId, text);
     const { isNew, foreign } = ensureTable(file, { number, topic: this.topic });
@@ -185,7 +196,7 @@ export class MeasurementBooks {
     return foreign;
   }
 
-  #write(number: number, nextId: number, before: number, books: NewBooks): void {
+  #write({ number, nextId, oldBefore: before }: Head, books: NewBooks): void {
     const { covered, stored, rows, snapshot, more } = books, file = this.#file;
     const isAnew = this.#known.number !== 0 && covered.log !== this.#known.log;
     const oldBefore = isAnew ? nextId : before;

@@ -13,8 +13,17 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
  * of it happened; the same may work later. The message is the reason, one line. */
 export class StoreBusy extends Error {
   override readonly name = "StoreBusy";
+  /** Whether another program holds it, which may be over at any moment. */
+  readonly isLocked: boolean;
+
+  constructor(message: string, { isLocked = false, ...options }: ErrorOptions & { isLocked?: boolean } = {}) {
+    super(message, options);
+    this.isLocked = isLocked;
+  }
 }
 
+/** For how long a write tells that the file takes more, and a refusal that it does not, ms. */
+const writableMs = 5_000, refusedMs = 2_000;
 const schemaVersion = 1;
 // Of a book: version counts the commits, so that of two writers the later one notices. The next id is kept here, not taken from the rows:
 // ids must never come again, as bins and marks begin at one. Rows before old_before are of logs that are no more; those before
@@ -38,6 +47,7 @@ export class MeasurementFile {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #writtenMs = -Infinity;
+  #refused: { readonly error: StoreBusy; readonly atMs: number } | null = null;
 
   private constructor(db: DatabaseSync, readonly path: string, readonly isReadOnly: boolean) {
     this.#db = db;
@@ -106,18 +116,28 @@ export class MeasurementFile {
         const result = work();
         this.statement("COMMIT").run();
         this.#writtenMs = performance.now();
+        this.#refused = null;
         return result;
       } catch (error) {
         this.#writtenMs = -Infinity;
         this.#rollBack();
+        const busy = busyOf(error);
+        if (busy !== null && !busy.isLocked) this.#refused = { error: busy, atMs: performance.now() };
         throw error;
       }
     });
   }
 
-  /** Ms since it took something; Infinity after it refused. */
-  get sinceWrittenMs(): number {
-    return performance.now() - this.#writtenMs;
+  /** Returns if the file takes what is written, as far as the last writes tell, or else a small one that is tried. A full disk may still
+   * take that: for a while the refusal of a larger one tells more.
+   * @throws {StoreBusy} if it does not */
+  checkWritable(): void {
+    const nowMs = performance.now();
+    if (this.#refused !== null && nowMs - this.#refused.atMs < refusedMs) throw this.#refused.error;
+    if (nowMs - this.#writtenMs < writableMs) return;
+    this.transaction(() =>
+      this.run(`INSERT OR REPLACE INTO "tailrace:meta" VALUES ('probed', ?)`, String(Date.now()))
+    );
   }
 
   /** Bytes of the file that hold data; free pages are left out. */
@@ -190,11 +210,11 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+const lockedCode = 5;
 /** Primary result codes of SQLite that pass by, with what people are told.
  * @see {@link https://www.sqlite.org/rescode.html} */
 const passing: ReadonlyMap<number, string> = new Map([
-  [5, "the file is locked by another program"],
-  [6, "the file is locked by another program"],
+  [lockedCode, "the file is locked by another program"],
   [8, "the file may not be written"],
   [10, "the disk failed"],
   [13, "the disk is full"],
@@ -205,9 +225,9 @@ const passing: ReadonlyMap<number, string> = new Map([
 function busyOf(error: unknown): StoreBusy | null {
   if (error instanceof StoreBusy) return error;
   const code = (error as { errcode?: unknown } | null)?.errcode;
-  const reason = typeof code === "number" ? passing.get(code & 0xff) : undefined;
+  const primary = typeof code === "number" ? code & 0xff : 0, reason = passing.get(primary);
   if (reason === undefined) return null;
-  return new StoreBusy(`${reason} (${reasonOf(error)})`, { cause: error });
+  return new StoreBusy(`${reason} (${reasonOf(error)})`, { cause: error, isLocked: primary === lockedCode });
 }
 
 function reasonOf(error: unknown): string {

@@ -153,7 +153,7 @@ function readToken(after: string): { timeMs: number; id: number } {
     throw new StreamError(
       "invalid-after",
       400,
-      `Cannot go on from after=${JSON.stringify(after)}: a page's own next is wanted`,
+      `Cannot go on from after=${JSON.stringify(after.slice(0, 80))}: a page's own next is wanted`,
     );
   }
   return { timeMs: Number(timeMs), id: Number(id) };

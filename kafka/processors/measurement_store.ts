@@ -30,9 +30,6 @@ export interface MeasurementStoreOptions {
   readonly now?: () => number;
 }
 
-/** Ms for which a write tells that the file takes more. */
-const writableMs = 5_000;
-
 /** The file. Open it with {@linkcode MeasurementStore.open}. Everything throws {@linkcode StoreBusy} when the file is locked, the disk
  * full or failing: nothing of it happened then. */
 export class MeasurementStore implements Disposable {
@@ -64,20 +61,10 @@ export class MeasurementStore implements Disposable {
    * colon, and those of this one come back; all books are to be loaded again then. Until it is called the file's newest cluster is
    * meant. */
   useCluster(id: string): void {
-    this.#cluster = id;
     const { file } = this, before = clusterOf(file);
-    if (before === id) return;
-    file.transaction(() => {
-      const now = clusterOf(file);
-      if (now === id) return;
-      if (now === "") file.run(`UPDATE "tailrace:books" SET cluster = ? WHERE cluster = ''`, id);
-      else setClusterAside(file, now);
-      file.run(`INSERT OR REPLACE INTO "tailrace:meta" VALUES ('cluster', ?)`, id);
-      for (const row of file.all('SELECT number, topic FROM "tailrace:books" WHERE cluster = ?', id)) {
-        ensureTable(file, { number: Number(row.number), topic: String(row.topic) });
-      }
-    });
-    if (before !== "") {
+    if (before !== id) this.#changeCluster(id);
+    this.#cluster = id;
+    if (before !== "" && before !== id) {
       this.#log.warn("the file of measurements is of another cluster", { before, cluster: id });
     }
   }
@@ -112,10 +99,7 @@ export class MeasurementStore implements Disposable {
   /** Returns if the file takes what is written; tries it when the last write was a while ago.
    * @throws {StoreBusy} if it does not */
   checkWritable(): void {
-    if (this.file.sinceWrittenMs < writableMs) return;
-    this.file.transaction(() =>
-      this.file.run(`INSERT OR REPLACE INTO "tailrace:meta" VALUES ('probed', ?)`, String(Date.now()))
-    );
+    this.file.checkWritable();
   }
 
   close(): void {
@@ -124,5 +108,19 @@ export class MeasurementStore implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #changeCluster(id: string): void {
+    const { file } = this;
+    file.transaction(() => {
+      const now = clusterOf(file);
+      if (now === id) return;
+      if (now === "") file.run(`UPDATE "tailrace:books" SET cluster = ? WHERE cluster = ''`, id);
+      else setClusterAside(file, now);
+      file.run(`INSERT OR REPLACE INTO "tailrace:meta" VALUES ('cluster', ?)`, id);
+      for (const row of file.all('SELECT number, topic FROM "tailrace:books" WHERE cluster = ?', id)) {
+        ensureTable(file, { number: Number(row.number), topic: String(row.topic) });
+      }
+    });
   }
 }

@@ -199,9 +199,11 @@ Deno.test("MeasurementBooks.commit() takes everything back when the disk is full
     const error = assertThrows(() => commitTo(books, 20_000, rowsAt(1, 20_000)), StoreBusy);
     assertStringIncludes(error.message, "the disk is full");
     assertEquals(books.rowCount(), 1);
+    assertThrows(() => store.checkWritable(), StoreBusy, "the disk is full"); // though it would take a little
     store.file.get("PRAGMA max_page_count = 4294967294");
     assertEquals(commitTo(books, 20_000, rowsAt(1, 20_000)), "committed");
     assertEquals(books.rowCount(), 20_000);
+    store.checkWritable();
   }));
 
 Deno.test("MeasurementBooks.commit() refuses a time that the table cannot hold, and takes everything back", () =>
@@ -251,6 +253,8 @@ Deno.test("MeasurementStore keeps topics apart that differ in case only", () =>
     assertEquals([upper.load()?.rows, lower.load()?.rows], [1, 2]);
     assertEquals(commitTo(upper, 4, rowsAt(1, 4)), "committed");
     assertEquals([placesOf(upper).length, placesOf(lower).length], [4, 2]);
+    assertEquals(commitTo(lower, 3, rowsAt(2, 3)), "committed"); // not loaded again
+    assertEquals([placesOf(upper).length, placesOf(lower).length], [4, 3]);
   }));
 
 Deno.test("MeasurementStore sets a table of another program aside, and views over it stay", () =>
