@@ -12,6 +12,8 @@ import { broker } from "./broker.ts";
 import { addPublish } from "./cli_publish.ts";
 import { demo } from "./demo.ts";
 import { pair, wholeNumber } from "./flags.ts";
+import { plot } from "./plot.ts";
+import { processScreen } from "./plot_screen.ts";
 import { CommandError, UsageError } from "./run.ts";
 import { serve } from "./serve.ts";
 import { clientGroups, type CliProcess, subcommand } from "./subcommand.ts";
@@ -75,6 +77,7 @@ function program(process: CliProcess): Command {
   addTopics(root, process);
   addPublish(root, process);
   addTail(root, process);
+  addPlot(root, process);
   subcommand(root, process, {
     name: "user",
     description: "Print a user's line for BROKER_USERS_FILE; the password comes from stdin",
@@ -165,6 +168,23 @@ function addTail(root: Command, process: CliProcess): void {
         colour: run.isTerminal && !process.env.get("NO_COLOR"),
       }, run),
   );
+}
+
+function addPlot(root: Command, process: CliProcess): void {
+  subcommand(root, process, {
+    name: "plot",
+    description: "Draw the running histogram of a measurement, and on as it grows",
+    groups: clientGroups,
+    settings: ["MEASUREMENTS"],
+    extend: (command) =>
+      command.argument("<measurement>", "Such as temperature")
+        .option("--once", "Draw the newest, and end")
+        .option("--ascii", "Draw with nothing but ASCII"),
+  }, (config, run, { args: [measurement], options: { once, ascii } }) => {
+    const colour = run.isTerminal && !process.env.get("NO_COLOR");
+    const style = { once: once === true, ascii: ascii === true, colour };
+    return plot(config, String(measurement), style, run, processScreen(process.env));
+  });
 }
 
 /** How a subcommand is listed; what `serve` takes besides options is only there to be refused. */

@@ -9,7 +9,7 @@ import { createProducer } from "../kafka/producer.ts";
 import type { Logger } from "../logger.ts";
 import { settleSends } from "./last_sends.ts";
 import type { BadLine, CsvColumns } from "./measurement_csv.ts";
-import { MeasurementFile } from "./measurement_file.ts";
+import { MeasurementSource } from "./measurement_source.ts";
 import { MeasurementSender } from "./measurement_sender.ts";
 import { anyValue } from "./measurement_values.ts";
 import { OwnTimes } from "./own_times.ts";
@@ -55,7 +55,7 @@ export async function publishMeasurements(
   const specs = csv ? [] : specsOf(config, measurement);
   const topics = csv ? [topicOfCsv(config, measurement, run.log)] : specs.map(({ name }) => name);
   await using opened = new AsyncDisposableStack();
-  const file = csv && opened.use(await MeasurementFile.open(csv.file, { ...csv, signal: run.signal }));
+  const source = csv && opened.use(await MeasurementSource.open(csv.file, { ...csv, signal: run.signal }));
   const kafka = opened.use(await connectKafka(config, run));
   // For as long as Kafka is away the producer keeps what it was given: a window of it, see MeasurementSender.
   const producer = opened.use(createProducer(kafka, { log: run.log, timeoutMs: Infinity }));
@@ -65,7 +65,7 @@ export async function publishMeasurements(
   {
     using _progress = new Progress(run, (seconds) => describe(sender, bad, seconds));
     try {
-      if (file) await sendFile(file, topics[0]!, { ...options, ...csv, sender, bad, signal: run.signal });
+      if (source) await sendFile(source, topics[0]!, { ...options, ...csv, sender, bad, signal: run.signal });
       else await sendMadeUp(specs, { ...options, sender, signal: run.signal });
     } finally {
       await settleSends(sender.settled(), producer, run.signal);
@@ -109,13 +109,13 @@ interface Sending {
 }
 
 async function sendFile(
-  file: MeasurementFile,
+  source: MeasurementSource,
   topic: string,
   { sender, bad, count, signal, speed }: Sending & { readonly bad: BadLines; readonly speed?: number },
 ): Promise<void> {
   const pace = speed === undefined ? null : new OwnTimes(speed);
   let left = count;
-  for await (const found of file.measurements()) {
+  for await (const found of source.measurements()) {
     for (const one of found) {
       if ("reason" in one) {
         bad.add(one);

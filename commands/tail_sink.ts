@@ -27,7 +27,7 @@ export interface LineStyle {
 export type TailEnd = EndReason | "limit" | "closed";
 
 /** An event a line: its name, and its data as JSON. */
-const lineWire = defineWire("", (name, json) => `${name} ${json}\n`);
+export const lineWire = defineWire("", (name, json) => `${name} ${json}\n`);
 
 /** The columns of a record: time, place, key, value. */
 const columnFeed = defineFeed<RecordView>(

@@ -7,7 +7,7 @@ import { type BadLine, type CsvColumns, type CsvMeasurement, MeasurementCsv } fr
 import { CommandError } from "./run.ts";
 
 /** What is read, and how. */
-export interface MeasurementFileOptions {
+export interface MeasurementSourceOptions {
   readonly columns: CsvColumns;
   /** Ends the file for the reader. */
   readonly signal: AbortSignal;
@@ -16,7 +16,7 @@ export interface MeasurementFileOptions {
 }
 
 /** An open file. */
-export class MeasurementFile implements AsyncDisposable {
+export class MeasurementSource implements AsyncDisposable {
   readonly #reader: ByteReader;
   readonly #csv: MeasurementCsv;
   readonly #name: string;
@@ -29,12 +29,12 @@ export class MeasurementFile implements AsyncDisposable {
 
   /** Opens a file; `-` is stdin.
    * @throws {CommandError} */
-  static async open(file: string, options: MeasurementFileOptions): Promise<MeasurementFile> {
+  static async open(file: string, options: MeasurementSourceOptions): Promise<MeasurementSource> {
     const { columns, signal, stdin = Deno.stdin.readable } = options;
     const name = file === "-" ? "stdin" : file;
     try {
       const stream = file === "-" ? stdin : (await Deno.open(file)).readable;
-      return new MeasurementFile(name, new ByteReader(stream, signal), columns);
+      return new MeasurementSource(name, new ByteReader(stream, signal), columns);
     } catch (error) {
       throw unreadable(name, error);
     }
