@@ -10,7 +10,7 @@ import { Fenced, outcomeUnknown, TransactionalProducer } from "../../kafka/trans
 import { silentLogger } from "../../logger.ts";
 import { createTopic, plainKafka } from "../clients.ts";
 import { eventually } from "../eventually.ts";
-import { BrokerProxy, initProducerIdApi, produceApi } from "../kafka/broker_proxy.ts";
+import { BrokerProxy, initProducerIdApi, produceApi, type Verdict } from "../kafka/broker_proxy.ts";
 import { TransactionClient } from "../kafka/broker/transaction_client.ts";
 import { readAll } from "../kafka/broker/transaction_reader.ts";
 import { connect } from "../kafka/test_broker.ts";
@@ -48,6 +48,11 @@ export function transactionalProducerContract(on: string, ignore: boolean, boots
   );
   test("init() fences the producer before, which then says so and fences nobody", fences);
   test("init() ends what a producer left open that died", dies);
+  test(
+    "send() after a failure asks for its next epoch only, also when another takes the id just then",
+    keepsLineage,
+  );
+  test("send() is not cut short by a commit of the one before that comes late", lateCommit);
   test("send() goes on in a topic that was made anew, and waits for one that is being made", madeAnew);
   test("two producers, cut off at random, write what they say they wrote once, with its offset", faults);
   test("send() that failed as Kafka went away does not take the id from who has it since", keepsFenced);
@@ -67,12 +72,12 @@ class Ground implements AsyncDisposable {
     const ground = new Ground(bootstrap);
     await createTopic(bootstrap, ground.topic, 2);
     ground.client = ground.#parts.use(
-      await TransactionClient.connect(ground.#port, { id: ground.topic, topic: ground.topic }),
+      await TransactionClient.connect(ground.port, { id: ground.topic, topic: ground.topic }),
     );
     return ground;
   }
 
-  get #port(): number {
+  get port(): number {
     return Number(this.bootstrap.split(":").at(-1));
   }
 
@@ -80,7 +85,7 @@ class Ground implements AsyncDisposable {
   async producer(
     options: { timeoutMs?: number } = {},
   ): Promise<{ producer: TransactionalProducer; proxy: BrokerProxy }> {
-    const proxy = this.#parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: this.#port }));
+    const proxy = this.#parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: this.port }));
     return { producer: await this.direct(proxy.bootstrap, options), proxy };
   }
 
@@ -149,7 +154,7 @@ async function together(ground: Ground): Promise<void> {
   const values = [await ground.values(0), await ground.values(1)];
   values[places[4]!.partition]!.splice(places[4]!.offset, 1);
   assertEquals(values, [["c"], ["a", "d"]]);
-  using client = await TransactionClient.connect(Number(ground.bootstrap.split(":").at(-1)), {
+  using client = await TransactionClient.connect(ground.port, {
     topic: other,
   });
   assertEquals((await readAll(client)).map(({ value }) => value), ["b"]);
@@ -339,4 +344,43 @@ async function faults(ground: Ground): Promise<void> {
   assertEquals(wrong, []);
   assertEquals(await ground.position(), values.at(-1));
   assert(said.filter(([, outcome]) => outcome === "committed").length > 10, JSON.stringify(said));
+}
+
+async function keepsLineage(ground: Ground): Promise<void> {
+  const { producer: zombie, proxy } = await ground.producer();
+  const other = await ground.direct();
+  await zombie.init();
+  const huge = { topic: ground.topic, partition: 0, key: null, value: new Uint8Array(1_100_000) };
+  proxy.onRequest = async ({ api }): Promise<Verdict> => {
+    // The abort is done.
+    if (api === initProducerIdApi) await other.init();
+    return "pass";
+  };
+  await assertRejects(() => zombie.send([huge]), Fenced);
+  proxy.onRequest = () => "pass";
+  await other.send([ground.record("other")]);
+  assertEquals(await ground.values(), ["other"]);
+}
+
+async function lateCommit(ground: Ground): Promise<void> {
+  const { producer, proxy } = await ground.producer();
+  let late: Uint8Array | undefined;
+  proxy.onRequest = ({ api, bytes }) => {
+    if (api !== endTxnApi || late) return "pass";
+    late = bytes;
+    return "cut";
+  };
+  await producer.send([ground.record("first")]);
+  let isOpen: boolean | undefined;
+  proxy.onAnswer = async ({ api }): Promise<Verdict> => {
+    if (api !== produceApi) return "pass";
+    using broker = await Deno.connect({ hostname: "127.0.0.1", port: ground.port });
+    await broker.write(late!);
+    await broker.read(new Uint8Array(64));
+    const { stable, end } = await ground.client.fetch();
+    isOpen = stable < end;
+    return "pass";
+  };
+  await producer.send([ground.record("second")]);
+  assertEquals([isOpen, await ground.values()], [true, ["first", "second"]]);
 }
