@@ -49,8 +49,8 @@ Deno.test({
         () => service.log().split("\n").slice(-20).join("\n"),
       );
       await checkAnswer(service.url, spec, truth);
-      checkFile(`${service.dataDir}/measurements.db`, spec, truth);
     }
+    for (const file of instances.files) checkFile(file, spec, truth);
     const published = await eventually(
       "the last histogram to be published",
       () => checkPublished(bootstrap, spec, truth),
@@ -87,6 +87,11 @@ class Instances implements AsyncDisposable {
       instances.#isUp.push(true);
     }
     return instances;
+  }
+
+  /** Of measurements; the last instance has none of its own. */
+  get files(): readonly string[] {
+    return this.all.slice(0, -1).map(({ dataDir }) => `${dataDir}/measurements.db`);
   }
 
   /** Does something to one of them. @param isStop that it is to be one that stands still */
