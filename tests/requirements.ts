@@ -27,6 +27,7 @@ export type PythonClient =
   | "confluent-kafka"
   | "aiokafka"
   | "opencv-python-headless"
+  | "numpy"
   | "requests"
   | "requests-sse"
   | "websockets";
@@ -107,6 +108,7 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   "confluent-kafka": () => pythonClient("confluent-kafka", "confluent_kafka"),
   aiokafka: () => pythonClient("aiokafka", "aiokafka"),
   "opencv-python-headless": () => pythonClient("opencv-python-headless", "cv2"),
+  numpy: () => pythonClient("numpy", "numpy"),
   requests: () => pythonClient("requests", "requests"),
   "requests-sse": () => pythonClient("requests-sse", "requests_sse"),
   websockets: () => pythonClient("websockets", "websockets"),
