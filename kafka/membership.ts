@@ -55,11 +55,11 @@ const tryMs = 2_000;
 const marginMs = 5_000;
 /** Pauses before joining again after failures: the first (none before the very first), and the longest. */
 const firstPauseMs = 20, maxPauseMs = 1_000;
-/** Failures in a row that are told in the log, when they are of the kind that passes. */
-const toldFailures = 6;
+/** What passes is told in the log when it has not passed by then. */
+const toldAfterMs = 2_000;
 /** How long a request on its way is let be when the membership ends, and how long leaving may take. */
 const graceMs = 200, leaveMs = 1_000;
-/** What is told to a member that has to join anew: all of it, or with a new id. */
+/** What is told to a member that has to join anew, under the id it has or a new one. */
 const rejoinErrors: ReadonlySet<string> = new Set(["REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION"]);
 const lostIdErrors: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "FENCED_INSTANCE_ID"]);
 
@@ -88,8 +88,9 @@ export class GroupMembership implements AsyncDisposable {
   /** Until when `#held` is believed, by `performance.now()`. */
   #leaseUntil = -Infinity;
   #leaseTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Failures in a row, and the one that was told in the log. */
+  /** Failures in a row, when the first was, and what kind was told in the log. */
   #failures = 0;
+  #failingSince = 0;
   #told: string | null = null;
 
   constructor(kafka: Kafka, options: MembershipOptions) {
@@ -169,9 +170,11 @@ export class GroupMembership implements AsyncDisposable {
     const { code } = error;
     if (lostIdErrors.has(code)) this.#memberId = "";
     const isUsual = isPassing(error) || rejoinErrors.has(code) || lostIdErrors.has(code);
-    const failures = this.#failures++;
-    if (code !== this.#told && (!isUsual || failures >= toldFailures)) {
-      this.#told = code;
+    const failures = this.#failures++, now = performance.now();
+    if (failures === 0) this.#failingSince = now;
+    const kind = isUsual ? "it passes" : code;
+    if (kind !== this.#told && (!isUsual || now - this.#failingSince > toldAfterMs)) {
+      this.#told = kind;
       this.#log.warn(
         code === "INCONSISTENT_GROUP_PROTOCOL"
           ? "group cannot be joined as its members are of another kind"
@@ -204,6 +207,7 @@ export class GroupMembership implements AsyncDisposable {
       this.#ask("JoinGroup", {
         groupId: this.#options.group,
         sessionTimeout: this.#sessionTimeoutMs,
+        // No shorter: who does not come back still believes in what it had for as long.
         rebalanceTimeout: this.#sessionTimeoutMs,
         memberId: this.#memberId,
         protocolType: "consumer",

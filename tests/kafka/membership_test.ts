@@ -119,6 +119,21 @@ Deno.test("GroupMembership lets go after the session timeout when Kafka is silen
   await ground.has(member, 1, 20_000);
 });
 
+Deno.test("GroupMembership does not believe an answer that came when Kafka had given its part to others", async () => {
+  await using ground = await Ground.open();
+  const { member: one } = ground.add(["a", "b"]);
+  await ground.has(one, 2);
+  const { member: two, proxy } = ground.add(["a", "b"]);
+  const late = Promise.withResolvers<"pass">();
+  proxy.onAnswer = ({ api }) => api === syncGroupApi ? late.promise : "pass";
+  await ground.has(one, 1);
+  await ground.has(one, 2);
+  proxy.onAnswer = () => "pass";
+  late.resolve("pass");
+  await ground.has(two, 1);
+  assertEquals(two.told.length, 1);
+});
+
 for (
   const { name, api, error } of [
     { name: "a coordinator that still loads", api: joinGroupApi, error: groupLoadInProgress },
