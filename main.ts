@@ -1,4 +1,4 @@
-/** The program: `tailrace [serve|broker|demo|topics|publish|tail|user] …`. Left out: everything but the process itself.
+/** The program: `tailrace [serve|broker|demo|topics|publish|tail|plot|view|user] …`. Left out: everything but the process itself.
  * @module */
 import { runCli } from "./commands/cli.ts";
 import { environment } from "./config.ts";

@@ -7,17 +7,14 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
-import type { Until } from "../kafka/viewer.ts";
 import { broker } from "./broker.ts";
+import { addLooks } from "./cli_looks.ts";
 import { addPublish } from "./cli_publish.ts";
 import { demo } from "./demo.ts";
 import { pair, wholeNumber } from "./flags.ts";
-import { plot } from "./plot.ts";
-import { processScreen } from "./plot_screen.ts";
 import { CommandError, UsageError } from "./run.ts";
 import { serve } from "./serve.ts";
 import { clientGroups, type CliProcess, subcommand } from "./subcommand.ts";
-import { readFrom, readUntil, tail, type TailOptions } from "./tail.ts";
 import { createTopics, listTopics } from "./topics.ts";
 import { user } from "./user.ts";
 
@@ -76,8 +73,7 @@ function program(process: CliProcess): Command {
   }, (config, run) => demo(config, run));
   addTopics(root, process);
   addPublish(root, process);
-  addTail(root, process);
-  addPlot(root, process);
+  addLooks(root, process);
   subcommand(root, process, {
     name: "user",
     description: "Print a user's line for BROKER_USERS_FILE; the password comes from stdin",
@@ -133,58 +129,6 @@ function addTopics(root: Command, process: CliProcess): void {
     groups: clientGroups,
     extend: (command) => command.option("--json", "As JSON"),
   }, (config, run, { options }) => listTopics(config, { json: options.json === true }, run));
-}
-
-function addTail(root: Command, process: CliProcess): void {
-  const collect = (value: string, before: string[] = []) => [...before, value];
-  subcommand(
-    root,
-    process,
-    {
-      name: "tail",
-      description: "Print the records of a topic, and on as they come",
-      groups: clientGroups,
-      extend: (command) =>
-        command.argument("<name>", "Topic")
-          .option(
-            "--from <place>",
-            "latest, earliest, a time, -N: the last N records (default latest)",
-            readFrom,
-          )
-          .option("--until <place>", "latest: the end as it is now; or a time (default: never)", readUntil)
-          .option("--key <text>", "Only records with this key; may repeat", collect)
-          .option("--where <condition>", "Only records such as speed>50 or name~bus; may repeat", collect)
-          .option("--limit <n>", "End after so many records", wholeNumber("--limit", 1, 1e12 - 1))
-          .option("--json", "Each record as a line of JSON"),
-    },
-    (config, run, { args: [topic], options: { from, until, key, where, limit, json } }) =>
-      tail(config, String(topic), {
-        from: (from ?? { kind: "latest" }) as TailOptions["from"],
-        ...(until === undefined ? {} : { until: until as Until }),
-        keys: (key ?? []) as string[],
-        where: (where ?? []) as string[],
-        ...(limit === undefined ? {} : { limit: limit as number }),
-        json: json === true,
-        colour: run.isTerminal && !process.env.get("NO_COLOR"),
-      }, run),
-  );
-}
-
-function addPlot(root: Command, process: CliProcess): void {
-  subcommand(root, process, {
-    name: "plot",
-    description: "Draw the running histogram of a measurement, and on as it grows",
-    groups: clientGroups,
-    settings: ["MEASUREMENTS"],
-    extend: (command) =>
-      command.argument("<measurement>", "Such as temperature")
-        .option("--once", "Draw the newest, and end")
-        .option("--ascii", "Draw with nothing but ASCII"),
-  }, (config, run, { args: [measurement], options: { once, ascii } }) => {
-    const colour = run.isTerminal && !process.env.get("NO_COLOR");
-    const style = { once: once === true, ascii: ascii === true, colour };
-    return plot(config, String(measurement), style, run, processScreen(process.env));
-  });
 }
 
 /** How a subcommand is listed; what `serve` takes besides options is only there to be refused. */

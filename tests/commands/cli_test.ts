@@ -23,7 +23,7 @@ async function refused(
 Deno.test("tailrace --help lists the subcommands, and each has a --help of its own", async () => {
   const root = await runCli(["--help"]);
   assertEquals([root.code, root.stderr], [0, ""]);
-  for (const name of ["serve", "broker", "demo", "topics", "publish", "tail", "plot", "user"]) {
+  for (const name of ["serve", "broker", "demo", "topics", "publish", "tail", "plot", "view", "user"]) {
     assertMatch(root.stdout, new RegExp(`^  ${name}\\b`, "m"));
   }
   const commands = [
@@ -39,6 +39,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     "publish video",
     "tail",
     "plot",
+    "view",
     "user",
   ];
   for (const command of commands) {
@@ -69,7 +70,7 @@ Deno.test("tailrace refuses what it does not know with one line and exit code 2"
   const cases: [args: string[], says: string][] = [
     [
       ["bogus"],
-      'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish, tail, plot, user',
+      'Unknown subcommand: found "bogus", allowed: serve, broker, demo, topics, publish, tail, plot, view, user',
     ],
     [["--prot", "1"], "unknown option '--prot' (Did you mean --port?)"],
     [["serve", "--port", "x"], 'Cannot use PORT: found "x" (flag --port), allowed: an integer in 0..65535'],
