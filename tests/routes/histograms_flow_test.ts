@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { usualMeasurements } from "../../kafka/measurements.ts";
 import { postJson, SseClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
@@ -83,6 +84,28 @@ Deno.test("pages go on with nothing missing and nothing twice while rows are sto
     const wanted = course(0, 1_100).map(({ measurement_time }) => measurement_time);
     assertEquals(found, order === "asc" ? wanted : wanted.toReversed());
   }
+});
+
+Deno.test("while the file is locked the histogram says so, rows and posts go on, and nothing is lost", async () => {
+  await using service = await openCounting();
+  await post(service, course(0, 10));
+  await counted(service, 10);
+  using other = new DatabaseSync(service.measurementsFile);
+  other.exec("BEGIN IMMEDIATE");
+  await using stream = await SseClient.open(`${service.url}/topics/temperature/events`);
+  await stream.first("ready");
+  await post(service, course(10, 20));
+  await stream.first("record", ({ offset }) => offset === 19);
+  const { status, count } = await eventually("it to wait", async () => {
+    const now = await get(service);
+    return now.status.state === "waiting" && now;
+  });
+  assertMatch(status.reason, /lock/);
+  assertEquals(count, 10);
+  assertEquals((await get(service, "/measurements")).measurements.length, 10);
+  other.exec("COMMIT");
+  const now = await counted(service, 20);
+  assertEquals([now.rows, now.status.state, now.status.reason], [20, "live", null]);
 });
 
 Deno.test("after= that is no page's end is a 400 problem", async () => {

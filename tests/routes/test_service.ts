@@ -46,6 +46,8 @@ export class TestService implements AsyncDisposable {
   positions!: ViewerPositions;
   /** Goes past the application, straight to the broker. */
   producer!: Producer;
+  /** Of the measurements that are counted. */
+  measurementsFile!: string;
   readonly #connections = new Connections();
   #server!: Deno.HttpServer<Deno.NetAddr>;
 
@@ -112,7 +114,8 @@ export class TestService implements AsyncDisposable {
   async #count(kafka: Kafka, specs: readonly MeasurementSpec[]): Promise<Histograms> {
     const folder = await Deno.makeTempDir({ prefix: "tailrace-measurements-" });
     this.#parts.defer(() => Deno.remove(folder, { recursive: true }));
-    const file = `${folder}/measurements.db`, limits = { retentionMs: -1, retentionBytes: -1 };
+    const file = this.measurementsFile = `${folder}/measurements.db`;
+    const limits = { retentionMs: -1, retentionBytes: -1 };
     return this.#parts.use(new HistogramService({ kafka, specs, file, log: silentLogger, ...limits }));
   }
 
