@@ -1,7 +1,7 @@
 /** The way to a Kafka cluster: its settings, and the few things that are asked of a cluster as a whole.
  *
  * This module, nodes.ts, connection.ts and fetch_response.ts are all that touches the client library (kafkajs), which
- * serves as sockets, TLS, SASL and message codecs. Left out: what is sent over a connection (connection.ts); group membership.
+ * serves as sockets, TLS, SASL and message codecs. Left out: what is sent over a connection (connection.ts).
  * @module */
 import { readFileSync } from "node:fs";
 import kafkajs from "kafkajs";

@@ -2,7 +2,7 @@
  *
  * Finds leaders, and sends one request at a time to a node. It does not retry: after a failure at a node it cuts its sockets, and
  * whoever uses it decides when to try again. Answers keep the error of each partition, so that one bad partition spoils only
- * itself. Left out: the sockets (nodes.ts); group membership; records of the formats before v2 (Kafka 0.11).
+ * itself. Left out: the sockets (nodes.ts); records of the formats before v2 (Kafka 0.11).
  * @see {@link https://kafka.apache.org/protocol}
  * @module */
 import { Buffer } from "node:buffer";
