@@ -29,9 +29,29 @@ import geoViewCanvas from "../static/geo/view_canvas.js" with { type: "text" };
 import geoCss from "../static/geo/geo.css" with { type: "text" };
 // As JSON, since the demo imports it so, and one file cannot be imported in two ways.
 import geoStreetsJson from "../static/geo/streets.json" with { type: "json" };
+import histogramsBarsChart from "../static/histograms/bars_chart.js" with { type: "text" };
+import histogramsCardCss from "../static/histograms/card.css" with { type: "text" };
+import histogramsCard from "../static/histograms/card.js" with { type: "text" };
+import histogramsChart from "../static/histograms/chart.js" with { type: "text" };
+import histogramsChartLook from "../static/histograms/chart_look.js" with { type: "text" };
+import histogramsCourse from "../static/histograms/course.js" with { type: "text" };
+import histogramsCourseChart from "../static/histograms/course_chart.js" with { type: "text" };
+import histogramsCourseLoader from "../static/histograms/course_loader.js" with { type: "text" };
+import histogramsEmpty from "../static/histograms/empty.js" with { type: "text" };
+import histogramsFacts from "../static/histograms/facts.js" with { type: "text" };
+import histogramsHistogramsCss from "../static/histograms/histograms.css" with { type: "text" };
+import histogramsHistograms from "../static/histograms/histograms.js" with { type: "text" };
+import histogramsHistogramsApi from "../static/histograms/histograms_api.js" with { type: "text" };
+import histogramsMeasurement from "../static/histograms/measurement.js" with { type: "text" };
+import histogramsNotice from "../static/histograms/notice.js" with { type: "text" };
+import histogramsNumbers from "../static/histograms/numbers.js" with { type: "text" };
+import histogramsPageUrl from "../static/histograms/page_url.js" with { type: "text" };
+import histogramsPicture from "../static/histograms/picture.js" with { type: "text" };
+import histogramsSession from "../static/histograms/session.js" with { type: "text" };
 import homeCss from "../static/home/home.css" with { type: "text" };
 import homePage from "../static/home/home.js" with { type: "text" };
 import homeWays from "../static/home/ways.js" with { type: "text" };
+import api from "../static/shared/api.js" with { type: "text" };
 import copy from "../static/shared/copy.js" with { type: "text" };
 import dom from "../static/shared/dom.js" with { type: "text" };
 import format from "../static/shared/format.js" with { type: "text" };
@@ -56,6 +76,8 @@ import tokensCss from "../static/shared/tokens.css" with { type: "text" };
 import icon from "../static/shared/icon.svg" with { type: "text" };
 import leafletCss from "leaflet/dist/leaflet.css" with { type: "text" };
 import leaflet from "leaflet/dist/leaflet-src.esm.js" with { type: "text" };
+import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
+import uplot from "uplot/dist/uPlot.esm.js" with { type: "text" };
 import topicsDetail from "../static/topics/detail.js" with { type: "text" };
 import topicsEmpty from "../static/topics/empty.js" with { type: "text" };
 import topicsPageUrl from "../static/topics/page_url.js" with { type: "text" };
@@ -154,9 +176,29 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/trails.js": { text: geoTrails },
   "/static/geo/view_canvas.js": { text: geoViewCanvas },
   "/static/geo/world.json": { text: worldOutlines, cacheControl: forAWeek },
+  "/static/histograms/bars_chart.js": { text: histogramsBarsChart },
+  "/static/histograms/card.css": { text: histogramsCardCss },
+  "/static/histograms/card.js": { text: histogramsCard },
+  "/static/histograms/chart.js": { text: histogramsChart },
+  "/static/histograms/chart_look.js": { text: histogramsChartLook },
+  "/static/histograms/course.js": { text: histogramsCourse },
+  "/static/histograms/course_chart.js": { text: histogramsCourseChart },
+  "/static/histograms/course_loader.js": { text: histogramsCourseLoader },
+  "/static/histograms/empty.js": { text: histogramsEmpty },
+  "/static/histograms/facts.js": { text: histogramsFacts },
+  "/static/histograms/histograms.css": { text: histogramsHistogramsCss },
+  "/static/histograms/histograms.js": { text: histogramsHistograms },
+  "/static/histograms/histograms_api.js": { text: histogramsHistogramsApi },
+  "/static/histograms/measurement.js": { text: histogramsMeasurement },
+  "/static/histograms/notice.js": { text: histogramsNotice },
+  "/static/histograms/numbers.js": { text: histogramsNumbers },
+  "/static/histograms/page_url.js": { text: histogramsPageUrl },
+  "/static/histograms/picture.js": { text: histogramsPicture },
+  "/static/histograms/session.js": { text: histogramsSession },
   "/static/home/home.css": { text: homeCss },
   "/static/home/home.js": { text: homePage },
   "/static/home/ways.js": { text: homeWays },
+  "/static/shared/api.js": { text: api },
   "/static/shared/copy.js": { text: copy },
   "/static/shared/dom.js": { text: dom },
   "/static/shared/format.js": { text: format },
@@ -181,6 +223,8 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/test_record.js": { text: testRecord },
   "/static/shared/theme.js": { text: theme },
   "/static/shared/tokens.css": { text: tokensCss },
+  "/static/shared/uplot.css": { text: uplotCss, cacheControl: forAWeek },
+  "/static/shared/uplot.js": { text: uplot, cacheControl: forAWeek },
   "/static/topics/detail.js": { text: topicsDetail },
   "/static/topics/empty.js": { text: topicsEmpty },
   "/static/topics/page_url.js": { text: topicsPageUrl },

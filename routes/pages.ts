@@ -7,6 +7,7 @@
  * @module */
 import { type Context, Hono, type Next } from "hono";
 import geoHtml from "../static/geo/index.html" with { type: "text" };
+import histogramsHtml from "../static/histograms/index.html" with { type: "text" };
 import homeHtml from "../static/home/index.html" with { type: "text" };
 import topicsHtml from "../static/topics/index.html" with { type: "text" };
 import videoHtml from "../static/video/index.html" with { type: "text" };
@@ -89,9 +90,14 @@ export function pagesRoutes(deps: PagesDeps): Hono {
   const geo = makeAsset(geoHtml);
   app.get("/", async (c) => isPageWanted(c) ? answer(c, home) : data(c, await homeData(deps)));
   app.get("/geo", (c) => isPageWanted(c) ? answer(c, geo) : data(c, geoData(deps, c.req.query("topic"))));
-  const topics = makeAsset(topicsHtml), video = makeAsset(videoHtml);
+  const topics = makeAsset(topicsHtml), video = makeAsset(videoHtml), histograms = makeAsset(histogramsHtml);
   app.on("GET", ["/topics", "/topics/:topic"], (c, next) => answerOrPassOn(c, topics, next));
   app.on("GET", ["/video", "/video/:topic"], (c, next) => answerOrPassOn(c, video, next));
+  app.on(
+    "GET",
+    ["/histograms", "/histograms/:measurement"],
+    (c, next) => answerOrPassOn(c, histograms, next),
+  );
   for (const path of assetPaths) {
     app.get(path, (c) => answer(c, assetAt(path)!));
   }

@@ -15,6 +15,7 @@ const pages = [
   { path: "/", name: "Overview" },
   { path: "/geo", name: "Map" },
   { path: "/video", name: "Video" },
+  { path: "/histograms", name: "Histograms" },
   { path: "/topics", name: "Topics" },
 ];
 
@@ -230,7 +231,7 @@ function build() {
       <div class="details-streams" data-part="streams"></div>
     </div>
     <p class="visually-hidden" role="status" data-part="live"></p>`;
-  header.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  keepInSight(/** @type {HTMLElement} */ (header.querySelector("nav")));
   /** @template {Element} [E=HTMLElement] @param {string} name @returns {E} */
   const part = (name) => /** @type {E} */ (header.querySelector(`[data-part="${name}"]`));
   /** @param {string} name */
@@ -258,6 +259,15 @@ function build() {
 }
 
 const factNames = ["Kafka", "Connection", "Records", "Delay", "Viewers", "Gaps"];
+
+/** Where the pages have more names than room, the one that is shown is in sight, also when the status beside them grows.
+ * @param {HTMLElement} nav */
+function keepInSight(nav) {
+  new ResizeObserver(() => {
+    const here = /** @type {HTMLElement | null} */ (nav.querySelector("[aria-current]"));
+    if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+  }).observe(nav);
+}
 
 /** @param {{ path: string, name: string }} page */
 function navLink({ path, name }) {

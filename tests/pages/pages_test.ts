@@ -50,9 +50,11 @@ Deno.test("pagesRoutes() answers a page to browsers and its data to programs on 
   }
 });
 
-Deno.test("pagesRoutes() leaves the data of /topics and /video to the routes behind it, with Vary", async () => {
+Deno.test("pagesRoutes() leaves the data of /topics, /video and /histograms to the routes behind it, with Vary", async () => {
   const app = new Hono().route("/", pagesRoutes(deps())).get("*", (c) => c.json({ path: c.req.path }));
-  for (const path of ["/topics", "/topics/orders", "/video", "/video/cam"]) {
+  for (
+    const path of ["/topics", "/topics/orders", "/video", "/video/cam", "/histograms", "/histograms/wind"]
+  ) {
     const page = await app.request(path, { headers: { accept: browserAccept } });
     assertEquals(page.headers.get("vary"), "Accept");
     assertStringIncludes(await page.text(), "<!doctype html>");
@@ -98,7 +100,7 @@ Deno.test("pagesRoutes() lets pages load tiles from the tile server, and nothing
   const policy = page.headers.get("content-security-policy") ?? "";
   assertMatch(policy, /img-src [^;]*https:\/\/tile\.example\.org/);
   assert(!policy.includes("unsafe"));
-  for (const path of ["/", "/geo", "/topics"]) {
+  for (const path of ["/", "/geo", "/topics", "/histograms"]) {
     const html = await (await app.request(path, { headers: { accept: browserAccept } })).text();
     assert(
       !/\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)/.test(html),
@@ -134,7 +136,7 @@ Deno.test("every asset is answered with its type, an ETag, and 304 to who has it
 Deno.test("every file that a page or module names is an asset", async () => {
   const app = open();
   const named = new Set<string>();
-  for (const path of ["/", "/geo", "/topics"]) {
+  for (const path of ["/", "/geo", "/topics", "/histograms"]) {
     const html = await (await app.request(path, { headers: { accept: browserAccept } })).text();
     for (const [, file] of html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)) named.add(file!);
   }
