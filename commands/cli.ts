@@ -49,7 +49,8 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
 function program(process: CliProcess): Command {
   const root = new Command("tailrace")
     .description(
-      "Positions live on a map and video that goes on where each viewer left it, through Kafka or the embedded broker",
+      "Positions live on a map, video that goes on where each viewer left it, and histograms of measurements, " +
+        "through Kafka or the embedded broker",
     )
     .version(about.version, "--version", "Print the version")
     .helpOption("-h, --help", "Print this help")

@@ -56,7 +56,9 @@ export function drawPlot(
   const rows = room - head.length - foot.length - 2 * space.length - axisRows;
   const chart = histogram && rows >= minChartRows ? drawChart(histogram, rows, { ...style, columns }) : [];
   const body = chart.length > 0 ? [...space, ...chart, ...space] : [];
-  const top = [...head, ...body].slice(0, Math.max(1, room - foot.length));
+  const top: Line[] = [...head, ...body].slice(0, Math.max(1, room - foot.length));
+  // The status is the last line there is.
+  while (foot.length > 0 && top.length + foot.length < room) top.push([]);
   return [...top, ...foot].slice(0, room).map((line) => paint(line, columns, style.colour));
 }
 
@@ -177,7 +179,7 @@ function edgeLabels(
     if (label.length > columns) return;
     const middle = index * each;
     const from = Math.max(0, Math.min(columns - label.length, middle - Math.floor(label.length / 2)));
-    if (line.slice(Math.max(0, from - 1), from + label.length + 1).some((char) => char !== " ")) return;
+    if (line.slice(Math.max(0, from - 2), from + label.length + 2).some((char) => char !== " ")) return;
     line.splice(from, label.length, ...label);
     ticks.add(middle);
   };

@@ -132,6 +132,6 @@ Deno.test("drawPlot() colours its lines without making them longer, and not with
 });
 
 Deno.test("drawPlot() without a histogram says what it waits for", () => {
-  const lines = drawPlot({ measurement: "noise", histogram: null, status: "waits" }, style);
-  assertEquals(lines, ["noise", "waits"]);
+  const lines = drawPlot({ measurement: "noise", histogram: null, status: "waits" }, { ...style, lines: 4 });
+  assertEquals(lines, ["noise", "", "", "waits"]);
 });
