@@ -28,19 +28,19 @@ const schemaVersion = 1;
 // Of a book: version counts the commits, so that of two writers the later one notices. The next id is kept here, not taken from the rows:
 // ids must never come again, as bins and marks begin at one. Rows before old_before are of logs that are no more; those before
 // cleared_before have lost their places already.
-const schema = `
-  CREATE TABLE IF NOT EXISTS "tailrace:meta" (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS "tailrace:books" (
-    number INTEGER PRIMARY KEY, cluster TEXT NOT NULL, topic TEXT NOT NULL, table_name TEXT NOT NULL,
-    version INTEGER NOT NULL, rows INTEGER NOT NULL, next_id INTEGER NOT NULL, old_before INTEGER NOT NULL,
-    cleared_before INTEGER NOT NULL, covered TEXT NOT NULL, stored TEXT NOT NULL, more TEXT NOT NULL, snapshot TEXT NOT NULL,
-    UNIQUE (cluster, topic));
-  CREATE TABLE IF NOT EXISTS "tailrace:bins" (
-    book INTEGER NOT NULL, first_id INTEGER NOT NULL, edges TEXT NOT NULL, PRIMARY KEY (book, first_id));
-  CREATE TABLE IF NOT EXISTS "tailrace:marks" (
-    book INTEGER NOT NULL, first_id INTEGER NOT NULL, stored_ms INTEGER NOT NULL,
-    PRIMARY KEY (book, first_id)) WITHOUT ROWID;
-`;
+const schema = [
+  `CREATE TABLE "tailrace:meta" (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE "tailrace:books" (
+     number INTEGER PRIMARY KEY, cluster TEXT NOT NULL, topic TEXT NOT NULL, table_name TEXT NOT NULL,
+     version INTEGER NOT NULL, rows INTEGER NOT NULL, next_id INTEGER NOT NULL, old_before INTEGER NOT NULL,
+     cleared_before INTEGER NOT NULL, covered TEXT NOT NULL, stored TEXT NOT NULL, more TEXT NOT NULL,
+     snapshot TEXT NOT NULL, UNIQUE (cluster, topic))`,
+  `CREATE TABLE "tailrace:bins" (
+     book INTEGER NOT NULL, first_id INTEGER NOT NULL, edges TEXT NOT NULL, PRIMARY KEY (book, first_id))`,
+  `CREATE TABLE "tailrace:marks" (
+     book INTEGER NOT NULL, first_id INTEGER NOT NULL, stored_ms INTEGER NOT NULL,
+     PRIMARY KEY (book, first_id)) WITHOUT ROWID`,
+];
 
 /** The open database. Statements are prepared once, by their text. */
 export class MeasurementFile {
@@ -183,7 +183,7 @@ export class MeasurementFile {
     if (!isNew) return; // and nothing is written: a full disk can still be read from
     this.transaction(() => {
       if (this.#version() !== 0) return; // another one was faster
-      this.#db.exec(schema);
+      for (const table of schema) this.once(table);
       this.once(`PRAGMA user_version = ${schemaVersion}`);
     });
   }

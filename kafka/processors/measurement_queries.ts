@@ -65,10 +65,14 @@ export function rowPage(file: MeasurementFile, table: TableNow, query: RowQuery)
   };
 }
 
-/** How many rows a page with `hist` may have: those of the newest rows are the longest. */
+/** How many rows a page with `hist` may have: those of the newest rows are the longest, while the bins are the same. */
 function rowsWithHist(file: MeasurementFile, table: string): number {
-  const sql = `SELECT length(hist) AS length FROM ${quoted(table)} ORDER BY id DESC LIMIT 1`;
-  return Math.max(1, Math.floor(maxPageText / Number(file.get(sql)?.length || 1)));
+  const newest = file.get(`SELECT length(hist) AS length FROM ${quoted(table)} ORDER BY id DESC LIMIT 1`);
+  const bins = file.get(
+    `SELECT count(*) > count(DISTINCT book) AS have_changed, 5 * max(length(edges)) AS longest FROM "tailrace:bins"`,
+  );
+  const isOne = typeof newest?.length === "number" && bins?.have_changed === 0;
+  return Math.max(1, Math.floor(maxPageText / Number((isOne ? newest.length : bins?.longest) || 1)));
 }
 
 /** Gives the loop back between pieces. */

@@ -78,6 +78,9 @@ Deno.test("MeasurementBooks.rows() ends a page early when its hist is large", ()
       Array.from({ length: 100 }, (_, i) => i),
     );
     assertEquals(books.rows({ limit: 100 }).rows.length, 100);
+    const bins = Array.from({ length: 2_000 }, (_, i) => i + 1 / 3);
+    commitTo(books, 401, [...rowsAt(100, 400, { counts }), rowAt(400, { counts: null })], { bins });
+    assertEquals(books.rows({ limit: 400, hist: true }).rows.length < 60, true); // the newest has none
     assertEquals("hist" in books.rows({ limit: 1 }).rows[0]!, false);
   }));
 
