@@ -1,14 +1,15 @@
 /** `GET /histograms/{measurement}/measurements`: what the file keeps, as pages of JSON, or all of it as CSV.
  *
  * CSV is read page by page, as fast as the client takes it, so that a download of any size needs the memory of a few pages. It ends
- * where there is no more at that moment. Left out: the file itself (kafka/processors/measurement_store.ts).
- * @see {@link https://www.rfc-editor.org/rfc/rfc4180} for CSV
+ * where there is no more at that moment. Left out: the file itself (kafka/processors/measurement_store.ts), what a row
+ * is as text (row_text.ts).
  * @see {@link https://www.rfc-editor.org/rfc/rfc8288} for `Link`
  * @module */
 import type { Context } from "hono";
-import type { Histograms, MeasurementRow, RowPage, RowQuery } from "../kafka/processors/histogram_types.ts";
+import type { Histograms, RowPage, RowQuery } from "../kafka/processors/histogram_types.ts";
 import { prefers } from "./accept.ts";
 import { readNumber, readSpan, readWord } from "./measurement_query.ts";
+import { csvHeader, csvLine, rowJson } from "./row_text.ts";
 
 /** What rows are read from. */
 export interface RowsDeps {
@@ -56,14 +57,6 @@ function isCsvWanted(c: Context, query: URLSearchParams): boolean {
   return prefers(c.req.header("accept"), "text/csv", "application/json");
 }
 
-/** The histogram of a row is JSON text already. */
-function rowJson({ date, value, partition, offset, hist }: MeasurementRow): string {
-  const more = hist === undefined ? "" : `,"hist":${hist}`;
-  return `{"date":${
-    JSON.stringify(date)
-  },"value":${value},"partition":${partition},"offset":${offset}${more}}`;
-}
-
 /** The same request, from the place after the page on. */
 function linkToNext(c: Context, query: URLSearchParams, after: string): string {
   const next = new URLSearchParams(query);
@@ -101,20 +94,13 @@ async function* csvPages(
   read: (left: number, after: string) => Promise<RowPage>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
-  let text = `date,value,partition,offset${hist ? ",hist" : ""}\r\n`, page = first, left = limit;
+  let text = csvHeader(hist === true), page = first, left = limit;
   while (true) {
-    for (const row of page.rows) text += rowLine(row);
+    for (const row of page.rows) text += csvLine(row);
     yield encoder.encode(text);
     left -= page.rows.length;
     if (page.next === null || left <= 0) return;
     text = "";
     page = await read(left, page.next);
   }
-}
-
-/** Nothing but JSON text needs quotes; what is null is empty. */
-function rowLine({ date, value, partition, offset, hist }: MeasurementRow): string {
-  const place = `${partition ?? ""},${offset ?? ""}`;
-  const more = hist === undefined ? "" : hist === null ? "," : `,"${hist.replaceAll('"', '""')}"`;
-  return `${date},${value},${place}${more}\r\n`;
 }
