@@ -39,6 +39,8 @@ export interface BeginningFacts {
   readonly ends: readonly number[];
   /** The log was seen to be another one than that of `own`. */
   readonly isAnew?: boolean;
+  /** The log was seen to be another one than that of `published`. */
+  readonly isPublishedAnew?: boolean;
 }
 
 /** How the books begin. */
@@ -119,11 +121,13 @@ export function covers(a: Covered, b: Covered): boolean {
 }
 
 /** The number of the log that is there now: a place behind its end is one of an earlier log. */
-function newestLog({ own, published, ends, isAnew = false }: BeginningFacts): number {
+function newestLog(
+  { own, published, ends, isAnew = false, isPublishedAnew = false }: BeginningFacts,
+): number {
   const fits = (places: Places) =>
     Object.entries(places).every(([p, place]) => place <= (ends[Number(p)] ?? 0));
   const isOwnFit = own === null || (!isAnew && fits(own.covered.positions) && fits(own.stored));
-  const isPublishedFit = published === null || fits(published.covered.positions);
+  const isPublishedFit = published === null || (!isPublishedAnew && fits(published.covered.positions));
   return Math.max(
     own ? own.covered.log + (isOwnFit ? 0 : 1) : 0,
     published ? published.covered.log + (isPublishedFit ? 0 : 1) : 0,

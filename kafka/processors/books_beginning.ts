@@ -6,12 +6,20 @@
  * Left out: waiting for what cannot be asked now (histogram_processor.ts).
  * @module */
 import type { Logger } from "../../logger.ts";
-import { earliestOffset, type KafkaConnection, latestOffset, type PartitionLeader } from "../connection.ts";
+import {
+  earliestOffset,
+  type KafkaConnection,
+  KafkaError,
+  latestOffset,
+  type PartitionLeader,
+} from "../connection.ts";
+import { topicIdOf } from "../topic_id.ts";
 import { edgesOf, type MeasurementSpec } from "../measurements.ts";
 import { type Beginning, beginning, type OwnBooks, type Places } from "./beginning.ts";
-import { Counting } from "./counting.ts";
+import { Counting, type CountingMore } from "./counting.ts";
 import { type HistogramMore, RunningHistogram } from "./histogram.ts";
 import type { HistogramSnapshot } from "./histogram_types.ts";
+import { goOnBehindCut, identify, type Identity } from "./log_identity.ts";
 import { type CountedState, readPublished } from "./published.ts";
 import { rememberedMeasurements } from "./recent.ts";
 import { placesOf } from "./topic_places.ts";
@@ -19,16 +27,25 @@ import { placesOf } from "./topic_places.ts";
 /** The rows that are kept, in pieces. */
 export type KeptValues = Iterable<readonly { readonly value: number; readonly timeMs: number }[]>;
 
+/** The log ends before what was counted of it, and perhaps it only looks like that for a moment. */
+export class LogCut extends KafkaError {
+  constructor(topic: string) {
+    super("OFFSET_OUT_OF_RANGE", `Cannot go on with ${topic} as it ends before what was counted of it`);
+  }
+}
+
 /** What the books begin with. */
 export interface BeginningOptions {
   readonly connection: KafkaConnection;
   readonly spec: MeasurementSpec;
   readonly partitions: readonly PartitionLeader[];
-  readonly own: OwnBooks | null;
+  readonly own: (OwnBooks & { readonly more: CountingMore | null }) | null;
   /** Asked for when the bins are others now. */
   readonly values: () => KeptValues;
-  /** The log was seen to be another one than that of `own`. */
-  readonly isAnew: boolean;
+  /** The log was seen to be missing or to end early since `own` was written. */
+  readonly isSuspected: boolean;
+  /** Whether it has looked for a while as if the log had lost its end: an old leader may have said so. */
+  readonly isCutSure: boolean;
   readonly log: Logger;
 }
 
@@ -47,17 +64,22 @@ export interface BegunBooks {
  * @throws {KafkaError} when Kafka cannot be asked
  * @throws {StoreBusy} when the file cannot be read */
 export async function beginBooks(options: BeginningOptions): Promise<BegunBooks> {
-  const { connection, spec, partitions, own, isAnew } = options;
+  const { connection, spec, partitions, own, isSuspected } = options;
+  const topicId = await topicIdOf(connection, spec.name);
   const published = await readPublished(connection, spec.name);
   const [starts, ends] = await Promise.all([
     placesOf(connection, spec.name, partitions, earliestOffset),
     placesOf(connection, spec.name, partitions, latestOffset),
   ]);
-  const decided = beginning({ edges: edgesOf(spec), own, published, starts, ends, isAnew });
+  const facts = { topicId, own, published, ends, isSuspected }, identity = identify(facts);
+  if (identity.isCut && !options.isCutSure) throw new LogCut(spec.name);
+  const first = beginning({ edges: edgesOf(spec), own, published, starts, ends, ...identity });
+  const decided = identity.isCut ? goOnBehindCut(first, facts, starts) : first;
   const { covered, stored, missed } = decided;
-  const counting = new Counting(await startingState(decided, options, published), edgesOf(spec));
+  const state = await startingState(decided, options, published);
+  const counting = new Counting({ ...state, topicId }, edgesOf(spec));
   counting.miss(missed);
-  tell(decided, options);
+  tell(decided, identity, options);
   const from = Object.fromEntries(starts.map((start, partition) => {
     const place = Math.min(covered.positions[partition] ?? 0, stored[partition] ?? 0);
     return [partition, Math.max(start, place - rememberedMeasurements)];
@@ -111,8 +133,13 @@ async function recounted(
   return { snapshot: histogram.snapshot(), more: histogram.more() };
 }
 
-function tell({ from, missed, madeAnew, covered, recount }: Beginning, { own, log }: BeginningOptions): void {
-  if (madeAnew) log.warn("topic was made anew, the counts go on with its new log", { log: covered.log });
+function tell(
+  { from, missed, madeAnew, covered, recount }: Beginning,
+  { isCut }: Identity,
+  { own, log }: BeginningOptions,
+): void {
+  if (isCut) log.warn("topic has lost its end, the counts go on where it ends now", { covered });
+  else if (madeAnew) log.warn("topic was made anew, the counts go on with its new log", { log: covered.log });
   if (from === "published" && own) log.info("counts of another instance are taken over", { covered });
   if (missed > 0) log.warn("records were removed before they were counted", { missed });
   log.info("measurement is counted", { from, recount, ...covered });

@@ -12,6 +12,12 @@ import type { Covered, HistogramSnapshot } from "./histogram_types.ts";
 import { readMeasurement } from "./measurement_value.ts";
 import { Recent } from "./recent.ts";
 
+/** What is kept beside a snapshot, so that counting goes on exactly. */
+export interface CountingMore extends HistogramMore {
+  /** Of the log that is counted, where Kafka has ids. */
+  readonly topicId?: string;
+}
+
 /** A measurement on its way into the file. */
 export interface CountedRow {
   /** When it was measured, ms since the epoch. */
@@ -27,6 +33,8 @@ export interface CountedRow {
 export interface CountingStart {
   readonly snapshot: HistogramSnapshot | null;
   readonly more: HistogramMore | null;
+  /** Of the log that is counted; default: none is known. */
+  readonly topicId?: string | null;
   readonly covered: Covered;
   readonly stored: Places;
 }
@@ -36,15 +44,17 @@ export class Counting {
   readonly #histogram: RunningHistogram;
   readonly #recent: Recent;
   readonly #log: number;
+  readonly #topicId: string | null;
   readonly #counted: Record<number, number>;
   readonly #stored: Record<number, number>;
   #rows: CountedRow[] = [];
 
   /** @param edges of the bins, for when there is no snapshot to go on from */
-  constructor({ snapshot, more, covered, stored }: CountingStart, edges: readonly number[]) {
+  constructor({ snapshot, more, topicId = null, covered, stored }: CountingStart, edges: readonly number[]) {
     this.#histogram = snapshot ? RunningHistogram.from(snapshot, more) : RunningHistogram.empty(edges);
     this.#recent = new Recent(more?.newest ?? {});
     this.#log = covered.log;
+    this.#topicId = topicId;
     this.#counted = { ...covered.positions };
     this.#stored = { ...stored };
   }
@@ -58,8 +68,9 @@ export class Counting {
     return this.#histogram.snapshot();
   }
 
-  get more(): HistogramMore {
-    return this.#histogram.more(this.#recent.newest);
+  get more(): CountingMore {
+    const more = this.#histogram.more(this.#recent.newest);
+    return this.#topicId === null ? more : { ...more, topicId: this.#topicId };
   }
 
   get covered(): Covered {

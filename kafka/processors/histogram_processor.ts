@@ -24,9 +24,9 @@ import { edgesOf, type MeasurementSpec } from "../measurements.ts";
 import { Sleep } from "../pause.ts";
 import { TopicReader } from "../reader.ts";
 import type { OwnBooks } from "./beginning.ts";
-import { beginBooks, type BegunBooks } from "./books_beginning.ts";
-import type { Counting } from "./counting.ts";
-import { type HistogramMore, RunningHistogram } from "./histogram.ts";
+import { beginBooks, type BegunBooks, LogCut } from "./books_beginning.ts";
+import type { Counting, CountingMore } from "./counting.ts";
+import { RunningHistogram } from "./histogram.ts";
 import type { HistogramNow } from "./histogram_types.ts";
 import { type MeasurementBooks, StoreBusy } from "./measurement_store.ts";
 import { StatusKeeper } from "./processor_status.ts";
@@ -58,6 +58,9 @@ const largeBatch = 500;
 /** Pauses after something failed, ms: the first, the longest; after another process has written; while the topic is missing. */
 const firstPauseMs = 50, maxPauseMs = 1_000, conflictPauseMs = 200, missingPauseMs = 500;
 
+/** How long a log has to look as if it had lost its end before that is believed, ms. */
+const cutSureMs = 5_000;
+
 /** Counts one measurement until it is disposed. */
 export class HistogramProcessor implements AsyncDisposable {
   readonly #options: ProcessorOptions;
@@ -75,6 +78,8 @@ export class HistogramProcessor implements AsyncDisposable {
    * Another process may have brought the file to the next one since. */
   #clusterId = "";
   #goneLog = -1;
+  /** Since when it looks as if the log had lost its end, by `performance.now()`. */
+  #cutSince: number | null = null;
   /** Of those who want the books to begin again. */
   readonly #wishes: PromiseWithResolvers<void>[] = [];
   /** The last failure that was told in the log. */
@@ -171,9 +176,11 @@ export class HistogramProcessor implements AsyncDisposable {
     }
     const clusters = this.#options.clusters();
     const values = () => books.values();
-    const isAnew = own !== null && own.covered.log <= this.#goneLog;
-    const facts = { connection, spec, partitions, own, values, isAnew, log: this.#log };
+    const isSuspected = own !== null && own.covered.log <= this.#goneLog;
+    const isCutSure = this.#cutSince !== null && performance.now() - this.#cutSince > cutSureMs;
+    const facts = { connection, spec, partitions, own, values, isSuspected, isCutSure, log: this.#log };
     const begun = { ...await beginBooks(facts), books, clusters };
+    this.#cutSince = null;
     this.#status.begins();
     this.#ends.clear();
     begun.ends.forEach((end, partition) => this.#ends.set(partition, end));
@@ -292,6 +299,7 @@ export class HistogramProcessor implements AsyncDisposable {
 
   #failed(error: unknown): void {
     if (error instanceof StoreBusy) return this.#fileIsBusy(error);
+    if (error instanceof LogCut) this.#cutSince ??= performance.now();
     const reason = error instanceof Error ? error.message : String(error);
     this.#status.waits("kafka", reason);
     const isNews = this.#told !== reason;
@@ -301,12 +309,12 @@ export class HistogramProcessor implements AsyncDisposable {
   }
 }
 
-type LoadedBooks = OwnBooks & { readonly rows: number };
+type LoadedBooks = OwnBooks & { readonly more: CountingMore | null; readonly rows: number };
 
 /** What the file has; `more` is what was committed here. */
 function load(books: MeasurementBooks): LoadedBooks | null {
   const own = books.load();
-  return own && { ...own, more: own.more as HistogramMore | null };
+  return own && { ...own, more: own.more as CountingMore | null };
 }
 
 type Begun = BegunBooks & { readonly books: MeasurementBooks; readonly clusters: number };

@@ -2,7 +2,7 @@
  *
  *     key      the measurement's name, so that compaction keeps the newest
  *     value    HistogramSnapshot as JSON
- *     headers  covered: Covered as JSON, the positions that the counts cover; state: HistogramMore as JSON, which the value rounds
+ *     headers  covered: Covered as JSON, the positions that the counts cover; state: CountingMore as JSON, which the value rounds
  *
  * Such records are written in transactions only (publisher.ts), so the last committed one is whole. Records that others put into the topic
  * are passed over. Left out: who may publish when.
@@ -11,13 +11,14 @@ import { Buffer } from "node:buffer";
 import { earliestOffset, errorName, type KafkaConnection, KafkaError, latestOffset } from "../connection.ts";
 import type { KafkaRecord } from "../fetch_response.ts";
 import { histTopicOf } from "../measurements.ts";
+import type { CountingMore } from "./counting.ts";
 import { type HistogramMore, RunningHistogram } from "./histogram.ts";
 import type { Covered, HistogramSnapshot } from "./histogram_types.ts";
 
 /** The counts of a measurement and what they cover. */
 export interface CountedState {
   readonly snapshot: HistogramSnapshot;
-  readonly more: HistogramMore | null;
+  readonly more: CountingMore | null;
   readonly covered: Covered;
 }
 
@@ -46,7 +47,11 @@ export function readPublishedRecord(name: string, record: KafkaRecord): CountedS
     const state = textOf(headers.state);
     const more = state === null ? null : JSON.parse(state);
     const histogram = RunningHistogram.from(snapshot, more);
-    return { snapshot: histogram.snapshot(), more: more && histogram.more(more.newest), covered };
+    return {
+      snapshot: histogram.snapshot(),
+      more: more && withId(histogram.more(more.newest), more),
+      covered,
+    };
   } catch {
     return null; // somebody else's, whatever it is
   }
@@ -100,6 +105,10 @@ async function newestWithin(
     at = answer.next;
   }
   return newest;
+}
+
+function withId(more: HistogramMore, { topicId }: { topicId?: unknown }): CountingMore {
+  return typeof topicId === "string" ? { ...more, topicId } : more;
 }
 
 /** @throws {RangeError} for what is no `Covered` */
