@@ -2,6 +2,7 @@
 import { Service } from "../service.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
+import { histogramServiceContract } from "./histogram_service.ts";
 import { contractMeasurements, histogramsContract } from "./histograms.ts";
 import { kafkaContract } from "./kafka.ts";
 import { membershipContract } from "./membership.ts";
@@ -24,6 +25,7 @@ kafkaContract("the embedded broker", false, () => service.bootstrap);
 membershipContract("the embedded broker", false, () => service.bootstrap);
 transactionContract("the embedded broker", false, () => service.bootstrap);
 transactionalProducerContract("the embedded broker", false, () => service.bootstrap);
+histogramServiceContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
 videoContract("the embedded broker", false, () => ({ service }));
