@@ -4,7 +4,8 @@
  * Left out: of which time (histograms.js), the words (facts.js, notice.js).
  * @module */
 /** @import { Measurement } from "./measurement.js" */
-import { setText, timeOfDay, utc, wholeDuration } from "../shared/format.js";
+/** @import { Notice } from "./notice.js" */
+import { count, dayOf, setText, timeOfDay, utc, wholeDuration } from "../shared/format.js";
 import { mark, seriesOf } from "../shared/series.js";
 import { BarsChart } from "./bars_chart.js";
 import { CourseChart } from "./course_chart.js";
@@ -87,15 +88,19 @@ export class Card {
     this.course.draw();
   }
 
-  /** What is not drawn in frames. @param {View} view @param {number} now ms since the epoch, of the service
-   * @param {boolean} isPaused */
-  tick(view, now, isPaused) {
+  /** What is not drawn in frames. @param {View} view @param {Notice} page what is said about the page
+   * @param {number} now ms since the epoch, of the service */
+  tick(view, page, now) {
     const { measurement } = this;
-    const { kind, word, detail } = stateOf(measurement, now);
+    const { kind, word, detail } = stateOf(measurement, page, now);
     const state = this.#part("state");
     state.dataset["state"] = kind;
     setText(state, word);
     setText(this.#part("doing"), detail);
+    setText(
+      this.#part("rows"),
+      `${count(measurement.rows)} ${measurement.rows === 1 ? "row" : "rows"} in the file`,
+    );
     const at = measurement.newestAt;
     const when = this.#part("when");
     setText(when, at === null ? "" : whenOf(at, now));
@@ -103,7 +108,7 @@ export class Card {
     this.element.classList.toggle("is-empty", measurement.isEmpty);
     this.#part("empty").hidden = !measurement.isEmpty;
     if (measurement.isEmpty) return;
-    if (!isPaused && this.course.isInSight) {
+    if (page.kind !== "paused" && this.course.isInSight) {
       const points = Math.min(1_000, Math.max(100, Math.round(this.#part("course").clientWidth / 2)));
       measurement.loader.keep({ key: view.key, span: view.span, points }, Date.now());
     }
@@ -130,6 +135,11 @@ export class Card {
       "aria-label",
       `Course of ${name}; arrow keys read it, plus and minus zoom, Page Up and Page Down move`,
     );
+    for (const [part, topic] of [["topic", name], ["hist-topic", `hist_${name}`]]) {
+      const link = /** @type {HTMLAnchorElement} */ (this.#part(part ?? ""));
+      link.href = `/topics/${encodeURIComponent(topic ?? "")}`;
+      setText(link, topic ?? "");
+    }
     this.#part("cover-all").addEventListener("click", () => this.#ears.onAll());
     fillEmpty(this.#part("empty"), this.measurement);
     const list = this.#part("facts");
@@ -170,7 +180,7 @@ export class Card {
       ? [`The course cannot be read: ${problem.title}`, problem.detail].filter(Boolean).join(". ")
       : !course.isKnown || loader.isAsking
       ? "Loading"
-      : `Nothing in ${words}.${newestAt === null ? "" : ` The newest is of ${timeOfDay(newestAt)}.`}`;
+      : `Nothing in ${words}.${newestAt === null ? "" : ` The newest is of ${placeOf(newestAt)}.`}`;
     setText(this.#part("cover-text"), text);
     this.#part("cover-all").hidden = problem !== null || !course.isKnown || loader.isAsking;
   }
@@ -218,6 +228,11 @@ export class Card {
       at: Date.now(),
     });
   }
+}
+
+/** @param {number} at ms since the epoch */
+function placeOf(at) {
+  return dayOf(at) === dayOf(Date.now()) ? timeOfDay(at) : `${dayOf(at)}, ${timeOfDay(at)}`;
 }
 
 /** @param {number} at @param {number} now */

@@ -76,7 +76,7 @@ export class CourseChart extends Chart {
     return {
       ...size,
       ...common,
-      padding: [10, 12, 0, 0],
+      padding: [10, 26, 0, 0],
       scales: {
         x: { time: true, range: () => this.#limits() },
         y: { range: (_, min, max) => around(min, max) },

@@ -30,6 +30,7 @@ let cards = [];
 let isDrawingAsked = false;
 
 const frame = openFrame();
+const waiting = byId("waiting");
 const notices = new NoticeView((action) => {
   if (action === "dismiss") session.gap = null;
   else if (action === "retry" && session.phase === "failed") open();
@@ -46,6 +47,7 @@ function open() {
   session?.close();
   for (const card of cards) card.close();
   cards = [];
+  byId("cards").replaceChildren(waiting);
   const { measurement } = state;
   document.title = `${measurement ?? "Histograms"} · Tailrace`;
   document.body.dataset["view"] = measurement === null ? "all" : "one";
@@ -166,19 +168,20 @@ function tick() {
   if (document.hidden || !session) return;
   const now = Date.now();
   session.tick(now);
-  notices.show(describe(session, frame, now + session.skewMs));
-  const isPaused = session.pausedAt > 0;
+  const notice = describe(session, frame, now + session.skewMs);
+  notices.show(notice);
   const button = /** @type {HTMLButtonElement} */ (byId("pause"));
   button.disabled = session.phase !== "live";
-  button.setAttribute("aria-pressed", String(isPaused));
+  button.setAttribute("aria-pressed", String(session.pausedAt > 0));
   const shown = view();
   if (!state.zoom && rangeMs[state.range] !== null) {
     for (const { course } of session.measurements) course.forgetBefore(shown.inView.from);
   }
-  for (const card of cards) card.tick(shown, nowShown(), isPaused);
+  for (const card of cards) card.tick(shown, notice, nowShown());
   const { measurements } = session;
   const counted = measurements.reduce((sum, { histogram }) => sum + histogram.count, 0);
   setText(byId("sum"), measurements.length > 0 ? `${count(counted)} counted` : "");
+  waiting.hidden = session.phase === "waiting" || session.phase === "failed"; // the notice says more
   byId("empty").hidden = measurements.length === 0 || measurements.some(({ isEmpty }) => !isEmpty);
   if (cards.length > 0) ask();
 }

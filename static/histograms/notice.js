@@ -4,10 +4,13 @@
  * Left out: when it is asked (histograms.js, twice a second).
  * @module */
 /** @import { Frame } from "../shared/frame.js" */
-/** @import { Kind, Notice } from "../shared/notice_view.js" */
+/** @import { Kind, Notice as AnyNotice } from "../shared/notice_view.js" */
 /** @import { Measurement } from "./measurement.js" */
 /** @import { Session } from "./session.js" */
 import { count, timeOfDay, wholeDuration } from "../shared/format.js";
+import { short } from "./numbers.js";
+
+/** @typedef {AnyNotice & { isCut?: boolean }} Notice `isCut`: nothing new is heard of the measurements */
 
 const slowMs = 1_500;
 /** Behind by no more is not worth a word: records, ms. */
@@ -24,6 +27,7 @@ export function describe(session, frame, now) {
     }. The service keeps trying, and counts on where it was.`;
     return {
       kind: "away",
+      isCut: true,
       word: "Kafka away",
       title: `Kafka is away since ${timeOfDay(frame.kafka.since)}`,
       detail,
@@ -53,6 +57,7 @@ export function describe(session, frame, now) {
     const detail = `${next} The histograms are whole again with the next one.`;
     return {
       kind: "away",
+      isCut: true,
       word: "Reconnecting",
       title: "The connection is lost",
       detail,
@@ -109,20 +114,21 @@ function counting(measurements, now) {
   };
 }
 
-/** The sign of one measurement. @param {Measurement} measurement @param {number} now
+/** The sign of one measurement: of its counting, or of why nothing is heard of it.
+ * @param {Measurement} measurement @param {Notice} page what is said about the page @param {number} now
  * @returns {{ kind: Kind, word: string, detail: string }} */
-export function stateOf({ status, histogram }, now) {
+export function stateOf({ status, histogram }, page, now) {
   const { state, reason, behind, owner } = status;
+  if (page.kind === "paused") return { kind: "paused", word: "Paused", detail: "" };
   if (state === "failed") return { kind: "failed", word: "Not counted", detail: sentence(reason ?? "") };
   if (isWaiting(status, now)) return { kind: "away", word: "Waiting", detail: sentence(reason ?? "") };
+  if (page.isCut) return { kind: "away", word: "Not live", detail: "" };
   if (isBehind(status, now)) {
-    return { kind: "behind", word: `${count(behind)} behind`, detail: "Counting what came before." };
+    return { kind: "behind", word: `${short(behind)} behind`, detail: `${count(behind)} records to go.` };
   }
   if (state === "starting") return { kind: "loading", word: "Starting", detail: "" };
   const detail = owner ? "Published by this instance." : "Published by another instance.";
-  return histogram.missed > 0
-    ? { kind: "gap", word: "Live", detail }
-    : { kind: "live", word: "Live", detail };
+  return { kind: histogram.missed > 0 ? "gap" : "live", word: "Live", detail };
 }
 
 /** @param {Measurement["status"]} status @param {number} now */

@@ -1,0 +1,75 @@
+import { assert, assertEquals } from "@std/assert";
+import { readable } from "../../static/histograms/chart_look.js";
+import { Course } from "../../static/histograms/course.js";
+import { writerFor } from "../../static/histograms/numbers.js";
+
+function course(time: number[], value: (i: number) => number, step_ms = 1_000): Course {
+  const values = time.map((_, i) => value(i));
+  const made = new Course();
+  made.load({ step_ms, time, count: time.map(() => 1), mean: values, min: values, max: values });
+  return made;
+}
+
+Deno.test("Course.add() goes on in the newest step, then in those after it, on the service's grid", () => {
+  const made = course([10_500, 11_500], (i) => i);
+  made.add(12_499, 5);
+  assertEquals([made.time, made.count, made.mean, made.min, made.max], [
+    [10_500, 11_500],
+    [1, 2],
+    [0, 3],
+    [0, 1],
+    [0, 5],
+  ]);
+  made.add(15_700, 7);
+  assertEquals([made.time.at(-1), made.count.at(-1), made.mean.at(-1)], [15_500, 1, 7]);
+});
+
+Deno.test("Course.add() leaves what is older than the newest step to the service", () => {
+  const made = course([10_000, 11_000], () => 1);
+  const { version } = made;
+  assert(!made.isThinned);
+  made.add(10_500, 9);
+  assertEquals([made.count, made.version, made.isThinned], [[1, 1], version, true]);
+  made.load({ step_ms: 1_000, time: [], count: [], mean: [], min: [], max: [] });
+  assert(!made.isThinned);
+  made.add(7, 3); // the first of all
+  assertEquals([made.time, made.mean], [[7], [3]]);
+});
+
+Deno.test("Course.columns() breaks the line where nothing was measured for long, and only there", () => {
+  const times = Array.from({ length: 20 }, (_, i) => i * 5_000);
+  const made = course([...times, 200_000, 205_000], (i) => i);
+  const [seconds, mean, max, min] = made.columns();
+  assertEquals(mean.filter((value) => value === null).length, 1);
+  assertEquals([mean[20], max[20], min[20]], [null, null, null]);
+  assert(seconds.every((second, i) => i === 0 || second > seconds[i - 1]!));
+  assertEquals(made.indexAt(seconds[21]!), 20);
+  assertEquals(made.indexAt(seconds[20]!), -1);
+  assert(made.columns() === made.columns(), "made once");
+});
+
+Deno.test("Course.forgetBefore() keeps the step from which the line comes in", () => {
+  const made = course(Array.from({ length: 500 }, (_, i) => i * 1_000), (i) => i);
+  made.forgetBefore(300_500);
+  assertEquals([made.time[0], made.mean[0], made.time.length], [300_000, 300, 200]);
+});
+
+Deno.test("writerFor() gives as many digits as the step is worth", () => {
+  const write = (step: number, n: number | null) => {
+    const { value, derived } = writerFor(step);
+    return [value(n), derived(n)];
+  };
+  assertEquals(write(1, 20), ["20", "20.00"]);
+  assertEquals(write(1, -0.4567), ["−0.46", "−0.46"]);
+  assertEquals(write(0.1, 0.30000000000000004), ["0.3", "0.300"]);
+  assertEquals(write(100, 957.26), ["957.3", "957.3"]);
+  assertEquals(write(1, null), ["–", "–"]);
+  assertEquals(write(1, -0), ["0", "0.00"]);
+});
+
+Deno.test("readable() leaves what can be seen, and changes what cannot", () => {
+  assertEquals(readable("#0072b2", "#ffffff"), "#0072b2");
+  assert(readable("#f0e442", "#ffffff") !== "#f0e442");
+  assertEquals(readable("#f0e442", "#171b20"), "#f0e442");
+  assertEquals(readable("#111111", "#171b20").length, 7);
+});

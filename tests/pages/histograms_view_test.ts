@@ -1,0 +1,180 @@
+/** What is chosen on the page of histograms: the time shown, one measurement alone, a bin, what is taken along. Scripted. @module */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Page } from "playwright-core";
+import { eventually } from "../eventually.ts";
+import { requires } from "../requirements.ts";
+import { TestBrowser } from "./browser.ts";
+import { ScriptedHistograms } from "./scripted_histograms.ts";
+
+const hourMs = 3_600_000;
+const part = (page: Page, name: string, which: string) =>
+  page.locator(`.card[aria-label="${name}"] [data-part="${which}"]`);
+const text = async (page: Page, name: string, which: string) =>
+  (await part(page, name, which).textContent())?.replace(/\s+/g, " ").trim() ?? "";
+
+/** Of each name: one a second in the last five minutes, one a minute in the two hours before. */
+function fill(service: ScriptedHistograms): void {
+  const now = Date.now();
+  for (const { spec } of service.counted.values()) {
+    for (let s = 7_200; s > 0; s -= s > 300 ? 60 : 1) {
+      service.measure(spec.name, spec.first + s % 7, now - s * 1_000);
+    }
+  }
+}
+
+/** The span that was asked for last of humidity, in ms. */
+function asked(service: ScriptedHistograms): { from: number | null; to: number | null } {
+  const url = service.asked.findLast(({ pathname }) => pathname === "/histograms/humidity/series")!;
+  const at = (name: string) =>
+    url.searchParams.has(name) ? Number(url.searchParams.get(name)!.slice(2)) : null;
+  return { from: at("from"), to: at("to") };
+}
+
+async function drawn(page: Page): Promise<void> {
+  await eventually("the courses", async () => !await part(page, "humidity", "cover").isVisible());
+}
+
+/** Drags over part of the course of humidity. */
+async function drag(page: Page, from: number, to: number): Promise<void> {
+  const box = (await part(page, "humidity", "course").locator(".u-over").boundingBox())!;
+  await page.mouse.move(box.x + box.width * from, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * to, box.y + 40, { steps: 4 });
+  await page.mouse.up();
+}
+
+Deno.test({
+  name: "what is chosen on /histograms, in Chromium",
+  ignore: requires("chromium").ignore,
+  fn: async (t) => {
+    await using browser = await TestBrowser.launch();
+    const step = (
+      name: string,
+      run: (page: Page, service: ScriptedHistograms) => Promise<void>,
+      path = "/histograms",
+    ) =>
+      t.step(name, async () => {
+        await using service = new ScriptedHistograms();
+        fill(service);
+        await browser.page(service.url + path, async (page, complaints) => {
+          await drawn(page);
+          await run(page, service);
+          assertEquals(complaints, []);
+        });
+      });
+
+    await step(
+      "a range asks for its time, stands in the address, and goes back with it",
+      async (page, service) => {
+        const { from, to } = asked(service);
+        assert(to === null && Math.abs(Date.now() - from! - 300_000) < 10_000, `${from} ${to}`);
+        await page.check("[value='1h']");
+        await eventually(
+          "an hour",
+          () => Math.abs(Date.now() - (asked(service).from ?? 0) - hourMs) < 10_000,
+        );
+        assertEquals(new URL(page.url()).search, "?range=1h");
+        await page.keyboard.press("ArrowRight");
+        await page.keyboard.press("ArrowRight");
+        await eventually("all", () => asked(service).from === null);
+        assertEquals(new URL(page.url()).search, "?range=all");
+        await page.goBack();
+        await page.goBack();
+        assert(await page.isChecked("[value='1h']"));
+        await page.goBack();
+        assert(await page.isChecked("[value='5m']"));
+      },
+    );
+
+    await step(
+      "a drag zooms all, for who opens the link too; a double click resets",
+      async (page, service) => {
+        await drag(page, 0.4, 0.6);
+        await page.waitForSelector("#reset:visible");
+        const query = new URL(page.url()).searchParams;
+        const [from, to] = [Date.parse(query.get("from")!), Date.parse(query.get("to")!)];
+        assert(Math.abs(to - from - 60_000) < 3_000, `${to - from} ms`);
+        await eventually("that span", () => asked(service).from === from && asked(service).to === to);
+        await page.reload();
+        await page.waitForSelector("#reset:visible");
+        await drawn(page);
+        assertEquals(asked(service), { from, to });
+        await part(page, "pressure", "course").locator(".u-over").dblclick();
+        await eventually("no zoom", async () => !await page.isVisible("#reset"));
+        assertEquals(new URL(page.url()).search, "");
+        assert(await page.isChecked("[value='5m']"));
+      },
+    );
+
+    await step("keys zoom, move and read a course, and read bins", async (page) => {
+      const span = () => {
+        const query = new URL(page.url()).searchParams;
+        return [Date.parse(query.get("from")!), Date.parse(query.get("to")!)] as const;
+      };
+      await part(page, "humidity", "course").focus();
+      await page.keyboard.press("End");
+      assertMatch(await text(page, "humidity", "course-text"), /^\d+:\d\d:\d\d.*: \d+$/);
+      assertEquals(await page.textContent("#chart-live"), await text(page, "humidity", "course-text"));
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("+");
+      const [from, to] = span();
+      assert(Math.abs(to - from - 150_000) < 2_000);
+      await page.keyboard.press("PageUp");
+      const [earlier] = span();
+      assert(Math.abs(from - earlier - 75_000) < 2);
+      await page.keyboard.press("-");
+      await page.keyboard.press("Escape");
+      await eventually("no zoom", async () => !await page.isVisible("#reset"));
+      await part(page, "humidity", "bars").focus();
+      await page.keyboard.press("Home");
+      assertMatch(await text(page, "humidity", "bars-text"), /^40 to 41\.95: \d+, \d+%$/);
+      await page.keyboard.press("ArrowRight");
+      assertMatch(await page.textContent("#chart-live") ?? "", /^41\.95 to 43\.9: \d+, \d+%$/);
+    });
+
+    await step("one alone by its name, and all again", async (page) => {
+      await part(page, "temperature", "name").click();
+      await eventually("one", async () => await page.locator(".card").count() === 1);
+      assertEquals(new URL(page.url()).pathname, "/histograms/temperature");
+      assertEquals(await page.textContent("h1"), "temperature");
+      await page.goBack();
+      await eventually("all", async () => await page.locator(".card").count() === 3);
+      assertEquals(new URL(page.url()).pathname, "/histograms");
+    });
+
+    await step("CSV of the time that is shown; both charts as a picture", async (page, service) => {
+      await page.check("[value='1h']");
+      const [rows] = await Promise.all([
+        page.waitForEvent("download"),
+        part(page, "humidity", "csv").click(),
+      ]);
+      const url = new URL(rows.url());
+      assertEquals([url.pathname, url.searchParams.get("format")], [
+        "/histograms/humidity/measurements",
+        "csv",
+      ]);
+      assert(Math.abs(Date.now() - Number(url.searchParams.get("from")?.slice(2)) - hourMs) < 10_000);
+      const [picture] = await Promise.all([
+        page.waitForEvent("download"),
+        part(page, "humidity", "png").click(),
+      ]);
+      assertMatch(picture.suggestedFilename(), /^humidity_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.png$/);
+      const bytes = await Deno.readFile((await picture.path())!);
+      const view = new DataView(bytes.buffer);
+      assertEquals(view.getUint32(0), 0x89504e47);
+      assert(view.getUint32(16) > 800 && view.getUint32(20) > 200, "its size");
+      assert(service.asked.length > 0);
+    });
+
+    await step("a measurement that comes is drawn in the course at once", async (page, service) => {
+      const requests = service.asked.length;
+      service.measure("humidity", 79);
+      service.publish("humidity");
+      await eventually("its value", async () => await text(page, "humidity", "value") === "79");
+      await part(page, "humidity", "course").focus();
+      await page.keyboard.press("End");
+      await eventually("its step", async () => / 79$/.test(await text(page, "humidity", "course-text")));
+      assertEquals(service.asked.length, requests);
+    });
+  },
+});
