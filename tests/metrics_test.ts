@@ -151,6 +151,47 @@ Deno.test("Metrics.broker() gives the biggest topics a series of their own, and 
   assert(!text.includes("tailrace_kafka_up"), "what only the service knows is left out");
 });
 
+Deno.test("Metrics.measurements() shows what is counted at each scrape, and the last numbers when that does not answer", async () => {
+  const metrics = createMetrics("0.0.0");
+  const spec = { name: "temperature", first: 0, last: 3, step: 1 };
+  const snapshot = {
+    hist: [1, 2],
+    bin_edges: [0, 1.5, 3],
+    underflow: 1,
+    overflow: 3,
+    count: 7,
+    min: -1,
+    max: 9,
+    mean: 3,
+    stddev: 1,
+    late: 2,
+    repeated: 1,
+    wrong: { json: 4 },
+    missed: 5,
+    last: null,
+  };
+  const status = { state: "live", reason: null, since: 0, behind: 6, owner: true } as const;
+  const covered = { log: 0, positions: { 0: 11 } };
+  let scrape = 0;
+  metrics.measurements(() =>
+    ++scrape > 3
+      ? Promise.reject(new Error("gone"))
+      : Promise.resolve([{ spec, snapshot, covered, status, rows: 7 }])
+  );
+  const text = await metrics.text();
+  const outcomes = { counted: 7, underflow: 1, overflow: 3, late: 2, repeated: 1, missed: 5, json: 4 };
+  for (const [outcome, records] of Object.entries(outcomes)) {
+    const labels = `measurement="temperature",outcome="${outcome}"`;
+    assert(text.includes(`\ntailrace_measurements_total{${labels}} ${records}\n`), outcome);
+  }
+  for (const [name, value] of [["behind", 6], ["owner", 1], ["rows", 7]] as const) {
+    for (let n = 0; n < 2; n++) {
+      assertEquals(await scraped(metrics, `tailrace_measurements_${name}{measurement="temperature"}`), value);
+    }
+  }
+  assert(scrape > 3, "it was gone in the end");
+});
+
 Deno.test("Metrics.snapshot() sums up for the start page", async () => {
   const metrics = createMetrics("0.0.0");
   metrics.posts("a", "acknowledged", 2);
