@@ -1,7 +1,6 @@
-/** Rows of a measurement as lines of text. CSV and JSON are as `GET /histograms/{m}/measurements` gives them.
- * @see {@link https://www.rfc-editor.org/rfc/rfc4180} for CSV
- * @module */
+/** Rows of a measurement as lines of text: a table, or CSV and JSON as routes/row_text.ts has them. @module */
 import type { MeasurementRow } from "../kafka/processors/histogram_types.ts";
+import { csvHeader, csvLine, rowJson } from "../routes/row_text.ts";
 
 export type RowFormat = "table" | "csv" | "json";
 
@@ -10,7 +9,7 @@ const dateWidth = "2026-01-31T12:00:00.000Z".length, valueWidth = 12;
 const lines: Record<RowFormat, (row: MeasurementRow) => string> = {
   table: tableLine,
   csv: csvLine,
-  json: jsonLine,
+  json: (row) => `${rowJson(row)}\n`,
 };
 
 /** Makes text of rows, the first time with a header where there is one.
@@ -19,7 +18,7 @@ export function rowWriter(format: RowFormat, hist: boolean): (rows: readonly Mea
   const line = lines[format];
   let header = {
     table: `${"DATE".padEnd(dateWidth)}  ${"VALUE".padStart(valueWidth)}  PLACE\n`,
-    csv: `date,value,partition,offset${hist ? ",hist" : ""}\r\n`,
+    csv: csvHeader(hist),
     json: "",
   }[format];
   return (rows) => {
@@ -32,15 +31,4 @@ export function rowWriter(format: RowFormat, hist: boolean): (rows: readonly Mea
 function tableLine({ date, value, partition, offset }: MeasurementRow): string {
   const place = partition === null || offset === null ? "-" : `${partition}:${offset}`;
   return `${date.padEnd(dateWidth)}  ${String(value).padStart(valueWidth)}  ${place}\n`;
-}
-
-/** Nothing but the histogram, which is JSON text, needs quotes; what is null is empty. */
-function csvLine({ date, value, partition, offset, hist }: MeasurementRow): string {
-  const more = hist === undefined ? "" : hist === null ? "," : `,"${hist.replaceAll('"', '""')}"`;
-  return `${date},${value},${partition ?? ""},${offset ?? ""}${more}\r\n`;
-}
-
-function jsonLine({ hist, ...row }: MeasurementRow): string {
-  const json = JSON.stringify(row);
-  return `${hist === undefined ? json : `${json.slice(0, -1)},"hist":${hist}}`}\n`;
 }
