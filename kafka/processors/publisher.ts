@@ -19,7 +19,8 @@ import type { Kafka } from "../client.ts";
 import { type KafkaConnection, KafkaError } from "../connection.ts";
 import { histTopicConfigs, histTopicOf } from "../measurements.ts";
 import { pause } from "../pause.ts";
-import { Fenced, TransactionalProducer } from "../transactions.ts";
+import { isPassing } from "../positions.ts";
+import { Fenced, outcomeUnknown, TransactionalProducer } from "../transactions.ts";
 import { covers } from "./beginning.ts";
 import { hasSameEdges } from "./histogram.ts";
 import type { Covered } from "./histogram_types.ts";
@@ -48,6 +49,9 @@ export interface PublisherOptions {
 const firstPauseMs = 50, maxPauseMs = 1_000;
 /** How long a transaction may go on after the end of its term, ms. */
 const graceMs = 1_000;
+const missingTopic = "UNKNOWN_TOPIC_OR_PARTITION";
+/** Failures that need not be told, besides those that pass. */
+const usual: ReadonlySet<string> = new Set([missingTopic, "LEADER_NOT_AVAILABLE", outcomeUnknown]);
 
 /** A time of being the owner. */
 interface Term {
@@ -64,6 +68,8 @@ export class Publisher implements AsyncDisposable {
   /** The state that was published last, or read when the term began. */
   #published: CountedState | null = null;
   #term: Term | null = null;
+  /** The failure that was told last. */
+  #told = "";
   /** Whether the counts here were held against it. */
   #isChecked = false;
   /** Ended terms whose last request is under way. */
@@ -156,6 +162,7 @@ export class Publisher implements AsyncDisposable {
           return this.#options.onFenced();
         }
         this.#failed(error);
+        if (error instanceof KafkaError && error.code === missingTopic) isBegun = false; // it is to be made again
       }
       await pause(pauseMs, signal);
       pauseMs = Math.min(2 * pauseMs, maxPauseMs);
@@ -164,8 +171,12 @@ export class Publisher implements AsyncDisposable {
 
   /** Shuts out the owner before, then learns what it published. In this order, or it might publish in between. */
   async #open(producer: TransactionalProducer): Promise<true> {
-    const { kafka, connection, name } = this.#options;
-    await kafka.createTopic(histTopicOf(name), { partitions: 1, configs: histTopicConfigs });
+    const { kafka, connection, name } = this.#options, topic = histTopicOf(name);
+    const { topics: [found] } = await connection.metadata([topic]);
+    // Who may write to a topic need not be allowed to make it.
+    if (found?.error === missingTopic) {
+      await kafka.createTopic(topic, { partitions: 1, configs: histTopicConfigs });
+    }
     await producer.init();
     this.#published = await readPublished(connection, name);
     this.#log.info("measurement is published here");
@@ -189,6 +200,7 @@ export class Publisher implements AsyncDisposable {
     const offsets = offsetsOf(name, state.covered);
     await producer.send([record], offsets && { group, topics: [offsets] });
     this.#published = state;
+    this.#told = "";
     if (!this.#isDue()) this.#settle();
     await pause(Math.max(0, began + this.#options.pauseMs - performance.now()), signal);
   }
@@ -216,9 +228,14 @@ export class Publisher implements AsyncDisposable {
     this.#settled = Promise.withResolvers();
   }
 
+  /** What does not pass by itself is told, once. */
   #failed(error: unknown): void {
-    if (error instanceof KafkaError) this.#log.debug("publishing again", { error });
-    else this.#log.error("publishing failed, trying again", { error });
+    const code = error instanceof KafkaError ? error.code : String(error);
+    if (error instanceof KafkaError && (isPassing(error) || usual.has(code))) {
+      return this.#log.debug("publishing again", { error });
+    }
+    if (code !== this.#told) this.#log.warn("histogram cannot be published, trying on", { error });
+    this.#told = code;
   }
 }
 

@@ -217,3 +217,25 @@ Deno.test("a new HistogramService takes over what is published when the log does
   await published.reaches(65);
   published.check();
 });
+
+Deno.test("a HistogramService that is disposed publishes its last counts, and the next owner need not wait for it", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  const published = ground.published();
+  const service = ground.count({ publishPauseMs: 1_000 });
+  const other = ground.count();
+  await eventually("an owner", async () => await isOwner(service) || await isOwner(other));
+  const [owner, next] = await isOwner(service) ? [service, other] : [other, service];
+  await ground.send(10);
+  await published.reaches(10);
+  await ground.send(10);
+  await ground.counted(owner, 20);
+  await owner[Symbol.asyncDispose]();
+  await published.reaches(20);
+  const began = performance.now();
+  await eventually("the next owner", () => isOwner(next));
+  assert(performance.now() - began < 3_000, `${performance.now() - began} ms without an owner`);
+  await ground.send(10);
+  await published.reaches(30);
+  published.check();
+});

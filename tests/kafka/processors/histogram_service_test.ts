@@ -218,3 +218,17 @@ Deno.test("HistogramService with a file that is no database does nothing, says s
   await service[Symbol.asyncDispose]();
   assertEquals((await Deno.readTextFile(file)).slice(0, 15), "these are notes");
 });
+
+Deno.test("HistogramService makes the topic of the histogram again when somebody has deleted it, and publishes all there", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  const service = ground.count();
+  await ground.send(10);
+  const before = ground.published();
+  await before.reaches(10);
+  await before[Symbol.asyncDispose]();
+  await ground.broker.deleteTopic("hist_temperature");
+  await ground.send(10);
+  await ground.published().reaches(20);
+  await checkWhole(service, 20);
+});
