@@ -166,6 +166,7 @@ export class MeasurementFile {
 
   #prepare(): void {
     if (this.isReadOnly) {
+      this.once("PRAGMA busy_timeout = 0"); // the runtime forgets `timeout` where it only reads, and waits for 5 s
       if (this.#version() === 0) throw new Error("it holds no measurements");
       return;
     }
