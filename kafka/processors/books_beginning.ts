@@ -46,6 +46,8 @@ export interface BeginningOptions {
   readonly isSuspected: boolean;
   /** Whether it has looked for a while as if the log had lost its end: an old leader may have said so. */
   readonly isCutSure: boolean;
+  /** Whether they begin once more, which is worth a line only where something is new. */
+  readonly isAgain: boolean;
   readonly log: Logger;
 }
 
@@ -136,11 +138,12 @@ async function recounted(
 function tell(
   { from, missed, madeAnew, covered, recount }: Beginning,
   { isCut }: Identity,
-  { own, log }: BeginningOptions,
+  { own, isAgain, log }: BeginningOptions,
 ): void {
   if (isCut) log.warn("topic has lost its end, the counts go on where it ends now", { covered });
   else if (madeAnew) log.warn("topic was made anew, the counts go on with its new log", { log: covered.log });
   if (from === "published" && own) log.info("counts of another instance are taken over", { covered });
   if (missed > 0) log.warn("records were removed before they were counted", { missed });
-  log.info("measurement is counted", { from, recount, ...covered });
+  const isUsual = isAgain && from === "own" && !recount && !madeAnew;
+  log[isUsual ? "debug" : "info"]("measurement is counted", { from, recount, ...covered });
 }

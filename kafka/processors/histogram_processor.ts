@@ -78,6 +78,7 @@ export class HistogramProcessor implements AsyncDisposable {
    * Another process may have brought the file to the next one since. */
   #clusterId = "";
   #goneLog = -1;
+  #hasBegun = false;
   /** Since when it looks as if the log had lost its end, by `performance.now()`. */
   #cutSince: number | null = null;
   /** Of those who want the books to begin again. */
@@ -178,8 +179,13 @@ export class HistogramProcessor implements AsyncDisposable {
     const values = () => books.values();
     const isSuspected = own !== null && own.covered.log <= this.#goneLog;
     const isCutSure = this.#cutSince !== null && performance.now() - this.#cutSince > cutSureMs;
-    const facts = { connection, spec, partitions, own, values, isSuspected, isCutSure, log: this.#log };
-    const begun = { ...await beginBooks(facts), books, clusters };
+    const seen = { isSuspected, isCutSure, isAgain: this.#hasBegun };
+    const begun = {
+      ...await beginBooks({ connection, spec, partitions, own, values, ...seen, log: this.#log }),
+      books,
+      clusters,
+    };
+    this.#hasBegun = true;
     this.#cutSince = null;
     this.#status.begins();
     this.#ends.clear();
