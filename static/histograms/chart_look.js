@@ -17,7 +17,8 @@ import { palette, seriesOf } from "../shared/series.js";
  * @property {string} surface
  * @property {string} font */
 
-const leastContrast = 3.2;
+/** On light and on dark ground, where thin lines look paler. */
+const leastContrast = { light: 3.2, dark: 4 };
 
 /** @param {HTMLElement} box whose colour is that of texts, and its border's that of the grid
  * @param {string} name of the measurement @returns {Look} */
@@ -41,12 +42,13 @@ export function lookOf(box, name) {
 /** The colour, or one of its kind that can be seen on a ground.
  * @param {string} color @param {string} ground both as #rrggbb */
 export function readable(color, ground) {
-  const target = luminance(ground) > 0.5 ? 0 : 255;
+  const isOnLight = luminance(ground) > 0.5;
+  const target = isOnLight ? 0 : 255, wanted = isOnLight ? leastContrast.light : leastContrast.dark;
   for (let part = 0; part <= 1; part += 0.05) {
     const mixed = channels(color).map((channel) => Math.round(channel + (target - channel) * part));
     const text = `#${mixed.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
     const [low = 0, high = 0] = [luminance(text), luminance(ground)].sort((a, b) => a - b);
-    if ((high + 0.05) / (low + 0.05) >= leastContrast) return text;
+    if ((high + 0.05) / (low + 0.05) >= wanted) return text;
   }
   return target === 0 ? "#000000" : "#ffffff";
 }

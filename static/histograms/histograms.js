@@ -30,7 +30,8 @@ let cards = [];
 let isDrawingAsked = false;
 
 const frame = openFrame();
-const waiting = byId("waiting");
+/** What stands in the place of the cards while there are none. */
+const waiting = { box: byId("waiting"), text: byId("waiting-text"), all: byId("waiting-all") };
 const notices = new NoticeView((action) => {
   if (action === "dismiss") session.gap = null;
   else if (action === "retry" && session.phase === "failed") open();
@@ -47,7 +48,7 @@ function open() {
   session?.close();
   for (const card of cards) card.close();
   cards = [];
-  byId("cards").replaceChildren(waiting);
+  byId("cards").replaceChildren(waiting.box);
   const { measurement } = state;
   document.title = `${measurement ?? "Histograms"} · Tailrace`;
   document.body.dataset["view"] = measurement === null ? "all" : "one";
@@ -181,9 +182,21 @@ function tick() {
   const { measurements } = session;
   const counted = measurements.reduce((sum, { histogram }) => sum + histogram.count, 0);
   setText(byId("sum"), measurements.length > 0 ? `${count(counted)} counted` : "");
-  waiting.hidden = session.phase === "waiting" || session.phase === "failed"; // the notice says more
+  showWaiting();
   byId("empty").hidden = measurements.length === 0 || measurements.some(({ isEmpty }) => !isEmpty);
   if (cards.length > 0) ask();
+}
+
+function showWaiting() {
+  const { phase } = session;
+  waiting.box.hidden = phase === "failed" && state.measurement === null; // the notice says it all
+  waiting.all.hidden = phase !== "failed";
+  const words = {
+    loading: "Loading the histograms",
+    waiting: "They come as soon as the service answers",
+    failed: "",
+  };
+  setText(waiting.text, phase === "live" ? "" : words[phase]);
 }
 
 function showRange() {
@@ -205,11 +218,13 @@ function wirePage() {
   }
   byId("reset").addEventListener("click", () => go({ zoom: null }));
   byId("pause").addEventListener("click", () => session.pausedAt ? session.resume() : session.pause());
-  byId("back").addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    go({ measurement: null });
-  });
+  for (const id of ["back", "waiting-all"]) {
+    byId(id).addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      go({ measurement: null });
+    });
+  }
   addEventListener("popstate", () => {
     const before = state;
     state = readUrl();

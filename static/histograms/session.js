@@ -8,7 +8,7 @@
 /** @import { HistogramEvent } from "../../routes/histogram_feed.ts" */
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Problem, Stream, StreamState } from "../shared/stream.js" */
-import { mayPass, problemOf } from "../shared/api.js";
+import { ApiError, mayPass, problemOf } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { followAll } from "../shared/stream.js";
 import { eventsOf, fetchHistograms } from "./histograms_api.js";
@@ -73,7 +73,8 @@ export class Session {
         return this.#follow();
       } catch (error) {
         if (signal.aborted) return;
-        const problem = problemOf(error);
+        if (!(error instanceof ApiError)) throw error;
+        const { problem } = error;
         if (!mayPass(problem)) return this.#enter("failed", problem);
         const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** attempt) * (0.5 + Math.random());
         this.retryAt = Date.now() + waitMs;

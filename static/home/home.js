@@ -6,6 +6,7 @@
  * delay from the stream this page follows like any other viewer. Left out: everything of features that this
  * service has not got.
  * @module */
+/** @import { HistogramLinks } from "../../routes/histogram_links.ts" */
 /** @import { GeoLinks, HomeData, VideoLinks } from "../../routes/pages.ts" */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
 import { byId } from "../shared/dom.js";
@@ -15,7 +16,7 @@ import { clockSkew } from "../shared/meter.js";
 import { mark, seriesOf, setMark } from "../shared/series.js";
 import { follow } from "../shared/stream.js";
 import { sendTestRecord } from "../shared/test_record.js";
-import { geoWays, showWays, videoWays } from "./ways.js";
+import { geoWays, histogramWays, showWays, videoWays } from "./ways.js";
 
 const rowCount = 13;
 /** Shortest time between two drawings: faster, nobody could read. */
@@ -48,6 +49,7 @@ function start({ streams, kafka }) {
   setText(byId("client-url"), new URL("/client.js", location.href).href);
   const video = streams.find((links) => links.feature === "video");
   if (video) showVideo(video);
+  showMeasurements(streams.filter((links) => links.feature === "histograms"));
   const stream = streams.find((links) => links.feature === "geo");
   if (!stream) return;
   showGeo(stream, kafka.brokers[0] ?? "");
@@ -127,6 +129,18 @@ function showVideo(links) {
   link("video-link").href = links.page;
   showWays(byId("video-ways"), videoWays(links));
   byId("video").hidden = false;
+}
+
+/** @param {HistogramLinks[]} all */
+function showMeasurements(all) {
+  const [first] = all;
+  byId("histograms").hidden = !first;
+  if (!first) return;
+  byId("measurement-names").replaceChildren(...all.flatMap(({ topic }, i) => {
+    const name = Object.assign(document.createElement("code"), { textContent: topic });
+    return i === 0 ? [name] : [", ", name];
+  }));
+  showWays(byId("histogram-ways"), histogramWays(first));
 }
 
 /** @param {string} id */

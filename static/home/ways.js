@@ -1,6 +1,7 @@
 // @ts-check
 /** The ways in and out of a topic, each as a line to copy.
  * @module */
+/** @import { HistogramLinks } from "../../routes/histogram_links.ts" */
 /** @import { GeoLinks, VideoLinks } from "../../routes/pages.ts" */
 import { copyLine } from "../shared/copy.js";
 import { testCommand } from "../shared/test_record.js";
@@ -56,6 +57,30 @@ export function videoWays({ post, publish, mjpeg, socket, events, snapshot }) {
     ],
     ["One picture", "The newest; 304 for who has it.", `curl -o newest.jpg ${full(snapshot)}`],
     ["Follow what is told of frames", "Server-sent events without the pictures.", `curl -N ${full(events)}`],
+  ];
+}
+
+/** @param {HistogramLinks} links @returns {Way[]} */
+export function histogramWays({ topic, page, events, measurements, csv }) {
+  return [
+    [
+      "Post a measurement",
+      "Of now, or with its measurement_time; an array posts many.",
+      `curl -d '{"measurement":50}' -H 'content-type: application/json' ${full(measurements)}`,
+    ],
+    [
+      "Follow a histogram as server-sent events",
+      "Each event is a whole histogram.",
+      `curl -N ${full(events)}`,
+    ],
+    ["The histogram as it is now", "Bins as numpy has them, mean, spread and more.", `curl ${full(page)}`],
+    ["Measurements as a table", "All that are kept, or from= … to=.", `curl -o ${topic}.csv '${full(csv)}'`],
+    ["Draw a histogram in the terminal", "Live, in any size.", `tailrace plot ${topic}`],
+    [
+      "Measurements of a CSV file",
+      "As fast as Kafka takes them, or by their own times.",
+      `tailrace publish measurements --csv FILE --measurement ${topic}`,
+    ],
   ];
 }
 

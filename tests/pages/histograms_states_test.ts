@@ -77,7 +77,7 @@ Deno.test({
     );
 
     await step("loading: says so, then is live", async (page, service) => {
-      await eventually("loading", async () => await text(page, "#waiting") === "Loading the histograms");
+      await eventually("loading", async () => await text(page, "#waiting-text") === "Loading the histograms");
       assertEquals(await text(page, "#state"), "Loading");
       service.refuseData = null;
       answer?.();
