@@ -181,6 +181,7 @@ export class HistogramService implements Histograms {
       this.#failure = (error as Error).message;
       this.#log.error("measurements are not counted", { reason: this.#failure });
       for (const { processor } of this.#counted.values()) processor.fail(this.#failure);
+      void this.#membership[Symbol.asyncDispose](); // others publish what is not counted here
       throw error;
     }
   }

@@ -219,6 +219,19 @@ Deno.test("HistogramService with a file that is no database does nothing, says s
   assertEquals((await Deno.readTextFile(file)).slice(0, 15), "these are notes");
 });
 
+Deno.test("a HistogramService whose file can never be used keeps no measurement from those that count it", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  const file = `${ground.folder}/notes.db`, published = ground.published();
+  await Deno.writeTextFile(file, "these are notes, and no database at all. ".repeat(500));
+  const broken = ground.count({ file });
+  await assertRejects(() => broken.now("temperature"), StreamError);
+  ground.count();
+  await ground.send(20);
+  await published.reaches(20);
+  published.check();
+});
+
 Deno.test("HistogramService makes the topic of the histogram again when somebody has deleted it, and publishes all there", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("temperature", 1);
