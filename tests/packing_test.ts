@@ -9,7 +9,7 @@ import { run } from "./programs.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
-Deno.test("deno task compile packs the pages, the broker's worker and the libraries, and nothing that only tests use", async () => {
+Deno.test("deno task compile packs the pages, the workers and the libraries, and nothing that only tests use", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const words = config.tasks.compile.command.split(" ");
@@ -25,13 +25,14 @@ Deno.test("deno task compile packs the pages, the broker's worker and the librar
     const wanted = [
       "main.ts",
       "kafka/broker/worker.ts",
+      "kafka/processors/worker.ts",
       ...filesUnder("static"),
       ...filesUnder("commands", ".ts"),
     ];
     assertEquals(wanted.filter((path) => !holds(path)), [], "files that are not in the binary");
     const libraries = [
       ...["@platformatic/wasm-utils", "@tmcw/togeojson", "@xmldom/xmldom", "commander", "hono", "kafkajs"],
-      ...["kafkajs-snappy", "leaflet", "topojson-client", "world-atlas", "zod"],
+      ...["kafkajs-snappy", "leaflet", "topojson-client", "uplot", "world-atlas", "zod"],
     ];
     const hasLibrary = (name: string) => packed.some((each) => each.includes(`/${name}/`));
     assertEquals(libraries.filter((name) => !hasLibrary(name)), [], "libraries that are not in the binary");
