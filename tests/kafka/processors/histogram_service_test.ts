@@ -166,8 +166,10 @@ Deno.test("HistogramService has other books on another cluster, and its own agai
   for (const one of [ground, other]) await one.broker.createTopic("temperature", 1);
   await ground.send(20);
   await other.send(7);
+  const others = other.published(), own = ground.published();
   const service = ground.count();
   await ground.counted(service, 20);
+  await own.reaches(20);
   ground.proxy.cutAll();
   ground.proxy.target = { hostname: "127.0.0.1", port: other.broker.broker.port };
   await ground.proxy.stop();
@@ -177,12 +179,16 @@ Deno.test("HistogramService has other books on another cluster, and its own agai
     async () => (await service.now("temperature")).snapshot.count === 7,
     20_000,
   );
+  await others.reaches(7);
+  assert(others.states.every(({ snapshot }) => snapshot.count <= 7), "nothing of the first one is there");
   await ground.proxy.stop();
   ground.proxy.target = { hostname: "127.0.0.1", port: ground.broker.broker.port };
   ground.proxy.start();
   await ground.send(1);
   await eventually("its own", async () => (await service.now("temperature")).snapshot.count === 21, 20_000);
   assertEquals((await service.now("temperature")).snapshot.hist, countsOf(21));
+  await own.reaches(21);
+  own.check();
 });
 
 Deno.test("HistogramService says at once what it has when Kafka is away, and what it waits for", async () => {
@@ -221,15 +227,16 @@ Deno.test("HistogramService with a file that is no database does nothing, says s
 
 Deno.test("a HistogramService whose file can never be used keeps no measurement from those that count it", async () => {
   await using ground = await Ground.open();
-  await ground.broker.createTopic("temperature", 1);
-  const file = `${ground.folder}/notes.db`, published = ground.published();
+  const file = `${ground.folder}/notes.db`, specs = [temperature, humidity];
+  for (const { name } of specs) await ground.broker.createTopic(name, 1);
   await Deno.writeTextFile(file, "these are notes, and no database at all. ".repeat(500));
-  const broken = ground.count({ file });
+  const broken = ground.count({ file, specs });
   await assertRejects(() => broken.now("temperature"), StreamError);
-  ground.count();
-  await ground.send(20);
-  await published.reaches(20);
-  published.check();
+  ground.count({ specs });
+  for (const { name: topic } of specs) {
+    await ground.send(20, { topic });
+    await ground.published(topic).reaches(20);
+  }
 });
 
 Deno.test("HistogramService makes the topic of the histogram again when somebody has deleted it, and publishes all there", async () => {
