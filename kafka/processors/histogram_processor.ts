@@ -48,7 +48,7 @@ export interface ProcessorOptions {
   /** Counts the clusters that there were: books of an earlier one are not written to. */
   readonly clusters: () => number;
   /** Takes a state that is in the file. */
-  readonly offer: (state: CountedState) => void;
+  readonly offer: (state: CountedState, clusterId: string) => void;
 }
 
 /** Records that go into one commit, about, and how much of a partition is asked for at once. */
@@ -284,7 +284,7 @@ export class HistogramProcessor implements AsyncDisposable {
   }
 
   #offer(): void {
-    if (this.#committed) this.#options.offer(this.#committed);
+    if (this.#committed) this.#options.offer(this.#committed, this.#clusterId);
   }
 
   #behind(counting: Counting): number {

@@ -147,7 +147,7 @@ export class HistogramService implements Histograms {
       spec,
       books: (clusterId) => Promise.resolve().then(() => this.#books(spec.name, clusterId)),
       clusters: () => this.#clusters,
-      offer: (state) => publisher.offer(state),
+      offer: (state, clusterId) => publisher.offer(state, clusterId),
     });
     return { processor, publisher };
   }

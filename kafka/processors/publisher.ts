@@ -7,6 +7,7 @@
  *   positions are published from then on; so they hold everything that it holds. Counts that do not, or miss more than it does, begin again
  *   first, as they may be taken over from it.
  * - A state is published once it is in the file, never before. The newest one goes out and those between are left out, so nothing piles up.
+ * - Counts of one cluster are never published to another one that is found in its place.
  * - The record and the group's offsets are one transaction: `kafka-consumer-groups` shows what the newest record covers.
  * - An owner that another one has shut out joins the group anew; what it believed is worth nothing.
  * - A failure whose outcome is unknown does no harm: what is published next covers both.
@@ -63,8 +64,11 @@ interface Term {
 export class Publisher implements AsyncDisposable {
   readonly #options: PublisherOptions;
   readonly #log: Logger;
-  /** The newest state in the file. */
+  /** The newest state in the file, and the cluster that it is of. */
   #offered: CountedState | null = null;
+  #offeredOf = "";
+  /** The cluster that the term is of. */
+  #clusterId: string | null = null;
   /** The state that was published last, or read when the term began. */
   #published: CountedState | null = null;
   #term: Term | null = null;
@@ -105,8 +109,9 @@ export class Publisher implements AsyncDisposable {
   }
 
   /** Takes a state that is in the file by now. */
-  offer(state: CountedState): void {
+  offer(state: CountedState, clusterId: string): void {
     this.#offered = state;
+    this.#offeredOf = clusterId;
     this.#wake();
   }
 
@@ -147,6 +152,8 @@ export class Publisher implements AsyncDisposable {
 
   async #publish(producer: TransactionalProducer, signal: AbortSignal): Promise<void> {
     this.#isChecked = false;
+    this.#published = null;
+    this.#clusterId = null;
     for (let pauseMs = firstPauseMs, isBegun = false; !signal.aborted;) {
       try {
         if (!this.#options.isOwner()) await pause(maxPauseMs, signal); // the end of the term is about to be told
@@ -172,7 +179,8 @@ export class Publisher implements AsyncDisposable {
   /** Shuts out the owner before, then learns what it published. In this order, or it might publish in between. */
   async #open(producer: TransactionalProducer): Promise<true> {
     const { kafka, connection, name } = this.#options, topic = histTopicOf(name);
-    const { topics: [found] } = await connection.metadata([topic]);
+    const { clusterId, topics: [found] } = await connection.metadata([topic]);
+    this.#clusterId = clusterId;
     // Who may write to a topic need not be allowed to make it.
     if (found?.error === missingTopic) {
       await kafka.createTopic(topic, { partitions: 1, configs: histTopicConfigs });
@@ -185,11 +193,11 @@ export class Publisher implements AsyncDisposable {
 
   /** Publishes the newest state as soon as there is one that may be. */
   async #next(producer: TransactionalProducer, signal: AbortSignal): Promise<void> {
-    if (this.#offered && !this.#isChecked) {
+    if (this.#usable && !this.#isChecked) {
       this.#isChecked = true;
-      if (lacks(this.#offered, this.#published)) await unless(signal, this.#options.onBehind());
+      if (lacks(this.#usable, this.#published)) await unless(signal, this.#options.onBehind());
     }
-    const state = this.#offered;
+    const state = this.#usable;
     if (!state || !this.#isDue()) {
       this.#settle();
       return await unless(signal, this.#changed.promise);
@@ -207,10 +215,14 @@ export class Publisher implements AsyncDisposable {
 
   /** Whether there is something to publish, and it may be. */
   #isDue(): boolean {
-    const state = this.#offered, published = this.#published;
+    const state = this.#usable, published = this.#published;
     if (!state || !this.#mayPublish(state)) return false;
     if (!published) return Object.values(state.covered.positions).some((place) => place > 0);
     return !covers(published.covered, state.covered) || !hasSameCounts(published, state);
+  }
+
+  get #usable(): CountedState | null {
+    return this.#offeredOf === this.#clusterId ? this.#offered : null;
   }
 
   #mayPublish(state: CountedState): boolean {
