@@ -193,7 +193,7 @@ export class Session {
 /** @param {string | null} name @param {string[]} known @returns {Problem} */
 function nothing(name, known) {
   if (name === null) {
-    const detail = "The service was started with an empty MEASUREMENTS, which names those to count.";
+    const detail = "The service was started with MEASUREMENTS=none; the setting names those to count.";
     return { status: 404, title: "No measurements are counted here", detail };
   }
   return {
