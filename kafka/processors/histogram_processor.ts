@@ -102,6 +102,11 @@ export class HistogramProcessor implements AsyncDisposable {
     return this.#status.get(false).reason;
   }
 
+  /** For how long it has waited for the file, ms; 0 if it does not. */
+  get fileWaitMs(): number {
+    return this.#status.waitsMs("file");
+  }
+
   /** What is in the file; null until that is known.
    * @param owner whether this instance publishes */
   now(owner: boolean): HistogramNow | null {

@@ -5,6 +5,7 @@
  *                                                       ▲
  *                                 GroupMembership ──────┘ each measurement, with all its partitions, to one instance
  *
+ * An instance whose file takes nothing for long leaves the group, so that others publish what it cannot count; it joins again with its file.
  * Every instance keeps books of every measurement, so a new owner has only to be let in, not to count. Several instances may share a file;
  * the books are right then, too (measurement_store.ts), at the cost of conflicts. Nothing here is waited for by whoever starts the service:
  * without Kafka, or with a locked file, it is there and says so. Left out: a thread of its own (histograms.ts, worker.ts).
@@ -41,6 +42,8 @@ export interface HistogramServiceOptions {
   readonly publishPauseMs?: number;
   /** After which others take over from an instance that says nothing, ms; default 6,000, the least that Kafka takes. */
   readonly sessionTimeoutMs?: number;
+  /** After which an instance that waits for its file leaves its measurements to others, ms; default 10,000. */
+  readonly fileWaitMs?: number;
 }
 
 /** The two parts of a measurement. */
@@ -53,6 +56,8 @@ interface Counted {
 const patienceMs = 2_000, retryMs = 50;
 /** Between two looks for rows that are too old, and between two pieces of removing them, ms. */
 const sweepMs = 10_000, sweepPieceMs = 20;
+/** Between two looks whether the file is waited for, ms. */
+const watchMs = 250;
 /** How long the last publishing may take at the end, ms. */
 const flushMs = 1_500;
 
@@ -63,9 +68,10 @@ export class HistogramService implements Histograms {
   readonly #log: Logger;
   readonly #connection: KafkaConnection;
   readonly #counted = new Map<string, Counted>();
-  readonly #membership: GroupMembership;
+  /** Null while the file is not to be had. */
+  #membership: GroupMembership | null;
   readonly #stop = new AbortController();
-  readonly #sweeping: Promise<void>;
+  readonly #tasks: readonly Promise<void>[];
   #store: MeasurementStore | null = null;
   /** Why the file can never be used. */
   #failure: string | null = null;
@@ -74,21 +80,14 @@ export class HistogramService implements Histograms {
   #disposed: Promise<void> | undefined;
 
   constructor(options: HistogramServiceOptions) {
-    const { kafka, specs, log, group = histogramGroup, sessionTimeoutMs = 6_000 } = options;
+    const { kafka, specs, log } = options;
     this.#options = options;
     this.specs = specs;
     this.#log = log;
     this.#connection = kafka.connect();
-    this.#membership = new GroupMembership(kafka, {
-      group,
-      topics: specs.map(({ name }) => name),
-      log,
-      sessionTimeoutMs,
-      onAssigned: (topics) => this.#assigned(topics),
-      onLost: () => this.#assigned(new Set()),
-    });
+    this.#membership = this.#join();
     for (const spec of specs) this.#counted.set(spec.name, this.#count(spec));
-    this.#sweeping = this.#sweep();
+    this.#tasks = [this.#sweep(), this.#watchFile()];
   }
 
   async now(name: string): Promise<HistogramNow> {
@@ -125,8 +124,8 @@ export class HistogramService implements Histograms {
     await counting;
     await Promise.all(all.map(({ publisher }) => publisher.flush(flushMs)));
     await Promise.all(all.map(({ publisher }) => publisher[Symbol.asyncDispose]()));
-    await this.#membership[Symbol.asyncDispose]();
-    await this.#sweeping;
+    await Promise.all(this.#tasks);
+    await this.#membership?.[Symbol.asyncDispose]();
     this.#store?.close();
   }
 
@@ -138,9 +137,9 @@ export class HistogramService implements Histograms {
       name: spec.name,
       group,
       pauseMs,
-      isOwner: () => this.#membership.assigned?.has(spec.name) ?? false,
+      isOwner: () => this.#membership?.assigned?.has(spec.name) ?? false,
       onBehind: () => processor.beginAgain(),
-      onFenced: () => this.#membership.rejoin(),
+      onFenced: () => this.#membership?.rejoin(),
     });
     const processor = new HistogramProcessor({
       ...common,
@@ -150,6 +149,32 @@ export class HistogramService implements Histograms {
       offer: (state, clusterId) => publisher.offer(state, clusterId),
     });
     return { processor, publisher };
+  }
+
+  #join(): GroupMembership {
+    const { kafka, specs, log, group = histogramGroup, sessionTimeoutMs = 6_000 } = this.#options;
+    return new GroupMembership(kafka, {
+      group,
+      topics: specs.map(({ name }) => name),
+      log,
+      sessionTimeoutMs,
+      onAssigned: (topics) => this.#assigned(topics),
+      onLost: () => this.#assigned(new Set()),
+    });
+  }
+
+  /** Leaves the group while the file is not to be had: others publish what is not counted here. */
+  async #watchFile(): Promise<void> {
+    const { fileWaitMs = 10_000 } = this.#options, { signal } = this.#stop;
+    for (; !signal.aborted; await pause(watchMs, signal)) {
+      const waitMs = Math.max(0, ...[...this.#counted.values()].map(({ processor }) => processor.fileWaitMs));
+      const membership = this.#membership;
+      if (membership && (waitMs > fileWaitMs || this.#failure !== null)) {
+        this.#membership = null;
+        this.#log.warn("measurements are left to other instances until the file can be written");
+        await membership[Symbol.asyncDispose]();
+      } else if (!membership && waitMs === 0 && this.#failure === null) this.#membership = this.#join();
+    }
   }
 
   #assigned(topics: ReadonlySet<string>): void {
@@ -181,7 +206,6 @@ export class HistogramService implements Histograms {
       this.#failure = (error as Error).message;
       this.#log.error("measurements are not counted", { reason: this.#failure });
       for (const { processor } of this.#counted.values()) processor.fail(this.#failure);
-      void this.#membership[Symbol.asyncDispose](); // others publish what is not counted here
       throw error;
     }
   }

@@ -11,6 +11,8 @@ const liveBehind = 10_000;
 /** The status of one processor. */
 export class StatusKeeper {
   readonly #waits = new Map<Hindrance, string>();
+  /** Since when, by `performance.now()`. */
+  readonly #waitsSince = new Map<Hindrance, number>();
   readonly #now: () => number;
   #failure: string | null = null;
   #hasBegun = false;
@@ -27,6 +29,7 @@ export class StatusKeeper {
    * @returns whether that is news */
   waits(hindrance: Hindrance, reason: string): boolean {
     const isNews = !this.#waits.has(hindrance);
+    if (isNews) this.#waitsSince.set(hindrance, performance.now());
     this.#waits.set(hindrance, reason);
     this.#tell();
     return isNews;
@@ -39,6 +42,11 @@ export class StatusKeeper {
     for (const one of hindered) isNews = this.#waits.delete(one) || isNews;
     this.#tell();
     return isNews;
+  }
+
+  /** For how long it has waited for this, ms; 0 if it does not. */
+  waitsMs(hindrance: Hindrance): number {
+    return this.#waits.has(hindrance) ? performance.now() - this.#waitsSince.get(hindrance)! : 0;
   }
 
   /** It does nothing any more. */

@@ -239,3 +239,26 @@ Deno.test("a HistogramService that is disposed publishes its last counts, and th
   await published.reaches(30);
   published.check();
 });
+
+Deno.test("a HistogramService whose file is locked for long leaves its measurements to others, and is there again with its file", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  const published = ground.published();
+  const service = ground.count({ fileWaitMs: 500 });
+  await ground.send(10);
+  await published.reaches(10);
+  using lock = new DatabaseSync(service.file);
+  lock.exec("BEGIN IMMEDIATE");
+  const other = ground.count();
+  await ground.send(10);
+  await published.reaches(20);
+  assert(await isOwner(other) && !(await isOwner(service)));
+  lock.exec("ROLLBACK");
+  await ground.counted(service, 20);
+  await other[Symbol.asyncDispose]();
+  await ground.send(10);
+  await published.reaches(30);
+  assert(await isOwner(service));
+  await checkWhole(service, 30);
+  published.check();
+});
