@@ -82,3 +82,22 @@ Deno.test("startHistograms() without measurements starts nothing", async () => {
   assertEquals(histograms.specs, []);
   await histograms.checkWritable();
 });
+
+Deno.test("startHistograms() starts a thread that died anew, and refuses meanwhile", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  await ground.send(5);
+  const options = optionsOn(ground), caFile = `${ground.folder}/ca.pem`;
+  const ssl = { caFile }; // its absence is what the thread dies of
+  await using histograms = startHistograms({ ...options, kafka: { ...options.kafka, ssl } });
+  const refused = await assertRejects(() => histograms.now("temperature"), StreamError);
+  assertEquals([refused.code, refused.status], ["measurements-unavailable", 503]);
+  const deaths = () =>
+    options.lines.filter((line) => line.includes("counting failed, it begins anew")).length;
+  await eventually("it to die again", () => deaths() >= 2);
+  await Deno.writeTextFile(caFile, "");
+  await eventually("what the file holds", async () => {
+    const { snapshot } = await histograms.now("temperature").catch(() => ({ snapshot: null }));
+    return snapshot?.count === 0;
+  }, 20_000);
+});
