@@ -105,7 +105,12 @@ export class BarsChart extends Chart {
     if (mean !== null) {
       const at = (/** @type {number} */ value) => Math.round(plot.valToPos(value, "x", true)) + 0.5;
       const x = at(mean), y = top + 1 * dpr;
+      ctx.strokeStyle = this.look.surface; // so that it is seen on dark bars too
+      ctx.globalAlpha = 0.7;
+      ctx.lineWidth = 3 * dpr;
+      line(ctx, x, y, x, top + height);
       ctx.strokeStyle = this.look.text;
+      ctx.globalAlpha = 1;
       ctx.lineWidth = dpr;
       ctx.setLineDash([4 * dpr, 3 * dpr]);
       line(ctx, x, y, x, top + height);
