@@ -100,7 +100,7 @@ async function startingState(
   // Newest times are of the log that they were found in.
   const logBefore = from === "own" ? options.own?.covered.log : published?.covered.log;
   const newest = logBefore === covered.log ? state.more?.newest : undefined;
-  const { snapshot, more } = recount ? await recounted(state.snapshot, options) : state;
+  const { snapshot, more } = recount ? await recounted(options.own!, options) : state;
   const { newest: _, ...moments } = more ?? {};
   return {
     snapshot,
@@ -110,29 +110,38 @@ async function startingState(
   };
 }
 
-/** Counts the rows of the file into the bins of now; what was seen of records besides is kept. */
+/** Counts the rows of the file into the bins of now; what was seen of records besides is kept. Measurements whose rows retention has removed
+ * are missed from now on, as nobody can say in which of the bins they were. */
 async function recounted(
-  before: HistogramSnapshot,
+  { snapshot: before, covered, stored }: OwnBooks,
   { spec, values, log }: BeginningOptions,
 ): Promise<{ snapshot: HistogramSnapshot; more: HistogramMore }> {
-  const edges = edgesOf(spec);
-  const histogram = RunningHistogram.from({
-    ...RunningHistogram.empty(edges).snapshot(),
-    late: before.late,
-    repeated: before.repeated,
-    wrong: before.wrong,
-    missed: before.missed,
-  });
+  const edges = edgesOf(spec), histogram = RunningHistogram.empty(edges);
   for (const piece of values()) {
     for (const { value, timeMs } of piece) histogram.add(value, timeMs);
     await new Promise((resolve) => setTimeout(resolve, 0)); // others of this thread have a turn
   }
-  log.info("bins are others, the rows of the file were counted anew", {
-    rows: histogram.count,
-    counted: before.count,
+  const { count } = histogram;
+  // Where counts were taken over, rows are behind: those records are read again.
+  const readAgain = Object.entries(covered.positions).reduce(
+    (sum, [partition, place]) => sum + Math.max(0, place - (stored[Number(partition)] ?? 0)),
+    0,
+  );
+  const lost = Math.max(0, before.count - count - readAgain);
+  const level = lost > 0 ? "warn" : "info";
+  log[level]("bins are others, the rows of the file were counted anew", {
+    rows: count,
+    lost,
     bins: edges.length - 1,
   });
-  return { snapshot: histogram.snapshot(), more: histogram.more() };
+  const snapshot = {
+    ...histogram.snapshot(),
+    late: Math.min(before.late, count),
+    repeated: Math.min(before.repeated, count),
+    wrong: before.wrong,
+    missed: before.missed + lost,
+  };
+  return { snapshot, more: histogram.more() };
 }
 
 function tell(

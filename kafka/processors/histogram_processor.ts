@@ -69,7 +69,8 @@ export class HistogramProcessor implements AsyncDisposable {
   readonly #sleep = new Sleep();
   readonly #running: Promise<void>;
   /** As the file has it; null until it was read. */
-  #committed: (CountedState & { readonly rows: number }) | null = null;
+  #committed: (CountedState & { rows: number }) | null = null;
+  #books: MeasurementBooks | null = null;
   readonly #loaded = Promise.withResolvers<void>();
   readonly #ends = new Map<number, number>();
   #queue: ReaderQueue | null = null;
@@ -111,8 +112,18 @@ export class HistogramProcessor implements AsyncDisposable {
    * @param owner whether this instance publishes */
   now(owner: boolean): HistogramNow | null {
     if (!this.#committed) return null;
-    const { spec } = this.#options, { snapshot, covered, rows } = this.#committed;
-    return { spec, snapshot, covered, rows, status: this.#status.get(owner) };
+    const { spec } = this.#options, { snapshot, covered } = this.#committed;
+    return { spec, snapshot, covered, rows: this.#rows(), status: this.#status.get(owner) };
+  }
+
+  /** In the file now: retention removes some between two commits. The last number that is known while the file is locked. */
+  #rows(): number {
+    try {
+      if (this.#committed && this.#books) this.#committed.rows = this.#books.rowCount();
+    } catch (error) {
+      if (!(error instanceof StoreBusy)) throw error;
+    }
+    return this.#committed?.rows ?? 0;
   }
 
   /** It does nothing any more, for a reason in one line. */
@@ -170,6 +181,7 @@ export class HistogramProcessor implements AsyncDisposable {
     if (!this.#committed) this.#show(load(await this.#options.books(null)));
     const { clusterId, partitions } = await findTopic(connection, spec.name);
     const books = await this.#options.books(clusterId), own = load(books);
+    this.#books = books;
     this.#status.goesOn("file", "kafka");
     this.#show(own);
     if (clusterId !== this.#clusterId) this.#goneLog = -1;

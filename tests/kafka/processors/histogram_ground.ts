@@ -154,7 +154,8 @@ export class PublishedStates implements AsyncDisposable {
   check(): void {
     for (const [i, state] of this.states.entries()) {
       const { snapshot: { count, wrong, missed }, covered: { log, positions } } = state;
-      const sum = (numbers: Readonly<Record<string, number>>) => Object.values(numbers).reduce((all, n) => all + n, 0);
+      const sum = (numbers: Readonly<Record<string, number>>) =>
+        Object.values(numbers).reduce((all, n) => all + n, 0);
       if (log === 0) {
         assertEquals(count + sum(wrong) + missed, sum(positions), `record ${i} counts what it covers`);
       }

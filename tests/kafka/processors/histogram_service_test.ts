@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { StreamError } from "../../../errors.ts";
 import { edgesOf } from "../../../kafka/measurements.ts";
 import { eventually } from "../../eventually.ts";
@@ -251,4 +252,26 @@ Deno.test("HistogramService makes the topic of the histogram again when somebody
   await ground.send(10);
   await ground.published().reaches(20);
   await checkWhole(service, 20);
+});
+
+Deno.test("HistogramService with other bins misses the measurements whose rows are gone, and says so", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  await ground.send(120);
+  const file = ground.newFile();
+  {
+    await using service = ground.count({ file });
+    await ground.counted(service, 120);
+    await service[Symbol.asyncDispose]();
+  }
+  {
+    using database = new DatabaseSync(file);
+    database.exec('DELETE FROM "temperature" WHERE "offset" < 50'); // as retention does
+  }
+  const service = ground.count({ file, specs: [{ ...temperature, first: -30, last: 29 }] });
+  await eventually("other bins", async () => (await service.now("temperature")).snapshot.hist.length === 30);
+  await ground.send(3);
+  const { snapshot, covered } = await ground.counted(service, 73);
+  assertEquals([snapshot.missed, covered.positions], [50, { 0: 123 }]);
+  assertEquals(snapshot.hist.reduce((sum, n) => sum + n, 0), 73);
 });
