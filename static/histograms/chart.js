@@ -156,10 +156,9 @@ function forwardTouches(over, signal) {
     over.addEventListener(from, (event) => {
       const { pointerType, clientX, clientY } = /** @type {PointerEvent} */ (event);
       if (pointerType !== "touch") return;
-      const mouse = (/** @type {string} */ name) =>
-        over.dispatchEvent(
-          new MouseEvent(name, { clientX, clientY, bubbles: true, cancelable: true, button: 0 }),
-        );
+      // Without a movement uPlot takes one for a stray event of a mouse.
+      const like = { clientX, clientY, movementX: 1, bubbles: true, cancelable: true, button: 0 };
+      const mouse = (/** @type {string} */ name) => over.dispatchEvent(new MouseEvent(name, like));
       if (to === "mousedown") mouse("mousemove");
       mouse(to);
     }, { signal });

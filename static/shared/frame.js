@@ -264,6 +264,7 @@ const factNames = ["Kafka", "Connection", "Records", "Delay", "Viewers", "Gaps"]
  * @param {HTMLElement} nav */
 function keepInSight(nav) {
   new ResizeObserver(() => {
+    nav.classList.toggle("is-cut", nav.scrollWidth > nav.clientWidth);
     const here = /** @type {HTMLElement | null} */ (nav.querySelector("[aria-current]"));
     if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
   }).observe(nav);

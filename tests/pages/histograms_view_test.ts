@@ -107,6 +107,32 @@ Deno.test({
       },
     );
 
+    await t.step("a finger zooms along a course, and scrolls the page across it", async () => {
+      await using service = new ScriptedHistograms();
+      fill(service);
+      await browser.page(`${service.url}/histograms`, async (page, complaints) => {
+        await drawn(page);
+        const over = part(page, "humidity", "course").locator(".u-over");
+        await over.scrollIntoViewIfNeeded();
+        const box = (await over.boundingBox())!;
+        const devtools = await page.context().newCDPSession(page);
+        const touch = (type: "touchStart" | "touchMove" | "touchEnd", x?: number) =>
+          devtools.send("Input.dispatchTouchEvent", {
+            type,
+            touchPoints: x === undefined ? [] : [{ x: box.x + box.width * x, y: box.y + 40 }],
+          });
+        await touch("touchStart", 0.4);
+        for (const x of [0.45, 0.5, 0.55, 0.6]) await touch("touchMove", x);
+        await touch("touchEnd");
+        await page.waitForSelector("#reset:visible");
+        const query = new URL(page.url()).searchParams;
+        const lengthMs = Date.parse(query.get("to")!) - Date.parse(query.get("from")!);
+        assert(lengthMs > 40_000 && lengthMs < 70_000, `${lengthMs} ms`);
+        assertEquals(await over.evaluate((element) => getComputedStyle(element).touchAction), "pan-y");
+        assertEquals(complaints, []);
+      }, { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+    });
+
     await step("keys zoom, move and read a course, and read bins", async (page) => {
       const span = () => {
         const query = new URL(page.url()).searchParams;
