@@ -222,7 +222,10 @@ export const settings = {
     group: "run",
     help: "Listen beyond loopback although there is no authentication",
   }),
-  DEMO: toggle({ group: "pages", help: "Demo vehicles, a demo video and demo measurements inside the service" }),
+  DEMO: toggle({
+    group: "pages",
+    help: "Demo vehicles, a demo video and demo measurements inside the service",
+  }),
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
