@@ -9,8 +9,8 @@
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
-/** The file does not take what is written, or does not say what is in it, for the time being: locked, disk full, a failing disk. Nothing
- * of it happened; the same may work later. The message is the reason, one line. */
+/** The file does not take what is written, or does not say what is in it, for the time being: locked, disk full, a failing disk, damaged.
+ * Nothing of it happened; the same may work later. The message is the reason, one line. */
 export class StoreBusy extends Error {
   override readonly name = "StoreBusy";
   /** Whether another program holds it, which may be over at any moment. */
@@ -212,12 +212,13 @@ export function quoted(name: string): string {
 }
 
 const lockedCode = 5;
-/** Primary result codes of SQLite that pass by, with what people are told.
+/** Primary result codes of SQLite that pass by, or that somebody has to see to, with what people are told.
  * @see {@link https://www.sqlite.org/rescode.html} */
 const passing: ReadonlyMap<number, string> = new Map([
   [lockedCode, "the file is locked by another program"],
   [8, "the file may not be written"],
   [10, "the disk failed"],
+  [11, "the file is damaged"],
   [13, "the disk is full"],
   [14, "the file cannot be opened"],
 ]);

@@ -206,6 +206,22 @@ Deno.test("MeasurementBooks.commit() takes everything back when the disk is full
     store.checkWritable();
   }));
 
+Deno.test("MeasurementBooks.commit() to a file that is damaged throws StoreBusy, and says so", () =>
+  withFile((path) => {
+    {
+      using store = MeasurementStore.open(path);
+      commitTo(store.books("humidity"), 20_000, rowsAt(0, 20_000));
+    }
+    const bytes = Deno.readFileSync(path);
+    Deno.writeFileSync(path, bytes.fill(0xa5, 12 * 8192)); // behind the schema and the books
+    using store = MeasurementStore.open(path);
+    const books = store.books("humidity");
+    assertEquals(books.load()?.rows, 20_000);
+    assertThrows(() => commitTo(books, 20_010, rowsAt(20_000, 20_010)), StoreBusy, "the file is damaged");
+    assertThrows(() => store.checkWritable(), StoreBusy, "the file is damaged");
+    assertThrows(() => books.rows({ limit: 10_000 }), StoreBusy, "the file is damaged");
+  }));
+
 Deno.test("MeasurementBooks.commit() refuses a time that the table cannot hold, and takes everything back", () =>
   withStore((store) => {
     const books = store.books("humidity");
