@@ -113,7 +113,12 @@ export class HistogramProcessor implements AsyncDisposable {
   now(owner: boolean): HistogramNow | null {
     if (!this.#committed) return null;
     const { spec } = this.#options, { snapshot, covered } = this.#committed;
-    return { spec, snapshot, covered, rows: this.#rows(), status: this.#status.get(owner) };
+    const status = this.#status.get(owner);
+    // What was read and is not in the file yet is not counted.
+    const behind = this.#ends.size > 0
+      ? this.#behind((partition) => covered.positions[partition] ?? 0)
+      : status.behind;
+    return { spec, snapshot, covered, rows: this.#rows(), status: { ...status, behind } };
   }
 
   /** In the file now: retention removes some between two commits. The last number that is known while the file is locked. */
@@ -227,7 +232,7 @@ export class HistogramProcessor implements AsyncDisposable {
     using _ = queue; // closed before the reader, which may wait for it
     this.#queue = queue;
     if (this.#isClosed || this.#wishes.length > 0) return;
-    this.#status.reads(this.#behind(begun.counting));
+    this.#status.reads(this.#behind((partition) => begun.counting.placeOf(partition)));
     for (let reads; (reads = await queue.take(maxBatch)) !== null;) {
       const isLarge = reads.some((read) =>
         read.kind === "records" && read.fetched.records.length > largeBatch
@@ -277,7 +282,7 @@ export class HistogramProcessor implements AsyncDisposable {
         }
         this.#committed = { covered, snapshot, more, rows: books.rowCount() };
         if (this.#status.goesOn("file")) this.#log.info("the file of measurements is written again");
-        this.#status.reads(this.#behind(counting));
+        this.#status.reads(this.#behind((partition) => counting.placeOf(partition)));
         this.#offer();
         return true;
       } catch (error) {
@@ -304,9 +309,10 @@ export class HistogramProcessor implements AsyncDisposable {
     if (this.#committed) this.#options.offer(this.#committed, this.#clusterId);
   }
 
-  #behind(counting: Counting): number {
+  /** Records between a place in each partition and its end, as far as that is known. */
+  #behind(placeOf: (partition: number) => number): number {
     let behind = 0;
-    for (const [partition, end] of this.#ends) behind += Math.max(0, end - counting.placeOf(partition));
+    for (const [partition, end] of this.#ends) behind += Math.max(0, end - placeOf(partition));
     return behind;
   }
 

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { usualMeasurements } from "../../kafka/measurements.ts";
 import { postJson, SseClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
@@ -101,6 +101,7 @@ Deno.test("while the file is locked the histogram says so, rows and posts go on,
     return now.status.state === "waiting" && now;
   });
   assertMatch(status.reason, /lock/);
+  assertGreater(status.behind, 0);
   assertEquals(count, 10);
   assertEquals((await get(service, "/measurements")).measurements.length, 10);
   other.exec("COMMIT");
