@@ -196,7 +196,8 @@ export const settings = {
     (item) => item === "none" || readMeasurementSpec(item) !== undefined,
     {
       group: "topic",
-      help: "Measurements that are counted into histograms",
+      help:
+        "What is counted into histograms, name:first:last:step,… (those named by default need no numbers); or none",
       fallback: "humidity,temperature,pressure",
     },
   ),

@@ -19,6 +19,11 @@ import { createTopics, listTopics } from "./topics.ts";
 import { user } from "./user.ts";
 
 const brokerGroups = ["broker", "access", "store", "run", "listen", "alone", "log"] as const;
+/** What names the topics of features, and what they are made with. */
+const topicSettings = [
+  ...["GEO_TOPIC", "VIDEO_TOPIC", "MAX_FRAME_BYTES", "VIDEO_RETENTION_MS", "VIDEO_RETENTION_BYTES"] as const,
+  ...["MEASUREMENTS"] as const,
+];
 const serveGroups = [
   ...["listen", "http", "kafka", "broker", "access", "store", "topic", "pages", "run", "log"] as const,
 ];
@@ -55,7 +60,7 @@ function program(process: CliProcess): Command {
     .version(about.version, "--version", "Print the version")
     .helpOption("-h, --help", "Print this help")
     .helpCommand(false)
-    .configureHelp({ subcommandTerm: termOf })
+    .configureHelp({ subcommandTerm: termOf, minWidthToWrap: 20 }) // beside the longest flag in 80 columns too
     .exitOverride()
     .configureOutput({ writeOut: process.out, writeErr: process.error, outputError: () => {} });
   addServe(root, process);
@@ -112,7 +117,8 @@ function addTopics(root: Command, process: CliProcess): void {
       name: "create",
       description:
         "Make topics that are missing; without a name those of positions, video, measurements and histograms",
-      groups: [...clientGroups, "topic"],
+      groups: clientGroups,
+      settings: topicSettings,
       extend: (command) =>
         command.argument("[name...]", "Names of topics")
           .option("--partitions <n>", "Number of partitions", wholeNumber("--partitions", 1, 10_000))

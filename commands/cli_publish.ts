@@ -35,9 +35,10 @@ measurement is left out, and told.
 
 /** Adds `publish` to the command line. */
 export function addPublish(root: Command, process: CliProcess): void {
-  const publish = root.command("publish").description("Publish files, folders and cameras").helpCommand(
-    false,
-  );
+  const publish = root.command("publish").description("Publish positions, measurements and video")
+    .helpCommand(
+      false,
+    );
   addGeo(publish, process);
   addMeasurements(publish, process);
   addVideo(publish, process);

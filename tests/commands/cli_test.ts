@@ -46,6 +46,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     const { code, stdout } = await runCli([...command.split(" "), "--help"]);
     assertEquals(code, 0);
     assertMatch(stdout, new RegExp(`^Usage: tailrace ${command} `));
+    assertEquals(stdout.split("\n").filter((line) => line.length > 100), []);
   }
 });
 
