@@ -37,27 +37,23 @@ const steps = [
 export function rowPage(file: MeasurementFile, table: TableNow, query: RowQuery): RowPage {
   const { limit, order = "asc", hist = false } = query, { name, oldBefore } = table;
   const isUp = order === "asc", after = query.after === undefined ? undefined : readToken(query.after);
-  const to = dateBound(query.to ?? Infinity);
-  let from = dateBound(query.from ?? -Infinity);
+  let from = dateBound(query.from ?? -Infinity), to = dateBound(query.to ?? Infinity), end = "<";
   if (name === null) return { rows: [], next: null };
-  const conditions = ["date >= ?", "date < ?"];
-  const values: (string | number)[] = [];
+  const token: (string | number)[] = [];
   if (after !== undefined) {
     const date = dateBound(after.timeMs);
-    // The walk begins at that time; the rest of it is passed over.
+    // The walk begins at that time, its only bound on this side; the rest of that time is passed over.
     if (isUp) from = date > from ? date : from;
-    else {
-      conditions.push("date <= ?");
-      values.push(date);
-    }
-    conditions.push(`(date, id) ${isUp ? ">" : "<"} (?, ?)`);
-    values.push(date, after.id);
+    else if (date < to) [to, end] = [date, "<="];
+    token.push(date, after.id);
   }
+  const conditions = ["date >= ?", `date ${end} ?`];
+  if (after !== undefined) conditions.push(`(date, id) ${isUp ? ">" : "<"} (?, ?)`);
   const direction = isUp ? "" : " DESC";
   const sql = `SELECT date, value, partition, "offset", id${hist ? ", hist" : ""} FROM ${quoted(name)}
     WHERE ${conditions.join(" AND ")} ORDER BY date${direction}, id${direction} LIMIT ?`;
   const most = hist ? Math.min(limit, rowsWithHist(file, name)) : limit;
-  const found = file.all(sql, from, to, ...values, most + 1), rows = found.slice(0, most);
+  const found = file.all(sql, from, to, ...token, most + 1), rows = found.slice(0, most);
   const last = found.length > most ? rows.at(-1) : undefined;
   return {
     rows: rows.map((row) => rowOf(row, Number(row.id) < oldBefore, hist)),

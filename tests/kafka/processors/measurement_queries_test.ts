@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { StreamError } from "../../../errors.ts";
 import type { MeasurementRow, RowQuery, Series } from "../../../kafka/processors/histogram_types.ts";
 import type { MeasurementBooks } from "../../../kafka/processors/measurement_store.ts";
@@ -38,6 +38,26 @@ Deno.test("MeasurementBooks.rows() goes through all rows in the order of their t
       assertEquals(up.slice(0, -1).every((page) => page.length === limit), true);
       const down = allPages(books, { limit, order: "desc" });
       assertEquals(values(down.flat()), expected.toReversed(), `limit ${limit} from the newest`);
+    }
+  }));
+
+Deno.test("MeasurementBooks.rows() takes as long for the last page as for the first, both ways", () =>
+  withStore((store) => {
+    const books = store.books("humidity"), rows = 100_000, limit = 10;
+    commitTo(books, rows, rowsAt(0, rows));
+    // The rows' ids are 1, 2, … in the order of their times.
+    const token = (id: number) => `${newYearMs + (id - 1) * 1000}.${id}`;
+    const bounds = { asc: [token(1), token(rows - limit)], desc: [token(rows), token(limit + 1)] } as const;
+    for (const order of ["asc", "desc"] as const) {
+      const [firstMs, lastMs] = bounds[order].map((after) => {
+        const times = Array.from({ length: 10 }, () => {
+          const startedMs = performance.now();
+          assertEquals(books.rows({ limit, order, after }).rows.length, limit);
+          return performance.now() - startedMs;
+        });
+        return Math.min(...times);
+      });
+      assert(lastMs! < 10 * firstMs! + 1, `${order}: ${firstMs} ms, then ${lastMs} ms`);
     }
   }));
 
