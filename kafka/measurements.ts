@@ -4,6 +4,7 @@
  * (processors/histogram.ts), reading what other programs wrote (processors/measurement_value.ts).
  * @module */
 import { z } from "zod";
+import { parseMeasurementTime } from "./measurement_time.ts";
 import { isTopicName } from "./topics.ts";
 
 /** A measurement and the values that are expected of it: `first`, `first + step`, … `last`. */
@@ -104,10 +105,12 @@ export const histTopicConfigs: Readonly<Record<string, string>> = {
   "segment.ms": "86400000",
 };
 
+const noTime = "must be a date and a time in ISO 8601, such as 2026-01-31T12:00:00Z";
+
 /** What a client posts. Without a time it is the time of the post; a time without an offset is UTC. */
 export const MeasurementInput = z.strictObject({
   measurement: z.number(),
-  measurement_time: z.string().max(64).optional(),
+  measurement_time: z.string().refine((text) => parseMeasurementTime(text) !== null, noTime).optional(),
 });
 export type MeasurementInput = z.infer<typeof MeasurementInput>;
 

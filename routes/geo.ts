@@ -12,7 +12,7 @@ import type { Producer } from "../kafka/producer.ts";
 import { maxPositionsPerRequest, type NewPosition, newPosition, Position } from "../kafka/topics.ts";
 import { PositionInput, positionRecord } from "../kafka/topics.ts";
 import type { Metrics } from "../metrics.ts";
-import { fieldErrors, maxFieldErrors, readJson } from "./json_body.ts";
+import { fieldErrors, readJson, refuseFields } from "./json_body.ts";
 import type { AppEnv } from "./middleware.ts";
 import type { StreamRoute } from "./stream_table.ts";
 import { type StreamDeps, topicOf } from "./streams.ts";
@@ -118,16 +118,9 @@ function readPositions(body: unknown, onInvalid: (n: number) => void): PositionI
     if (!parsed.success) errors.push(...fieldErrors(parsed.error.issues, Array.isArray(body) ? [i] : []));
     return parsed.data!;
   });
-  if (errors.length === 0) return inputs;
-  onInvalid(items.length);
-  throw new StreamError(
-    "invalid-position",
-    422,
-    `Cannot take the position: ${errors.length} fields are wrong`,
-    {
-      errors: errors.slice(0, maxFieldErrors),
-    },
-  );
+  if (errors.length > 0) onInvalid(items.length);
+  refuseFields("invalid-position", "the position", errors);
+  return inputs;
 }
 
 /** Texts of a client that wait for the greeting; more is no talk. */

@@ -41,6 +41,17 @@ export function fieldErrors(
   return [...details].map(([pointer, detail]) => ({ pointer, detail }));
 }
 
+/** Refuses a body whose fields are wrong; does nothing when none is.
+ * @param what is not taken, such as `the position`
+ * @throws {StreamError} 422 with an entry for each, up to so many as one answer names */
+export function refuseFields(code: string, what: string, errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
+  const detail = `Cannot take ${what}: ${
+    errors.length === 1 ? "1 field is" : `${errors.length} fields are`
+  } wrong`;
+  throw new StreamError(code, 422, detail, { errors: errors.slice(0, maxFieldErrors) });
+}
+
 /** A JSON pointer (RFC 6901). */
 function pointer(path: readonly PropertyKey[]): string {
   return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");

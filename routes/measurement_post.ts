@@ -8,7 +8,7 @@ import { maxMeasurementsPerRequest, MeasurementInput, measurementRecord } from "
 import { parseMeasurementTime } from "../kafka/measurement_time.ts";
 import type { Producer, RecordPlace } from "../kafka/producer.ts";
 import type { Metrics } from "../metrics.ts";
-import { fieldErrors, maxFieldErrors, readJson } from "./json_body.ts";
+import { fieldErrors, readJson, refuseFields } from "./json_body.ts";
 
 /** What a post works with. */
 export interface PostDeps {
@@ -64,22 +64,12 @@ function readAll(items: readonly unknown[], isArray: boolean, onInvalid: (n: num
   }
   const nowMs = Date.now(), errors: FieldError[] = [];
   const measured = items.map((item, i) => {
-    const prefix = isArray ? [i] : [];
     const { success, data, error } = MeasurementInput.safeParse(item);
-    if (!success) errors.push(...fieldErrors(error.issues, prefix));
+    if (!success) errors.push(...fieldErrors(error.issues, isArray ? [i] : []));
     const { measurement = NaN, measurement_time: time } = data ?? {};
-    const timeMs = time === undefined ? nowMs : parseMeasurementTime(time);
-    if (timeMs === null) errors.push({ pointer: pointerTo(prefix, "measurement_time"), detail: noTime });
-    return { measurement, timeMs: timeMs ?? NaN };
+    return { measurement, timeMs: time === undefined ? nowMs : parseMeasurementTime(time)! };
   });
-  if (errors.length === 0) return measured;
-  onInvalid(items.length);
-  const detail = `Cannot take the measurement: ${errors.length} fields are wrong`;
-  throw new StreamError("invalid-measurement", 422, detail, { errors: errors.slice(0, maxFieldErrors) });
-}
-
-const noTime = "must be a date and a time in ISO 8601, such as 2026-01-31T12:00:00Z";
-
-function pointerTo(prefix: readonly number[], field: string): string {
-  return [...prefix, field].map((step) => `/${step}`).join("");
+  if (errors.length > 0) onInvalid(items.length);
+  refuseFields("invalid-measurement", "the measurement", errors);
+  return measured;
 }

@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { type FieldError, StreamError } from "../errors.ts";
 import type { OutRecord } from "../kafka/producer.ts";
-import { fieldErrors, maxFieldErrors, readJson } from "./json_body.ts";
+import { fieldErrors, readJson, refuseFields } from "./json_body.ts";
 
 /** Most records that one request may carry. */
 export const maxRecordsPerRequest = 10_000;
@@ -143,7 +143,5 @@ function parseExactly(text: string): unknown {
 const rawJson = (JSON as unknown as { rawJSON(text: string): object }).rawJSON;
 
 function refuse(errors: readonly FieldError[]): void {
-  if (errors.length === 0) return;
-  const detail = `Cannot take the records: ${errors.length} fields are wrong`;
-  throw new StreamError("invalid-records", 422, detail, { errors: errors.slice(0, maxFieldErrors) });
+  refuseFields("invalid-records", "the records", errors);
 }

@@ -66,6 +66,7 @@ Deno.test("POST …/measurements answers 422 with one entry for each wrong field
     ["5", [""]],
     [`[{"measurement":1},{"measurement_time":"x"},{"measurement":2,"measurement_time":"x"},[]]`, [
       "/1/measurement",
+      "/1/measurement_time",
       "/2/measurement_time",
       "/3",
     ]],
