@@ -2,7 +2,7 @@
 /** Several streams over one connection, each told to who asked for it.
  * @module */
 /** @import { FollowOptions, Part } from "./stream_types.js" */
-import { baseUrl, Stream } from "./stream_viewer.js";
+import { baseUrl, recordEvents, Stream } from "./stream_viewer.js";
 
 /** Opens several streams of one service over one connection, at once. What is told of a stream goes to its
  * part, and then to `options`, where `stream` says which one it is.
@@ -24,9 +24,7 @@ export function followAll(parts, options = {}) {
   }
   url.search = "";
   for (const address of byAddress.keys()) url.searchParams.append("s", address);
-  const events = [
-    ...new Set(parts.flatMap((part) => part.events ?? options.events ?? ["record", "position"])),
-  ];
+  const events = [...new Set(parts.flatMap((part) => part.events ?? options.events ?? recordEvents))];
   /** @param {"onRecord" | "onReady" | "onGap" | "onStatus"} name */
   const tell = (name) => (/** @type {any} */ what, /** @type {any} */ of) => {
     for (const part of byAddress.get(of.stream) ?? []) part[name]?.(what, of);

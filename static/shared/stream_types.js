@@ -50,8 +50,8 @@
  * @property {(problem: Problem) => void} [onError] the server refused; the stream is `failed`, or tries again
  * @property {string} [cursor] where to start: `latest` (default), `earliest`, `t.<ms since epoch>` or an id
  * @property {number | null} [speed] replays n times as fast as it happened; default: as fast as it is read
- * @property {readonly string[]} [events] names of the events that are records; default `record` and
- * `position`
+ * @property {readonly string[]} [events] names of the events that are records; default: those of all
+ * streams
  * @property {"sse" | "websocket" | "frames"} [transport] default `sse`; over a WebSocket, `seek` and `setSpeed`
  * keep the connection; `frames`: a WebSocket over which records of video are `VideoFrame`s, with their JPEG
  * @property {string} [remember] a key in `sessionStorage` under which the place survives a reload

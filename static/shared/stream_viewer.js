@@ -19,6 +19,8 @@ const longestWaitMs = 30_000;
  * page. */
 const byeWaitMs = 10_000;
 const others = ["ready", "gap", "status", "bye", "end"];
+/** What records are called on the streams that there are. */
+export const recordEvents = ["record", "position", "frame", "histogram"];
 
 /** One viewer of a stream. Made by `follow`. @template {object} [Rec=any] */
 export class Stream {
@@ -149,7 +151,7 @@ export class Stream {
     if (this.#life.signal.aborted) this.#live();
     this.#enter("connecting");
     if (this.#isClosed) return; // by who was told just now
-    const { events = ["record", "position"] } = this.#options;
+    const { events = recordEvents } = this.#options;
     const ears = {
       onEvent: (/** @type {LinkEvent} */ event) => this.#hear(event),
       onLost: () => this.#lost(),

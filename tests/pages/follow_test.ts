@@ -173,6 +173,22 @@ Deno.test("follow() and followAll() in a program, on the real service", async (t
       assertEquals(told.problems.map(({ code }) => code).sort(), ["invalid-where", "unknown-topic"]);
     });
 
+    await t.step(`${transport}: records of all streams are records, whatever they are called`, async () => {
+      const { told, ears } = listen();
+      const streams = [
+        follow(at("/histograms/pressure/events"), { transport, cursor: "earliest", ...ears }),
+        followAll([{ url: at("/geo/geostream/events"), cursor: "earliest", ...ears }], { transport }),
+      ];
+      const send = (path: string, body: unknown) =>
+        fetch(at(path), { method: "POST", body: JSON.stringify(body) }).then((answer) =>
+          answer.body?.cancel()
+        );
+      await send("/histograms/pressure/measurements", { measurement: 900 });
+      await send("/producer/geostream", { name: "a", lat: 1, lon: 2 });
+      await eventually("both", () => new Set(told.places.map((place) => place.split(":")[0])).size === 2);
+      for (const stream of streams) stream.close();
+    });
+
     await t.step(`${transport}: a callback that throws stops nothing`, async () => {
       const thrown: unknown[] = [];
       const keep = (event: Event) => {
