@@ -35,10 +35,8 @@ measurement is left out, and told.
 
 /** Adds `publish` to the command line. */
 export function addPublish(root: Command, process: CliProcess): void {
-  const publish = root.command("publish").description("Publish positions, measurements and video")
-    .helpCommand(
-      false,
-    );
+  const publish = root.command("publish").helpCommand(false)
+    .description("Publish positions, measurements and video");
   addGeo(publish, process);
   addMeasurements(publish, process);
   addVideo(publish, process);
