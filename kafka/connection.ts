@@ -163,12 +163,17 @@ export class KafkaConnection implements AsyncDisposable {
   }
 
   /** Reads records from one node; waits up to `maxWaitMs` while there are none.
+   * @param options.onlyTransactional records that were not written in a transaction are left out
    * @throws {KafkaError} */
   async fetch(
     leader: number,
     topic: string,
     wants: readonly FetchWant[],
-    { maxWaitMs, maxBytes }: { maxWaitMs: number; maxBytes: number },
+    { maxWaitMs, maxBytes, onlyTransactional = false }: {
+      maxWaitMs: number;
+      maxBytes: number;
+      onlyTransactional?: boolean;
+    },
   ): Promise<FetchedPartition[]> {
     const partitions = wants.map((want) => ({
       partition: want.partition,
@@ -189,7 +194,8 @@ export class KafkaConnection implements AsyncDisposable {
       ...args,
     });
     protocol.response = {
-      decode: (bytes: Uint8Array) => decodeFetch(bytes, protocol.request.apiVersion, wants),
+      decode: (bytes: Uint8Array) =>
+        decodeFetch(bytes, protocol.request.apiVersion, wants, onlyTransactional),
       parse: (answer: unknown) => answer,
     };
     return await this.#send(node, protocol, maxWaitMs + requestTimeoutMs);

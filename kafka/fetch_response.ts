@@ -35,11 +35,13 @@ interface AbortedTransaction {
 }
 
 /** Reads a Fetch answer of versions 4–11.
- * @param wants what was asked for, to leave out what a batch holds before it */
+ * @param wants what was asked for, to leave out what a batch holds before it
+ * @param onlyTransactional records that were not written in a transaction are left out, too */
 export async function decodeFetch(
   bytes: Uint8Array,
   version: number,
   wants: readonly { readonly partition: number; readonly offset: number }[],
+  onlyTransactional = false,
 ): Promise<FetchedPartition[]> {
   const decoder = new Decoder(bytes);
   decoder.readInt32(); // throttle time
@@ -49,7 +51,7 @@ export async function decodeFetch(
   for (let topics = decoder.readInt32(); topics > 0; topics--) {
     decoder.readString();
     for (let partitions = decoder.readInt32(); partitions > 0; partitions--) {
-      fetched.push(await decodePartition(decoder, version, wants, failure));
+      fetched.push(await decodePartition(decoder, version, { wants, failure, onlyTransactional }));
     }
   }
   if (failure === 0) return fetched;
@@ -66,8 +68,11 @@ export async function decodeFetch(
 async function decodePartition(
   decoder: Untyped,
   version: number,
-  wants: readonly { readonly partition: number; readonly offset: number }[],
-  failure: number,
+  { wants, failure, onlyTransactional }: {
+    wants: readonly { readonly partition: number; readonly offset: number }[];
+    failure: number;
+    onlyTransactional: boolean;
+  },
 ): Promise<FetchedPartition> {
   const partition: number = decoder.readInt32();
   const errorCode: number = decoder.readInt16() || failure;
@@ -83,14 +88,14 @@ async function decodePartition(
   const from = wants.find((want) => want.partition === partition)?.offset ?? 0;
   const end = lastStable >= 0 ? lastStable : highWatermark;
   const batches = size > 0 ? decoder.readBytes(size) : Buffer.alloc(0);
-  return { partition, errorCode, end, ...await decodeBatches(batches, partition, from, aborted) };
+  const wanted = { partition, from, onlyTransactional };
+  return { partition, errorCode, end, ...await decodeBatches(batches, wanted, aborted) };
 }
 
 /** Reads the batches that are whole; the last one may be cut off. */
 async function decodeBatches(
   bytes: Buffer,
-  partition: number,
-  from: number,
+  { partition, from, onlyTransactional }: { partition: number; from: number; onlyTransactional: boolean },
   transactions: readonly AbortedTransaction[],
 ): Promise<Pick<FetchedPartition, "records" | "next" | "unreadable">> {
   const records: KafkaRecord[] = [];
@@ -106,7 +111,8 @@ async function decodeBatches(
     try {
       if (header.problem !== null) throw new RangeError(header.problem);
       if (isAbortMarker(batch, header)) aborted.delete(header.producerId);
-      const isVisible = !header.isControl && !(header.isTransactional && aborted.has(header.producerId));
+      const isVisible = !header.isControl &&
+        (header.isTransactional ? !aborted.has(header.producerId) : !onlyTransactional);
       if (isVisible && header.last >= from) {
         for (const record of await readBatch(batch, partition)) {
           if (record.offset >= from) records.push(record);

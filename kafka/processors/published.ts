@@ -5,7 +5,8 @@
  *     headers  covered: Covered as JSON, the positions that the counts cover; state: CountingMore as JSON, which the value rounds
  *
  * Such records are written in transactions only (publisher.ts), so the last committed one is whole. Records that others put into the topic
- * are passed over. Left out: who may publish when.
+ * are passed over, also those that look the same, as copies from another cluster do: what is not of a transaction is none of ours.
+ * Left out: who may publish when.
  * @module */
 import { Buffer } from "node:buffer";
 import { earliestOffset, errorName, type KafkaConnection, KafkaError, latestOffset } from "../connection.ts";
@@ -63,6 +64,7 @@ export async function readPublished(connection: KafkaConnection, name: string): 
   const topic = histTopicOf(name);
   const { topics: [found] } = await connection.metadata([topic]);
   if (!found || found.error === "UNKNOWN_TOPIC_OR_PARTITION") return null;
+  if (found.error) throw new KafkaError(found.error, `Cannot read ${topic}: Kafka answered ${found.error}`);
   const leader = found.partitions[0]?.leader ?? null;
   if (leader === null) {
     throw new KafkaError("LEADER_NOT_AVAILABLE", `Cannot read ${topic} as nobody leads it`);
@@ -95,7 +97,8 @@ async function newestWithin(
   let newest: CountedState | null = null;
   for (let at = from; at < before;) {
     const wants = [{ partition: 0, offset: at, maxBytes: fetchBytes }];
-    const [answer] = await connection.fetch(leader, topic, wants, { maxWaitMs: 1, maxBytes: fetchBytes });
+    const options = { maxWaitMs: 1, maxBytes: fetchBytes, onlyTransactional: true };
+    const [answer] = await connection.fetch(leader, topic, wants, options);
     const error = answer ? errorName(answer.errorCode) : "UNREACHABLE";
     if (!answer || error) throw new KafkaError(error!, `Cannot read ${topic}: Kafka answered ${error}`);
     for (const record of answer.records) {

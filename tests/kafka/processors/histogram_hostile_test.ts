@@ -1,0 +1,44 @@
+/** What others do to the topics of a histogram. */
+import { assertEquals } from "@std/assert";
+import { RunningHistogram } from "../../../kafka/processors/histogram.ts";
+import type { Covered } from "../../../kafka/processors/histogram_types.ts";
+import { publishedRecord } from "../../../kafka/processors/published.ts";
+import { edgesOf, histTopicOf } from "../../../kafka/measurements.ts";
+import { checkWhole, Ground, temperature } from "./histogram_ground.ts";
+
+for (
+  const [what, covered] of [
+    ["far behind the end", { log: 0, positions: { 0: 1_000_000 } }],
+    ["of a partition that is not there", { log: 0, positions: { 0: 50, 7: 3 } }],
+    ["of a later log", { log: 9, positions: { 0: 10 } }],
+    ["within the log", { log: 0, positions: { 0: 100 } }],
+  ] as [string, Covered][]
+) {
+  Deno.test(`HistogramService counts nothing twice for a copied record in hist_ that covers places ${what}`, async () => {
+    await using ground = await Ground.open();
+    await ground.broker.createTopic("temperature");
+    await ground.send(100);
+    const first = ground.count(), { file } = first;
+    await ground.counted(first, 100);
+    const published = ground.published();
+    await published.reaches(100);
+    await first[Symbol.asyncDispose]();
+    const forged = RunningHistogram.empty(edgesOf(temperature));
+    for (let n = 0; n < 70; n++) forged.add(3, n);
+    const record = publishedRecord("temperature", {
+      snapshot: forged.snapshot(),
+      more: { ...forged.more(), topicId: "00000000000000000000000000000abc" },
+      covered,
+    });
+    await ground.producer.sendAll(histTopicOf("temperature"), [{ ...record, partition: 0 }]);
+    const again = ground.count({ file });
+    await ground.send(20);
+    await ground.counted(again, 120);
+    await published.reaches(120);
+    await checkWhole(again, 120);
+    const fresh = ground.count();
+    await ground.counted(fresh, 120);
+    await checkWhole(fresh, 120);
+    assertEquals(published.states.at(-1)!.covered, { log: 0, positions: { 0: 120 } });
+  });
+}
