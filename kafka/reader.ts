@@ -6,7 +6,7 @@
  * Each node is read by a lane of its own, so that one that is dead or says nothing holds up its own partitions only; one loop
  * looks at the cluster, seldom while all is well, and each second while something is not.
  * Left out: reading the past (history.ts); a topic that was made anew and has grown past the old one's end since, which
- * only topic ids would tell.
+ * only topic ids would tell: the owner is told of what gives reason to ask for them.
  * @module */
 import type { Logger } from "../logger.ts";
 import type { Kafka } from "./client.ts";
@@ -41,6 +41,9 @@ export interface ReaderEvents {
   /** The log is another one (it ends before the reader's place, was missing for a while, or the cluster is another);
    * `started` follows. May be told while a promise of `records` is waited for. */
   restarted(): void;
+  /** Perhaps the log is another one: a node had not been read from for a while, or says that there is no such partition. What is told
+   * from now on was read afterwards; the node is held up as by `records`. */
+  doubted?(): unknown;
   /** Whether Kafka answers; told when it changes. */
   status(up: boolean): void;
 }
@@ -63,7 +66,7 @@ const refreshMs = 30_000, troubledRefreshMs = 1_000;
 const missingPollMs = 500, placingPollMs = 50;
 /** Pause before the cluster is asked after something failed, at first; it doubles, up to a second. */
 const firstBackoffMs = 50;
-const offsetOutOfRange = "OFFSET_OUT_OF_RANGE";
+const offsetOutOfRange = "OFFSET_OUT_OF_RANGE", unknownPartition = "UNKNOWN_TOPIC_OR_PARTITION";
 
 /** Follows one topic until it is disposed. */
 export class TopicReader implements AsyncDisposable {
@@ -307,6 +310,8 @@ export class TopicReader implements AsyncDisposable {
     const answer = await this.#timed(lane, maxWaitMs + patienceMs, request);
     if (this.#closed || generation !== this.#generation) return;
     this.#status(true);
+    if (lane.failingSince !== undefined) await this.#events.doubted?.();
+    if (this.#closed || generation !== this.#generation) return;
     const asked = new Map(wants.map(({ partition, offset }) => [partition, offset]));
     for (const fetched of answer) {
       await this.#take(lane, asked.get(fetched.partition), fetched);
@@ -336,6 +341,7 @@ export class TopicReader implements AsyncDisposable {
     if (error === offsetOutOfRange) await this.#outOfRange(lane, partition);
     else if (error) {
       this.#log.debug("reading again", { partition, error });
+      if (error === unknownPartition) await this.#events.doubted?.();
       this.#moved.add(partition);
       this.#trouble();
     } else await this.#advance(fetched);

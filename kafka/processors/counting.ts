@@ -44,7 +44,8 @@ export class Counting {
   readonly #histogram: RunningHistogram;
   readonly #recent: Recent;
   readonly #log: number;
-  readonly #topicId: string | null;
+  /** Of the log that is counted; null where Kafka has no ids. */
+  readonly topicId: string | null;
   readonly #counted: Record<number, number>;
   readonly #stored: Record<number, number>;
   #rows: CountedRow[] = [];
@@ -54,7 +55,7 @@ export class Counting {
     this.#histogram = snapshot ? RunningHistogram.from(snapshot, more) : RunningHistogram.empty(edges);
     this.#recent = new Recent(more?.newest ?? {});
     this.#log = covered.log;
-    this.#topicId = topicId;
+    this.topicId = topicId;
     this.#counted = { ...covered.positions };
     this.#stored = { ...stored };
   }
@@ -70,7 +71,7 @@ export class Counting {
 
   get more(): CountingMore {
     const more = this.#histogram.more(this.#recent.newest);
-    return this.#topicId === null ? more : { ...more, topicId: this.#topicId };
+    return this.topicId === null ? more : { ...more, topicId: this.topicId };
   }
 
   get covered(): Covered {

@@ -23,6 +23,7 @@ import { type KafkaConnection, KafkaError } from "../connection.ts";
 import { edgesOf, type MeasurementSpec } from "../measurements.ts";
 import { Sleep } from "../pause.ts";
 import { TopicReader } from "../reader.ts";
+import { topicIdOf } from "../topic_id.ts";
 import type { OwnBooks } from "./beginning.ts";
 import { beginBooks, type BegunBooks, LogCut } from "./books_beginning.ts";
 import type { Counting, CountingMore } from "./counting.ts";
@@ -239,13 +240,24 @@ export class HistogramProcessor implements AsyncDisposable {
       );
       if (isLarge) await new Promise((resolve) => setTimeout(resolve, 0));
       let goesOn = true;
-      for (const read of reads) if (!(goesOn = this.#take(read, begun.counting))) break;
+      for (const read of reads) {
+        goesOn = read.kind === "doubted"
+          ? await this.#isSameLog(begun.counting)
+          : this.#take(read, begun.counting);
+        if (!goesOn) break;
+      }
       if (!await this.#commit(begun) || !goesOn) return;
     }
   }
 
+  /** Whether the topic still is the one that is counted, as far as Kafka can tell. */
+  async #isSameLog({ topicId }: Counting): Promise<boolean> {
+    if (topicId === null) return true;
+    return await topicIdOf(this.#options.connection, this.#options.spec.name) === topicId;
+  }
+
   /** @returns false when the books have to begin again */
-  #take(read: Read, counting: Counting): boolean {
+  #take(read: Exclude<Read, { kind: "doubted" }>, counting: Counting): boolean {
     switch (read.kind) {
       case "records":
         counting.take(read.fetched);

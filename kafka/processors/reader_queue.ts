@@ -1,12 +1,13 @@
 /** What a reader has told and nobody has worked off yet, in order: at most one answer of each node waits here, as a reader is held up until
- * its answer is taken.
+ * its answer is taken. A compressed batch may hold very many records, so an answer is taken in pieces.
  *
  * Left out: what becomes of it (histogram_processor.ts).
  * @module */
 import type { FetchedPartition } from "../fetch_response.ts";
 import type { ReaderEvents } from "../reader.ts";
 
-/** What came: records of a partition; offsets that were passed over; the log is another one now; somebody wants to begin again. */
+/** What came: records of a partition; offsets that were passed over; the log is another one now, or perhaps is; somebody wants to begin
+ * again. */
 export type Read =
   | { readonly kind: "records"; readonly fetched: FetchedPartition }
   | {
@@ -16,12 +17,16 @@ export type Read =
     readonly to: number;
     readonly isRetention: boolean;
   }
-  | { readonly kind: "restarted" | "again" };
+  | { readonly kind: "restarted" | "again" }
+  | { readonly kind: "doubted" };
 
 interface Waiting {
   readonly read: Read;
   readonly taken: () => void;
 }
+
+/** Most records of one piece. */
+const maxPiece = 4_000;
 
 /** Between a reader, which pushes, and one that takes. */
 export class ReaderQueue implements Disposable {
@@ -34,10 +39,11 @@ export class ReaderQueue implements Disposable {
   events(status: (up: boolean) => void): ReaderEvents {
     return {
       started() {},
-      records: (fetched) => this.#push({ kind: "records", fetched }),
+      records: (fetched) => this.#pushRecords(fetched),
       skipped: (partition, from, to, reason) =>
         this.#push({ kind: "skipped", partition, from, to, isRetention: reason === "retention" }),
       restarted: () => void this.#push({ kind: "restarted" }),
+      doubted: () => this.#push({ kind: "doubted" }),
       status,
     };
   }
@@ -68,6 +74,19 @@ export class ReaderQueue implements Disposable {
     this.#isClosed = true;
     for (const { taken } of this.#waiting.splice(0)) taken();
     this.#changed.resolve();
+  }
+
+  /** @returns what resolves when all of it was taken */
+  #pushRecords(fetched: FetchedPartition): Promise<void> | undefined {
+    const { records } = fetched;
+    let begin = 0;
+    for (; records.length - begin > maxPiece; begin += maxPiece) {
+      const next = records[begin + maxPiece]!.offset;
+      const piece = { ...fetched, records: records.slice(begin, begin + maxPiece), next };
+      void this.#push({ kind: "records", fetched: piece });
+    }
+    const rest = begin === 0 ? fetched : { ...fetched, records: records.slice(begin) };
+    return this.#push({ kind: "records", fetched: rest });
   }
 
   #push(read: Read): Promise<void> | undefined {

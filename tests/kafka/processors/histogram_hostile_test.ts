@@ -42,3 +42,29 @@ for (
     assertEquals(published.states.at(-1)!.covered, { log: 0, positions: { 0: 120 } });
   });
 }
+
+Deno.test("HistogramService counts a topic from its beginning that is deleted, made again and refilled while it reads", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature");
+  await ground.send(100);
+  const service = ground.count();
+  await ground.counted(service, 100);
+  await ground.broker.deleteTopic("temperature");
+  await ground.broker.createTopic("temperature");
+  await ground.send(250);
+  await ground.counted(service, 350);
+});
+
+Deno.test("HistogramService counts a topic from its beginning that is made again and refilled while Kafka cannot be reached", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature");
+  await ground.send(100);
+  const service = ground.count();
+  await ground.counted(service, 100);
+  await ground.proxy.stop();
+  await ground.broker.deleteTopic("temperature");
+  await ground.broker.createTopic("temperature");
+  await ground.send(250);
+  ground.proxy.start();
+  await ground.counted(service, 350);
+});
