@@ -8,7 +8,8 @@
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Notice } from "../shared/notice_view.js" */
 /** @import { Session } from "./session.js" */
-import { count, duration, timeOfDay, wholeDuration } from "../shared/format.js";
+import { count, duration, nextTry, timeOfDay, wholeDuration } from "../shared/format.js";
+import { detailOf } from "../shared/problem.js";
 
 /** Puts facts into words, the most important first.
  * @param {Session} session @param {Frame} frame @param {number} now ms since the epoch @returns {Notice} */
@@ -26,7 +27,7 @@ export function describe(session, frame, now) {
     };
   }
   if (phase === "waiting") {
-    const next = `Next try in ${wholeDuration(session.retryAt - now + 999)}.`;
+    const next = nextTry(session.retryAt, now);
     const why = problem?.detail ? `${problem.detail}. ${next}` : next;
     return { kind: "away", word: "Waiting", title: problem?.title ?? "No answer", detail: why };
   }
@@ -45,9 +46,7 @@ export function describe(session, frame, now) {
   if (
     connection?.name === "waiting" || (connection?.name === "connecting" && now - connection.since > 1_500)
   ) {
-    const next = connection.retryAt
-      ? `Next try in ${wholeDuration(connection.retryAt - now + 999)}.`
-      : "Trying now.";
+    const next = nextTry(connection.retryAt, now);
     return {
       kind: "away",
       word: "Reconnecting",
@@ -87,7 +86,6 @@ const reasons = {
 
 /** @param {Session} session @returns {Notice} */
 function failure({ problem }) {
-  const parts = [problem?.detail ?? "", problem?.requestId ? `Request ${problem.requestId}.` : ""];
   const title = problem?.title ?? "This topic cannot be shown";
-  return { kind: "failed", word: "Error", title, detail: parts.filter(Boolean).join(" · "), action: "retry" };
+  return { kind: "failed", word: "Error", title, detail: detailOf(problem), action: "retry" };
 }

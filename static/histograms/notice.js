@@ -7,7 +7,8 @@
 /** @import { Kind, Notice as AnyNotice } from "../shared/notice_view.js" */
 /** @import { Measurement } from "./measurement.js" */
 /** @import { Session } from "./session.js" */
-import { count, timeOfDay, wholeDuration } from "../shared/format.js";
+import { count, nextTry, timeOfDay, wholeDuration } from "../shared/format.js";
+import { detailOf } from "../shared/problem.js";
 import { short } from "./numbers.js";
 
 /** @typedef {AnyNotice & { isCut?: boolean }} Notice `isCut`: nothing new is heard of the measurements */
@@ -34,9 +35,7 @@ export function describe(session, frame, now) {
     };
   }
   if (phase === "waiting") {
-    const next = session.retryAt > now
-      ? `Next try in ${wholeDuration(session.retryAt - now + 999)}.`
-      : "Trying now.";
+    const next = nextTry(session.retryAt, now);
     const detail = problem?.detail ? `${problem.detail}. ${next}` : next;
     return { kind: "away", word: "Waiting", title: problem?.title ?? "No answer", detail };
   }
@@ -52,8 +51,7 @@ export function describe(session, frame, now) {
   }
   const isSlow = connection?.name === "connecting" && now - connection.since > slowMs;
   if (connection?.name === "waiting" || isSlow) {
-    const { retryAt } = connection;
-    const next = retryAt ? `Next try in ${wholeDuration(retryAt - now + 999)}.` : "Trying now.";
+    const { retryAt } = connection, next = nextTry(retryAt, now);
     const detail = `${next} The histograms are whole again with the next one.`;
     return {
       kind: "away",
@@ -143,7 +141,6 @@ const sentence = (text) => text === "" ? "" : `${text[0]?.toUpperCase()}${text.s
 
 /** @param {Session} session @returns {Notice} */
 function failure({ problem }) {
-  const parts = [problem?.detail ?? "", problem?.requestId ? `Request ${problem.requestId}.` : ""];
   const title = problem?.title ?? "The histograms cannot be shown";
-  return { kind: "failed", word: "Error", title, detail: parts.filter(Boolean).join(" · "), action: "retry" };
+  return { kind: "failed", word: "Error", title, detail: detailOf(problem), action: "retry" };
 }

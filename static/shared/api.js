@@ -1,5 +1,5 @@
 // @ts-check
-/** What a page asks the service besides its streams: JSON, and what went wrong.
+/** What a page asks the service besides its streams, and what went wrong.
  * @module */
 /** @import { Problem } from "./problem.js" */
 import { readProblem } from "./problem.js";
@@ -18,15 +18,20 @@ export class ApiError extends Error {
 /** Asks for JSON. @param {string} path @param {RequestInit} [init] @returns {Promise<any>} @throws {ApiError} */
 export async function askJson(path, init = {}) {
   const headers = { accept: "application/json", ...init.headers };
+  return await (await ask(path, { ...init, headers })).json();
+}
+
+/** Asks. @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} @throws {ApiError} */
+export async function ask(path, init = {}) {
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", ...init, headers });
+    response = await fetch(path, { cache: "no-store", ...init });
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError({ status: 0, title: "The service does not answer" });
   }
   if (!response.ok) throw new ApiError(await readProblem(response));
-  return await response.json();
+  return response;
 }
 
 /** What went wrong. @param {unknown} error @returns {Problem} */

@@ -30,6 +30,12 @@ export function wholeDuration(ms) {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+/** When it is tried again. @param {number | null | undefined} retryAt none when that is under way; ms since the epoch
+ * @param {number} now */
+export function nextTry(retryAt, now) {
+  return retryAt && retryAt > now ? `Next try in ${wholeDuration(retryAt - now + 999)}.` : "Trying now.";
+}
+
 /** Time of day in the reader's zone. @param {number} ms since the epoch */
 export const timeOfDay = (ms) => clock.format(ms);
 

@@ -22,6 +22,12 @@ export async function readProblem(response) {
   return { ...body, status, title, ...(requestId ? { requestId } : {}) };
 }
 
+/** What there is to say behind its title. @param {Problem | null | undefined} problem */
+export function detailOf(problem) {
+  const request = problem?.requestId && `Request ${problem.requestId}.`;
+  return [problem?.detail, request].filter(Boolean).join(" · ");
+}
+
 /** Asks once more why a stream was refused, which neither `EventSource` nor `WebSocket` tells.
  * @param {URL} target @param {AbortSignal} signal @returns {Promise<Problem>} */
 export async function askWhy(target, signal) {

@@ -2,9 +2,10 @@
 /** Stores a record: key, value, headers, partition; and says where it went.
  * @module */
 /** @import { TopicFacts } from "./topics_api.js" */
+import { ApiError } from "../shared/api.js";
 import { byId } from "../shared/dom.js";
 import { setText } from "../shared/format.js";
-import { ApiError, produce } from "./topics_api.js";
+import { produce } from "./topics_api.js";
 
 const example = '{\n  "hello": "world"\n}';
 

@@ -9,9 +9,10 @@
 /** @import { PageState } from "./page_url.js" */
 /** @import { RecordBuffer } from "./record_buffer.js" */
 /** @import { TopicFacts, TopicRecord } from "./topics_api.js" */
+import { ApiError } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
-import { ApiError, cursorFor, fetchTopic, pathOf, recordsBehind } from "./topics_api.js";
+import { cursorFor, fetchTopic, pathOf, recordsBehind } from "./topics_api.js";
 
 const lastRecords = 100;
 const firstWaitMs = 1_000;

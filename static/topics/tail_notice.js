@@ -7,7 +7,8 @@
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Notice } from "../shared/notice_view.js" */
 /** @import { Tail } from "./tail.js" */
-import { count, duration, timeOfDay, wholeDuration } from "../shared/format.js";
+import { count, duration, nextTry, timeOfDay, wholeDuration } from "../shared/format.js";
+import { detailOf } from "../shared/problem.js";
 
 /** Catching up that takes no longer is not worth a word, ms. */
 const shortMs = 700;
@@ -29,9 +30,7 @@ export function describe(tail, frame, now) {
     };
   }
   if (phase === "waiting") {
-    const next = tail.retryAt > now
-      ? `Next try in ${wholeDuration(tail.retryAt - now + 999)}.`
-      : "Trying now.";
+    const next = nextTry(tail.retryAt, now);
     const detail = problem?.detail ? `${problem.detail}. ${next}` : next;
     return { kind: "away", word: "Waiting", title: problem?.title ?? "No answer", detail };
   }
@@ -47,8 +46,7 @@ export function describe(tail, frame, now) {
   if (tail.isHeld) return { kind: "paused", word: "Reading" };
   const isSlow = connection?.name === "connecting" && now - connection.since > slowMs;
   if (connection?.name === "waiting" || (isSlow && tail.received > 0)) {
-    const { retryAt } = connection;
-    const next = retryAt ? `Next try in ${wholeDuration(retryAt - now + 999)}.` : "Trying now.";
+    const { retryAt } = connection, next = nextTry(retryAt, now);
     return {
       kind: "away",
       word: "Reconnecting",
@@ -91,7 +89,6 @@ const reasons = {
 /** @param {Tail} tail @returns {Notice} */
 function failure({ problem, isUnknown }) {
   if (isUnknown) return { kind: "failed", word: "Unknown topic" }; // the page says more in the place of the records
-  const parts = [problem?.detail ?? "", problem?.requestId ? `Request ${problem.requestId}.` : ""];
   const title = problem?.title ?? "This topic cannot be shown";
-  return { kind: "failed", word: "Error", title, detail: parts.filter(Boolean).join(" · "), action: "retry" };
+  return { kind: "failed", word: "Error", title, detail: detailOf(problem), action: "retry" };
 }

@@ -6,6 +6,7 @@
  * @module */
 /** @import { PageState } from "./page_url.js" */
 /** @import { TopicRecord } from "./topics_api.js" */
+import { ApiError } from "../shared/api.js";
 import { copyLine, copyText } from "../shared/copy.js";
 import { byId } from "../shared/dom.js";
 import { count, setText } from "../shared/format.js";
@@ -21,7 +22,7 @@ import { showStart, wireStart } from "./start_form.js";
 import { Tail } from "./tail.js";
 import { describe } from "./tail_notice.js";
 import { TopicList } from "./topic_list.js";
-import { ApiError, fetchTopics, pathOf } from "./topics_api.js";
+import { fetchTopics, pathOf } from "./topics_api.js";
 import { bytes } from "./units.js";
 
 const tickMs = 500;

@@ -2,8 +2,7 @@
 /** What the page asks the service besides its stream: topics, one topic, storing a record; and ids of places
  * made of what it answers.
  * @module */
-/** @import { Problem } from "../shared/stream.js" */
-import { readProblem } from "../shared/stream.js";
+import { askJson } from "../shared/api.js";
 
 /** @typedef {{ name: string, partitions: number, records: number | null, bytes: number | null,
  * internal?: true }} TopicLine null: Kafka did not tell */
@@ -14,41 +13,16 @@ import { readProblem } from "../shared/stream.js";
 /** @typedef {{ topic: string, partition: number, offset: number, timestamp: number, key: unknown, value:
  * unknown, headers?: Record<string, unknown> }} TopicRecord */
 
-/** A refusal, or no answer at all. */
-export class ApiError extends Error {
-  /** @type {Problem} */ problem;
-
-  /** @param {Problem} problem */
-  constructor(problem) {
-    super(problem.title);
-    this.problem = problem;
-  }
-}
-
-/** @param {string} path @param {RequestInit} [init] @returns {Promise<any>} @throws {ApiError} */
-async function ask(path, init = {}) {
-  const headers = { accept: "application/json", ...init.headers };
-  let response;
-  try {
-    response = await fetch(path, { cache: "no-store", ...init, headers });
-  } catch (error) {
-    if (init.signal?.aborted) throw error;
-    throw new ApiError({ status: 0, title: "The service does not answer" });
-  }
-  if (!response.ok) throw new ApiError(await readProblem(response));
-  return await response.json();
-}
-
 /** @returns {Promise<{ topics: TopicLine[], serverTime: number }>} @throws {ApiError} */
-export const fetchTopics = () => ask("/topics");
+export const fetchTopics = () => askJson("/topics");
 
 /** @param {string} topic @param {AbortSignal} [signal] @returns {Promise<TopicFacts>} @throws {ApiError} */
-export const fetchTopic = (topic, signal) => ask(pathOf(topic), signal ? { signal } : {});
+export const fetchTopic = (topic, signal) => askJson(pathOf(topic), signal ? { signal } : {});
 
 /** Stores a record. @param {string} topic @param {object} record
  * @returns {Promise<string>} `partition:offset` @throws {ApiError} */
 export async function produce(topic, record) {
-  const { records } = await ask(`${pathOf(topic)}/records`, {
+  const { records } = await askJson(`${pathOf(topic)}/records`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ records: [record] }),

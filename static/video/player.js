@@ -11,9 +11,10 @@
 /** @import { Gap, Problem, Ready, Stream, StreamState, VideoFrame } from "../shared/stream.js" */
 /** @import { Picture, Screen, Shown } from "./screen.js" */
 /** @import { Whence } from "./video_api.js" */
+import { problemOf } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
-import { fetchStill, pathOf, problemOf } from "./video_api.js";
+import { fetchStill, pathOf } from "./video_api.js";
 
 const ackMs = 1_000;
 /** Frames that may wait to be drawn while each is to be seen; those of a stream that keeps its pace come in twos

@@ -8,7 +8,8 @@
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Notice } from "../shared/notice_view.js" */
 /** @import { Player } from "./player.js" */
-import { count, timeOfDay, wholeDuration } from "../shared/format.js";
+import { count, nextTry, timeOfDay, wholeDuration } from "../shared/format.js";
+import { detailOf } from "../shared/problem.js";
 
 const slowMs = 1_500;
 
@@ -17,9 +18,13 @@ const slowMs = 1_500;
 export function describe(player, frame, now) {
   const { problem, connection, gap, shown } = player;
   if (connection?.name === "failed" && problem) {
-    const request = problem.requestId ? `Request ${problem.requestId}.` : "";
-    const detail = [problem.detail, request].filter(Boolean).join(" · ");
-    return { kind: "failed", word: "Error", title: problem.title, detail, action: "retry" };
+    return {
+      kind: "failed",
+      word: "Error",
+      title: problem.title,
+      detail: detailOf(problem),
+      action: "retry",
+    };
   }
   if (frame.kafka.health === "down") {
     return {
@@ -31,9 +36,7 @@ export function describe(player, frame, now) {
   }
   const isSlow = connection?.name === "connecting" && now - connection.since > slowMs;
   if (connection?.name === "waiting" || (isSlow && shown)) {
-    const { retryAt } = connection;
-    const next = retryAt ? `Next try in ${wholeDuration(retryAt - now + 999)}.` : "Trying now.";
-    const detail = `${next} The stream goes on here.`;
+    const detail = `${nextTry(connection.retryAt, now)} The stream goes on here.`;
     const action = /** @type {const} */ ("retry");
     return { kind: "away", word: "Reconnecting", title: "The connection is lost", detail, action };
   }

@@ -8,6 +8,7 @@
 /** @import { Problem } from "../shared/stream.js" */
 /** @import { PageState } from "./page_url.js" */
 /** @import { Shown } from "./screen.js" */
+import { problemOf } from "../shared/api.js";
 import { byId } from "../shared/dom.js";
 import { count, duration, rate, setText, wholeDuration } from "../shared/format.js";
 import { openFrame } from "../shared/frame.js";
@@ -22,7 +23,7 @@ import { PublishPanel } from "./publish_panel.js";
 import { Screen } from "./screen.js";
 import { SeekBar } from "./seek_bar.js";
 import { StreamList } from "./stream_list.js";
-import { fetchInfo, fetchList, pathOf, problemOf } from "./video_api.js";
+import { fetchInfo, fetchList, pathOf } from "./video_api.js";
 import { Wall } from "./wall.js";
 import { describeWall } from "./wall_notice.js";
 

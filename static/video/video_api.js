@@ -3,8 +3,7 @@
  * the addresses of a stream.
  * @module */
 /** @import { VideoData, VideoInfo } from "../../routes/video.ts" */
-/** @import { Problem } from "../shared/stream.js" */
-import { readProblem } from "../shared/stream.js";
+import { ApiError, ask, askJson } from "../shared/api.js";
 
 /** One frame by itself. @typedef {object} Still
  * @property {string} frame
@@ -13,27 +12,14 @@ import { readProblem } from "../shared/stream.js";
  * @property {number} capturedAt ms since the epoch
  * @property {Blob} jpeg */
 
-/** A refusal, or no answer at all. */
-export class ApiError extends Error {
-  /** @type {Problem} */ problem;
-
-  /** @param {Problem} problem */
-  constructor(problem) {
-    super(problem.title);
-    this.problem = problem;
-  }
-}
-
 /** @param {string} topic */
 export const pathOf = (topic) => `/video/${encodeURIComponent(topic)}`;
 
 /** @returns {Promise<VideoData>} @throws {ApiError} */
-export const fetchList = async () => await (await ask("/video", { headers: asJson })).json();
+export const fetchList = () => askJson("/video");
 
 /** @param {string} topic @param {AbortSignal} [signal] @returns {Promise<VideoInfo>} @throws {ApiError} */
-export async function fetchInfo(topic, signal) {
-  return await (await ask(pathOf(topic), { headers: asJson, ...(signal && { signal }) })).json();
-}
+export const fetchInfo = (topic, signal) => askJson(pathOf(topic), signal ? { signal } : {});
 
 /** Where a still is taken from: a query of `snapshot.jpg`, such as `{ after: "0:17" }`; empty for the newest.
  * @typedef {{ cursor?: string, before?: string, after?: string }} Whence */
@@ -58,24 +44,4 @@ export async function fetchStill(topic, whence, signal) {
   const [partition = NaN, offset = NaN] = frame.split(":").map(Number);
   const capturedAt = Math.round(Number(response.headers.get("x-timestamp")) * 1000);
   return { frame, partition, offset, capturedAt, jpeg: await response.blob() };
-}
-
-const asJson = { accept: "application/json" };
-
-/** @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {ApiError} */
-async function ask(path, init) {
-  let response;
-  try {
-    response = await fetch(path, { cache: "no-store", ...init });
-  } catch (error) {
-    if (init.signal?.aborted) throw error;
-    throw new ApiError({ status: 0, title: "The service does not answer" });
-  }
-  if (!response.ok) throw new ApiError(await readProblem(response));
-  return response;
-}
-
-/** What went wrong. @param {unknown} error @returns {Problem} */
-export function problemOf(error) {
-  return error instanceof ApiError ? error.problem : { status: 0, title: String(error) };
 }
