@@ -4,6 +4,7 @@
  * Left out: the real ones, which most tests of the routes have (test_service.ts).
  * @module */
 import { edgesOf, type MeasurementSpec } from "../../kafka/measurements.ts";
+import { RunningHistogram } from "../../kafka/processors/histogram.ts";
 import type {
   HistogramNow,
   Histograms,
@@ -17,23 +18,7 @@ import type {
 
 /** A histogram of nothing. */
 export function emptySnapshot(spec: MeasurementSpec): HistogramSnapshot {
-  const bin_edges = edgesOf(spec);
-  return {
-    hist: bin_edges.slice(1).map(() => 0),
-    bin_edges,
-    underflow: 0,
-    overflow: 0,
-    count: 0,
-    min: null,
-    max: null,
-    mean: null,
-    stddev: null,
-    late: 0,
-    repeated: 0,
-    wrong: {},
-    missed: 0,
-    last: null,
-  };
+  return RunningHistogram.empty(edgesOf(spec)).snapshot();
 }
 
 /** Histograms of `specs`, with as many rows each as are wanted; row `n` is made when it is asked for. */

@@ -1,4 +1,5 @@
 /** What tests of the measurements' file stand on: a folder, books with few bins, rows. */
+import { RunningHistogram } from "../../../kafka/processors/histogram.ts";
 import { MeasurementStore } from "../../../kafka/processors/measurement_store.ts";
 import type {
   MeasurementBooks,
@@ -49,22 +50,8 @@ export function rowsAt(begin: number, end: number, more: Partial<NewRow> = {}): 
 }
 
 export function snapshotOf(count: number, bin_edges: readonly number[] = edges): HistogramSnapshot {
-  return {
-    hist: [count, ...bin_edges.slice(2).map(() => 0)],
-    bin_edges,
-    underflow: 0,
-    overflow: 0,
-    count,
-    min: null,
-    max: null,
-    mean: null,
-    stddev: null,
-    late: 0,
-    repeated: 0,
-    wrong: { json: 2 },
-    missed: 0,
-    last: null,
-  };
+  const empty = RunningHistogram.empty(bin_edges).snapshot();
+  return { ...empty, hist: [count, ...empty.hist.slice(1)], count, wrong: { json: 2 } };
 }
 
 /** Commits rows as one who has counted all records of partition 0 before `end`. */
