@@ -178,12 +178,15 @@ export class Publisher implements AsyncDisposable {
 
   /** Shuts out the owner before, then learns what it published. In this order, or it might publish in between. */
   async #open(producer: TransactionalProducer): Promise<true> {
-    const { kafka, connection, name } = this.#options, topic = histTopicOf(name);
+    const { connection, name } = this.#options, topic = histTopicOf(name);
     const { clusterId, topics: [found] } = await connection.metadata([topic]);
     this.#clusterId = clusterId;
     // Who may write to a topic need not be allowed to make it.
     if (found?.error === missingTopic) {
-      await kafka.createTopic(topic, { partitions: 1, configs: histTopicConfigs });
+      const refused = await connection.createTopic(topic, { partitions: 1, configs: histTopicConfigs });
+      if (refused && refused !== "TOPIC_ALREADY_EXISTS") {
+        throw new KafkaError(refused, `Cannot create topic ${topic}: Kafka answered ${refused}`);
+      }
     }
     await producer.init();
     this.#published = await readPublished(connection, name);

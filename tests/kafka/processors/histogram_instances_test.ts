@@ -199,6 +199,21 @@ Deno.test("a HistogramService can be disposed while its file is locked and while
   other.exec("ROLLBACK");
 });
 
+Deno.test("a HistogramService can be disposed while Kafka does not answer whether it has made the topic of the histogram", async () => {
+  await using ground = await Ground.open();
+  const createTopicsApi = 19;
+  const asked = Promise.withResolvers<void>();
+  ground.proxy.onAnswer = ({ api }) => {
+    if (api === createTopicsApi) asked.resolve();
+    return api === createTopicsApi ? "drop" : "pass";
+  };
+  const service = ground.count();
+  await asked.promise;
+  const began = performance.now();
+  await service[Symbol.asyncDispose]();
+  assert(performance.now() - began < 5_000, `${performance.now() - began} ms`);
+});
+
 Deno.test("a new HistogramService takes over what is published when the log does not have it any more", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("temperature", 1, { "retention.bytes": "2000" });
