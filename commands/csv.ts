@@ -12,7 +12,7 @@ export type CsvRow =
   | { readonly line: number; readonly cells: null; readonly broken: string };
 
 /** What may stand between cells. */
-export const csvDelimiters = [",", ";", "\t"] as const;
+const csvDelimiters = [",", ";", "\t"] as const;
 /** Longest row, in UTF-16 code units. */
 export const maxRowLength = 256 * 1024;
 

@@ -43,17 +43,20 @@ export function delimiter(value: string): string {
 const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 
+/** Reads ISO 8601, without a zone in that of this machine.
+ * @returns ms since the epoch, null for what is no time since then */
+export function readTime(text: string): number | null {
+  const ms = isoTime.test(text) ? Date.parse(text) : NaN;
+  return ms >= 0 ? ms : null;
+}
+
 /** A reader of times that are over: ISO 8601, without a zone in that of this machine; or so long ago, as `-10m`.
  * @returns of the reader: ms since the epoch */
 export function pastTime(flag: string): (value: string) => number {
   return (value) => {
     const nowMs = Date.now(), ago = /^-(\d{1,6})([smhd])$/.exec(value);
-    const ms = ago
-      ? nowMs - Number(ago[1]) * units[ago[2] as keyof typeof units]
-      : isoTime.test(value)
-      ? Date.parse(value)
-      : NaN;
-    if (ms >= 0 && ms <= nowMs) return ms;
+    const ms = ago ? nowMs - Number(ago[1]) * units[ago[2] as keyof typeof units] : readTime(value);
+    if (ms !== null && ms >= 0 && ms <= nowMs) return ms;
     const allowed = "a time that is over, such as 2026-01-31T12:00Z, or -10m (s, m, h, d)";
     throw new UsageError(`Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: ${allowed}`);
   };

@@ -1,5 +1,5 @@
 /** Measurements in a CSV file: which columns they are in, and what its cells may be. Left out: rows and quotes (csv.ts). @module */
-import { parseMeasurementTime } from "../kafka/measurement_time.ts";
+import { parseTimeOrDay } from "../kafka/measurement_time.ts";
 import { CsvParser, type CsvRow } from "./csv.ts";
 import { CommandError } from "./run.ts";
 
@@ -26,12 +26,11 @@ export interface BadLine {
 }
 
 /** Names that are looked for when none is given: those of a record, of `tailrace view --csv`, and what else there often is. */
-export const usualTimeColumns = ["measurement_time", "date", "time", "timestamp"] as const;
-export const usualValueColumns = ["measurement", "value"] as const;
+const usualTimeColumns = ["measurement_time", "date", "time", "timestamp"] as const;
+const usualValueColumns = ["measurement", "value"] as const;
 
 const plainNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 const commaNumber = /^[+-]?(\d*,\d+)([eE][+-]?\d+)?$/;
-const dateOnly = /^\d{4}-\d\d-\d\d$/;
 const epochTime = /^\d{9,10}(\.\d+)?$|^\d{12,13}$/;
 
 /** Reads measurements out of the pieces of a file. */
@@ -115,7 +114,7 @@ function readTime(text: string): number | null {
   if (epochTime.test(text)) {
     return Math.round(Number(text) * (text.length < 12 || text.includes(".") ? 1000 : 1));
   }
-  return parseMeasurementTime(dateOnly.test(text) ? `${text}T00:00:00Z` : text);
+  return parseTimeOrDay(text);
 }
 
 function isNumber(column: string | undefined): boolean {

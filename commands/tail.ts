@@ -14,6 +14,7 @@ import type { RecordView } from "../kafka/record_view.ts";
 import { isTopicName } from "../kafka/topics.ts";
 import type { FollowOptions, Until } from "../kafka/viewer.ts";
 import { createMetrics } from "../metrics.ts";
+import { readTime } from "./flags.ts";
 import { startOfLast } from "./last_records.ts";
 import { abortable, CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
 import { type LineWriter, TailSink } from "./tail_sink.ts";
@@ -33,7 +34,6 @@ export interface TailOptions {
   readonly colour: boolean;
 }
 
-const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 /** Most records that `--from -N` looks back for. */
 const maxLast = 100_000;
 
@@ -63,12 +63,6 @@ export function readUntil(text: string): Until {
   throw new UsageError(
     `Cannot use --until: found ${quote(text)}, allowed: latest, t.<ms>, or a time such as 2026-01-31T12:00Z`,
   );
-}
-
-/** Without a zone it is the time of this machine. */
-function readTime(text: string): number | null {
-  const ms = isoTime.test(text) ? Date.parse(text) : NaN;
-  return ms >= 0 ? ms : null;
 }
 
 function quote(text: string): string {

@@ -1,7 +1,7 @@
 /** Times as programs write them: ISO 8601, with or without a zone.
  *
  * Read by hand, as this is done for every record, and as `Date.parse` takes a time without a zone for one of this machine. Left out:
- * dates without a time, weeks, ordinal days, leap seconds.
+ * weeks, ordinal days, leap seconds.
  * @see {@link https://www.rfc-editor.org/rfc/rfc3339} @module */
 
 const zero = 48, nine = 57, plus = 43, comma = 44, minus = 45, dot = 46, colon = 58, space = 32;
@@ -44,6 +44,11 @@ export function parseMeasurementTime(text: string): number | null {
   const ms = dayNumber(year, month, day) * dayMs + hour * 3_600_000 + minute * minuteMs + second * 1000 +
     fraction - zone;
   return ms >= firstMs && ms <= lastMs ? ms : null;
+}
+
+/** Reads the same, or a day alone, which begins at midnight UTC. */
+export function parseTimeOrDay(text: string): number | null {
+  return parseMeasurementTime(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
 }
 
 /** How far the zone that begins at a place is ahead of UTC; NaN for what is no zone. */

@@ -17,7 +17,7 @@ export interface MeasurementSpec {
 }
 
 /** Most values that a measurement may be said to have: half as many bins, which every record of `hist_<name>` holds. */
-export const maxMeasurementValues = 2_000;
+const maxMeasurementValues = 2_000;
 /** Most measurements that one program counts. */
 export const maxMeasurements = 64;
 /** Most measurements that one request may carry. */

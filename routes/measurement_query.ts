@@ -3,7 +3,7 @@
  * Left out: what is done with it (measurement_rows.ts, histograms.ts).
  * @module */
 import { StreamError } from "../errors.ts";
-import { parseMeasurementTime } from "../kafka/measurement_time.ts";
+import { parseTimeOrDay } from "../kafka/measurement_time.ts";
 
 /** Measured at `from` or later and before `to`, ms since the epoch. */
 export interface Span {
@@ -54,15 +54,10 @@ function readTime(query: URLSearchParams, name: "from" | "to"): number | undefin
   if (text === null) return undefined;
   const ms = /^t\.(-?\d{1,15})$/.exec(text);
   if (ms) return Number(ms[1]);
-  const time = parseMeasurementTime(isoTime(text));
+  // The plus of an offset is a space where somebody did not write it as %2B.
+  const time = parseTimeOrDay(text.replace(/(:\S*) (\d\d:?\d\d)$/, "$1+$2"));
   if (time !== null) return time;
   throw refused(name, text, "t.<ms since the epoch>, or a time in ISO 8601 such as 2026-01-31T12:00:00Z");
-}
-
-/** The plus of an offset is a space where somebody did not write it as %2B. */
-function isoTime(text: string): string {
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text}T00:00:00Z`;
-  return text.replace(/(:\S*) (\d\d:?\d\d)$/, "$1+$2");
 }
 
 function refused(name: string, text: string, wanted: string): StreamError {
