@@ -22,6 +22,8 @@ import type { Kafka } from "../client.ts";
 import { type KafkaConnection, KafkaError } from "../connection.ts";
 import { edgesOf, type MeasurementSpec } from "../measurements.ts";
 import { Sleep } from "../pause.ts";
+import { isPassing } from "../positions.ts";
+import { retriable } from "../producer_errors.ts";
 import { TopicReader } from "../reader.ts";
 import { topicIdOf } from "../topic_id.ts";
 import type { OwnBooks } from "./beginning.ts";
@@ -59,6 +61,8 @@ const largeBatch = 500;
 /** Pauses after something failed, ms: the first, the longest; after another process has written; while the topic is missing. */
 const firstPauseMs = 50, maxPauseMs = 1_000, conflictPauseMs = 200, missingPauseMs = 500;
 
+/** Who has followed the log for longer did not fail just now, ms. */
+const steadyMs = 1_000;
 /** How long a log has to look as if it had lost its end before that is believed, ms. */
 const cutSureMs = 5_000;
 
@@ -162,18 +166,23 @@ export class HistogramProcessor implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    let pauseMs = firstPauseMs;
-    while (!this.#isClosed) {
+    for (let pauseMs = firstPauseMs; !this.#isClosed;) {
+      let since = Infinity;
+      const hasLasted = () => performance.now() - since > steadyMs;
       try {
         const wishes = this.#wishes.length; // those that come from now on want it once more
         const begun = await this.#begin();
         if (!begun) continue;
         for (const wish of this.#wishes.splice(0, wishes)) wish.resolve();
+        since = performance.now();
+        await this.#follow(begun);
+        if (!hasLasted()) await this.#sleep.for(firstPauseMs);
         pauseMs = firstPauseMs;
         this.#told = "";
-        await this.#follow(begun);
       } catch (error) {
         if (this.#isClosed) return;
+        // What fails again and again as soon as they have begun is told once.
+        if (hasLasted()) [pauseMs, this.#told] = [firstPauseMs, ""];
         this.#failed(error);
         await this.#sleep.for(pauseMs);
         pauseMs = Math.min(2 * pauseMs, maxPauseMs);
@@ -345,8 +354,10 @@ export class HistogramProcessor implements AsyncDisposable {
     this.#status.waits("kafka", reason);
     const isNews = this.#told !== reason;
     this.#told = reason;
-    if (error instanceof KafkaError) this.#log.debug("counting waits for Kafka", { error });
-    else if (isNews) this.#log.error("counting failed, beginning again", { error });
+    if (error instanceof KafkaError) {
+      const isUsual = isPassing(error) || retriable.has(error.code) || error instanceof LogCut;
+      this.#log[isNews && !isUsual ? "warn" : "debug"]("counting waits for Kafka", { error });
+    } else if (isNews) this.#log.error("counting failed, beginning again", { error });
   }
 }
 

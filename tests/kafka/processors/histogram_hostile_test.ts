@@ -1,9 +1,12 @@
 /** What others do to the topics of a histogram. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { RunningHistogram } from "../../../kafka/processors/histogram.ts";
 import type { Covered } from "../../../kafka/processors/histogram_types.ts";
 import { publishedRecord } from "../../../kafka/processors/published.ts";
 import { edgesOf, histTopicOf } from "../../../kafka/measurements.ts";
+import { createLogger } from "../../../logger.ts";
+import { eventually } from "../../eventually.ts";
+import { listOffsetsApi } from "../broker_proxy.ts";
 import { checkWhole, Ground, temperature } from "./histogram_ground.ts";
 
 for (
@@ -67,4 +70,36 @@ Deno.test("HistogramService counts a topic from its beginning that is made again
   await ground.send(250);
   ground.proxy.start();
   await ground.counted(service, 350);
+});
+
+Deno.test("HistogramService says once what it may not read, and goes on when it may", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature");
+  await ground.send(10);
+  const topic = new TextEncoder().encode("\x00\x0btemperature"), errorAt = topic.length + 8, refused = 29;
+  let tries = 0;
+  ground.proxy.onAnswer = ({ api, bytes }) => {
+    if (api !== listOffsetsApi) return "pass";
+    const at = bytes.findIndex((_, i) => topic.every((byte, n) => bytes[i + n] === byte));
+    if (at < 0) return "pass";
+    tries++;
+    new DataView(bytes.buffer, bytes.byteOffset).setInt16(at + errorAt, refused); // [topic [partition:INT32 error:INT16 …
+    return bytes;
+  };
+  const lines: { level: string; message: string }[] = [];
+  const log = createLogger({
+    level: "info",
+    format: "json",
+    write: (line) => void lines.push(JSON.parse(line)),
+  });
+  const service = ground.count({ log });
+  await eventually("several tries", () => tries > 8);
+  const { status } = await service.now("temperature");
+  assertEquals(status.state, "waiting");
+  assertStringIncludes(status.reason!, "TOPIC_AUTHORIZATION_FAILED");
+  const warnings = () => lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+  assertEquals(warnings(), ["counting waits for Kafka"]);
+  ground.proxy.onAnswer = () => "pass";
+  await ground.counted(service, 10);
+  assertEquals(warnings().length, 1);
 });
