@@ -9,7 +9,7 @@ import about from "../deno.json" with { type: "json" };
 import { Kafka } from "../kafka/client.ts";
 import { type EmbeddedBroker, hostAndPort } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
-import { startHistograms } from "../kafka/processors/histograms.ts";
+import { type HistogramsOptions, startHistograms } from "../kafka/processors/histograms.ts";
 import type { Histograms } from "../kafka/processors/histogram_types.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { TopicViews } from "../kafka/topic_views.ts";
@@ -43,16 +43,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
   await using topicViews = new TopicViews(kafka);
   await using positions = new ViewerPositions({ kafka, log: run.log });
-  await using histograms = startHistograms({
-    kafka: { ...way, clientId },
-    specs: config.measurements,
-    file: `${config.dataDir}/measurements.db`,
-    retentionMs: config.measurementsRetentionMs,
-    retentionBytes: config.measurementsRetentionBytes,
-    log: run.log,
-    logLevel: config.logLevel,
-    stopMs: config.drainTimeoutMs * 0.6,
-  });
+  await using histograms = openHistograms(config, run, { ...way, clientId });
   metrics.measurements(() => whatIsCounted(histograms));
   using heartbeats = new Heartbeats(config.heartbeatMs);
   const connections = new Connections();
@@ -94,23 +85,50 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   draining.abort();
   hub.drain();
   connections.drain();
+  await close(config, run, { server, background: [demo, topics], producer, positions, histograms });
+  if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
+}
+
+/** Begins to count, in a thread of its own. */
+function openHistograms(config: Config, { log }: CommandRun, kafka: HistogramsOptions["kafka"]): Histograms {
+  return startHistograms({
+    kafka,
+    specs: config.measurements,
+    file: `${config.dataDir}/measurements.db`,
+    retentionMs: config.measurementsRetentionMs,
+    retentionBytes: config.measurementsRetentionBytes,
+    log,
+    logLevel: config.logLevel,
+    stopMs: config.drainTimeoutMs * 0.6,
+  });
+}
+
+/** What is waited for at the end. */
+interface Closing {
+  readonly server: Deno.HttpServer;
+  readonly background: readonly Promise<void>[];
+  readonly producer: Producer;
+  readonly positions: ViewerPositions;
+  readonly histograms: Histograms;
+}
+
+/** Lets requests end, writes what waits for Kafka, and publishes the last histograms, all of it in the time there is. */
+async function close(config: Config, { log }: CommandRun, parts: Closing): Promise<void> {
+  const { server, background, producer, positions, histograms } = parts, timeoutMs = config.drainTimeoutMs;
   const closed = server.shutdown();
   // Who still asks for measurements gets some time, but not that of publishing the last histograms.
-  const counted = within(config.drainTimeoutMs * 0.2, closed).then(() => histograms[Symbol.asyncDispose]());
-  const drained = Promise.all([closed, demo, topics]).then(async () => {
+  const counted = within(timeoutMs * 0.2, closed).then(() => histograms[Symbol.asyncDispose]());
+  const drained = Promise.all([closed, ...background]).then(async () => {
     await Promise.all([producer.flush(), positions.flush(), counted]);
   });
-  const inTime = await within(config.drainTimeoutMs * 0.8, drained);
+  const inTime = await within(timeoutMs * 0.8, drained);
   if (!inTime) {
-    run.log.warn("not drained in time, what waits for Kafka is given up", {
-      timeoutMs: config.drainTimeoutMs,
-    });
+    log.warn("not drained in time, what waits for Kafka is given up", { timeoutMs });
     // Senders still get their answers; connections that stay open end with the process.
     await Promise.all([producer.abandon(), positions.abandon()]);
-    await within(config.drainTimeoutMs * 0.1, drained);
+    await within(timeoutMs * 0.1, drained);
   }
-  run.log.info("stopped", { drained: inTime });
-  if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
+  log.info("stopped", { drained: inTime });
 }
 
 function announce(
