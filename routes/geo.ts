@@ -14,6 +14,7 @@ import { PositionInput, positionRecord } from "../kafka/topics.ts";
 import type { Metrics } from "../metrics.ts";
 import { fieldErrors, readJson, refuseFields } from "./json_body.ts";
 import type { AppEnv } from "./middleware.ts";
+import { readValue } from "./record_value.ts";
 import type { StreamRoute } from "./stream_table.ts";
 import { type StreamDeps, topicOf } from "./streams.ts";
 import { readSince, tracks } from "./tracks.ts";
@@ -41,8 +42,6 @@ export interface PositionEvent {
   readonly lat: number;
   readonly lon: number;
 }
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Positions with their place in the log. */
 export const positionFeed = defineFeed<PositionEvent>("position", readPosition);
@@ -174,18 +173,10 @@ function readBox(text: string | null): ((position: PositionEvent) => boolean) | 
 
 /** Null for a record that holds no position. Fields that foreign producers leave out come from the record itself. */
 function readPosition(record: KafkaRecord, topic: string): PositionEvent | null {
-  if (record.value === null) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(decoder.decode(record.value));
-  } catch {
-    return null;
-  }
-  const parsed = Position.safeParse(value);
-  if (!parsed.success) return null;
+  const position = readValue(Position, record);
+  if (position === null) return null;
   const { partition, offset, timestamp: at } = record;
-  const { name, lat, lon, message_id = `${name}_${partition}:${offset}`, timestamp = isoTime(at) } =
-    parsed.data;
+  const { name, lat, lon, message_id = `${name}_${partition}:${offset}`, timestamp = isoTime(at) } = position;
   return { topic, partition, offset, name, message_id, timestamp, at, lat, lon };
 }
 

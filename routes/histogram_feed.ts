@@ -7,6 +7,7 @@ import { z } from "zod";
 import { defineFeed } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";
 import { histTopicOf } from "../kafka/measurements.ts";
+import { readValue } from "./record_value.ts";
 
 const Numbers = z.array(z.number());
 
@@ -45,22 +46,13 @@ export interface HistogramEvent extends HistogramValue {
   readonly timestamp: number;
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
 /** Histograms with their place in the log. */
 export const histogramFeed = defineFeed<HistogramEvent>("histogram", readHistogram);
 
 /** Null for a record that holds none. */
 function readHistogram(record: KafkaRecord, topic: string): HistogramEvent | null {
-  if (record.value === null) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(decoder.decode(record.value));
-  } catch {
-    return null;
-  }
-  const parsed = HistogramValue.safeParse(value);
-  if (!parsed.success) return null;
+  const histogram = readValue(HistogramValue, record);
+  if (histogram === null) return null;
   const { partition, offset, timestamp } = record;
   return {
     measurement: topic.slice(histTopicOf("").length),
@@ -68,6 +60,6 @@ function readHistogram(record: KafkaRecord, topic: string): HistogramEvent | nul
     partition,
     offset,
     timestamp,
-    ...parsed.data,
+    ...histogram,
   };
 }
