@@ -5,7 +5,7 @@
  * all that was acknowledged by then. The last cut of a run is what the next run starts with, and the producers go on
  * as if nothing had been. A short run in a normal `deno test`; TAILRACE_CUTS tells how many cuts (`deno task crash`).
  * @module */
-import { assertEquals, assertGreater, assertRejects } from "@std/assert";
+import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { startBroker } from "../../kafka/broker/mod.ts";
 import { pause } from "../eventually.ts";
 import { optionsFor, withFolder } from "../kafka/broker/harness.ts";
@@ -112,30 +112,37 @@ function live(random: Random, runs: number): Promise<Life> {
 Deno.test({
   name: "BROKER_SYNC=normal loses acknowledged records in a power cut: the cut is a real one",
   ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      const random = new Random("one power cut");
-      const journal = `${folder}/journal`;
-      const ledger = new Ledger();
-      await using broker = await BrokerProcess.open({
-        folder,
-        sync: "normal",
-        env: watched(`${folder}/data`, journal),
-      });
-      await using stack = new AsyncDisposableStack();
-      const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
-      await Promise.all(producers.map((producer) => producer.more(20)));
-      await broker.kill();
-      const disk = new Disk(journal, new Map(), random);
-      await assertRejects(
-        () => checkImage(disk.cutAfter(disk.length, "none"), ledger),
-        Error,
-        "acknowledged records",
-      );
-      const whole = readFolder(broker.dataDir);
-      await checkImage({ files: whole, atMs: Date.now() + 1000 }, ledger); // it is the cut that loses them
-    }),
+  fn: async () => {
+    const random = new Random("cuts of what is not synced");
+    // A broker that was busy may have folded its log into the database, which syncs it, right before the cut.
+    for (let cuts = 1; !await losesRecords(random); cuts++) assertLess(cuts, 10, "cuts that lost nothing");
+  },
 });
+
+/** Cuts a broker's power that syncs nothing itself. @returns whether acknowledged records are lost */
+function losesRecords(random: Random): Promise<boolean> {
+  return withFolder(async (folder) => {
+    const journal = `${folder}/journal`;
+    const ledger = new Ledger();
+    await using broker = await BrokerProcess.open({
+      folder,
+      sync: "normal",
+      env: watched(`${folder}/data`, journal),
+    });
+    await using stack = new AsyncDisposableStack();
+    const producers = (await openLoad(broker.port, random, ledger)).map((producer) => stack.use(producer));
+    await Promise.all(producers.map((producer) => producer.more(20)));
+    await broker.kill();
+    const disk = new Disk(journal, new Map(), random);
+    const lost = await checkImage(disk.cutAfter(disk.length, "none"), ledger).then(() => false, (error) => {
+      if (!String(error).includes("acknowledged records")) throw error;
+      return true;
+    });
+    const whole = readFolder(broker.dataDir);
+    await checkImage({ files: whole, atMs: Date.now() + 1000 }, ledger); // it is the cut that loses them
+    return lost;
+  });
+}
 
 /** A broker started on the image has all that was acknowledged before the moment of the cut. */
 function checkImage({ files, atMs }: DiskImage, ledger: Ledger): Promise<void> {

@@ -1,6 +1,7 @@
 /** A transactional producer and its readers, request by request, over a real socket: what tests of transactions say to a
  * broker, and the few things they want to know of its answers. @module */
 
+import { eventually } from "../../eventually.ts";
 import { ProtocolClient } from "../../protocol/client.ts";
 import type { Value, Values } from "../../protocol/codec.ts";
 import { batchOf, type TestRecord } from "./batches.ts";
@@ -48,6 +49,8 @@ export interface BatchWish {
 
 /** An offset to commit: partition and position. */
 export type Position = readonly [partition: number, offset: number];
+
+const notEnoughReplicas = 19;
 
 /** One connection, one transactional id "tx", one topic "t" unless said otherwise. */
 export class TransactionClient implements Disposable {
@@ -107,8 +110,18 @@ export class TransactionClient implements Disposable {
       .map(({ partitionErrorCode }) => number(partitionErrorCode));
   }
 
-  /** Produce of one batch. @returns error and base offset */
-  async produce(
+  /** Produce of one batch, put again while a busy Kafka has not found out whether its transaction is open, which it tells by
+   * NOT_ENOUGH_REPLICAS. @returns error and base offset */
+  produce(
+    ...wish: Parameters<TransactionClient["tryToProduce"]>
+  ): Promise<[error: number, baseOffset: number]> {
+    return eventually("Kafka to know the transaction", async () => {
+      const answer = await this.tryToProduce(...wish);
+      return answer[0] === notEnoughReplicas ? undefined : answer;
+    });
+  }
+
+  async tryToProduce(
     { id, epoch }: Producer,
     sequence: number,
     records: readonly TestRecord[],
