@@ -25,6 +25,7 @@ import {
 import { unknownOffset } from "./cursor.ts";
 import type { FetchedPartition } from "./fetch_response.ts";
 import { Sleep } from "./pause.ts";
+import { retriable } from "./producer_errors.ts";
 import { hasFailed, isAway, type Lane } from "./reader_lane.ts";
 import type { Gap } from "./ring.ts";
 
@@ -53,14 +54,15 @@ export interface ReaderOptions {
   /** The next offset to read by partition, of a log that is known; partitions that are not named begin at 0, and a topic that is
    * missing at first is another log. Default: the end of each partition. */
   readonly from?: Readonly<Record<number, number>>;
-  /** Bytes of one partition that are asked for at once. */
+  /** Bytes of one partition, and of all those of a node, that are asked for at once. */
   readonly partitionBytes?: number;
+  readonly requestBytes?: number;
 }
 
 /** How long a fetch waits at the broker while there is nothing; stopping the reader cuts it short. */
 const maxWaitMs = 500;
 const usualPartitionBytes = 1024 * 1024;
-const requestBytes = 8 * 1024 * 1024;
+const usualRequestBytes = 8 * 1024 * 1024;
 /** How often the cluster is asked for new partitions; sooner while a partition cannot be read. */
 const refreshMs = 30_000, troubledRefreshMs = 1_000;
 const missingPollMs = 500, placingPollMs = 50;
@@ -75,6 +77,7 @@ export class TopicReader implements AsyncDisposable {
   readonly #connection: KafkaConnection;
   readonly #log: Logger;
   readonly #partitionBytes: number;
+  readonly #requestBytes: number;
   /** Given places, until the log is found to be another one. */
   #from: ReaderOptions["from"];
   #partitions: readonly PartitionLeader[] = [];
@@ -97,6 +100,8 @@ export class TopicReader implements AsyncDisposable {
   readonly #asked = new Map<number, Promise<void>>();
   /** Why the last of them could not say it. */
   #unplaced: KafkaError | undefined;
+  /** The last error of a partition that does not pass by itself, told once. */
+  #refusal = "";
   /** Something failed since the cluster was looked at. */
   #isTroubled = false;
   readonly #sleep = new Sleep();
@@ -107,6 +112,7 @@ export class TopicReader implements AsyncDisposable {
     this.#events = events;
     this.#from = options.from;
     this.#partitionBytes = options.partitionBytes ?? usualPartitionBytes;
+    this.#requestBytes = options.requestBytes ?? usualRequestBytes;
     this.#connection = kafka.connect();
     this.#log = log.child({ topic });
     this.#track(this.#run());
@@ -266,7 +272,7 @@ export class TopicReader implements AsyncDisposable {
   /** Reads from a node, if that is not done already. */
   #open(leader: number): void {
     if (this.#closed || this.#lanes.has(leader) || this.#wants(leader).length === 0) return;
-    const lane: Lane = { leader, failingSince: undefined, code: null, isLate: false, resume: null };
+    const lane: Lane = { leader, failingSince: undefined, code: null, isLate: false, resume: null, turn: 0 };
     this.#lanes.set(leader, lane);
     this.#track(this.#read(lane));
   }
@@ -303,9 +309,11 @@ export class TopicReader implements AsyncDisposable {
   /** One request to one node. */
   async #fetch(lane: Lane, wants: readonly FetchWant[]): Promise<void> {
     const generation = this.#generation;
-    const request = this.#connection.fetch(lane.leader, this.#topic, wants, {
+    // Kafka fills an answer in the order of the request: the first ones would starve the rest when answers are full.
+    const first = lane.turn++ % wants.length, rotated = [...wants.slice(first), ...wants.slice(0, first)];
+    const request = this.#connection.fetch(lane.leader, this.#topic, rotated, {
       maxWaitMs: lane.failingSince ? 1 : maxWaitMs, // whether it answers again is to be known soon
-      maxBytes: requestBytes,
+      maxBytes: this.#requestBytes,
     });
     const answer = await this.#timed(lane, maxWaitMs + patienceMs, request);
     if (this.#closed || generation !== this.#generation) return;
@@ -340,7 +348,9 @@ export class TopicReader implements AsyncDisposable {
     if (this.#closed || this.#positions[partition] !== offset) return;
     if (error === offsetOutOfRange) await this.#outOfRange(lane, partition);
     else if (error) {
-      this.#log.debug("reading again", { partition, error });
+      const isNews = !retriable.has(error) && error !== this.#refusal;
+      if (isNews) this.#refusal = error;
+      this.#log[isNews ? "warn" : "debug"]("reading again", { partition, error });
       if (error === unknownPartition) await this.#events.doubted?.();
       this.#moved.add(partition);
       this.#trouble();

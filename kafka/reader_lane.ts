@@ -13,6 +13,8 @@ export interface Lane {
   isLate: boolean;
   /** After a failure it waits for the cluster to be looked at: what answers there may be another log. */
   resume: (() => void) | null;
+  /** Counts its requests: each begins with another partition. */
+  turn: number;
 }
 
 /** Whether a node is not read from, for longer than a moment. */

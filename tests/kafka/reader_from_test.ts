@@ -3,6 +3,7 @@ import { createProducer } from "../../kafka/producer.ts";
 import { type ReaderOptions, TopicReader } from "../../kafka/reader.ts";
 import { silentLogger } from "../../logger.ts";
 import { eventually, pause } from "../eventually.ts";
+import { BrokerProxy, fetchApi } from "./broker_proxy.ts";
 import { connect, TestBroker } from "./test_broker.ts";
 
 /** A reader that begins at given places, what it told, and a gate that its owner may hold shut. */
@@ -109,4 +110,20 @@ Deno.test("TopicReader asks for no more while its owner has not taken what it ha
   const disposed = reader[Symbol.asyncDispose]();
   ground.gate.resolve();
   await disposed;
+});
+
+Deno.test("TopicReader begins each request with another partition, so that none starves where answers are full", async () => {
+  await using broker = await TestBroker.open();
+  await broker.createTopic("many", 5);
+  await using proxy = new BrokerProxy({ hostname: "127.0.0.1", port: broker.broker.port });
+  await using kafka = connect(proxy.bootstrap);
+  const events = { started() {}, records() {}, skipped() {}, restarted() {}, status() {} };
+  await using _reader = new TopicReader(kafka, "many", events, silentLogger, { from: {} });
+  await eventually("six requests", () => proxy.count(fetchApi) >= 6, 10_000);
+  const topic = new TextEncoder().encode("\x00\x04many");
+  const firsts = proxy.requests.filter(({ api }) => api === fetchApi).slice(0, 6).map(({ bytes }) => {
+    const at = bytes.findIndex((_, i) => topic.every((byte, n) => bytes[i + n] === byte));
+    return new DataView(bytes.buffer, bytes.byteOffset).getInt32(at + topic.length + 4); // [topic [partition:INT32 …
+  });
+  assertEquals(firsts, [0, 1, 2, 3, 4, 0]);
 });
