@@ -26,6 +26,7 @@ import { isPassing } from "../positions.ts";
 import { retriable } from "../producer_errors.ts";
 import { TopicReader } from "../reader.ts";
 import { topicIdOf } from "../topic_id.ts";
+import { Turns } from "../turns.ts";
 import type { OwnBooks } from "./beginning.ts";
 import { beginBooks, type BegunBooks, LogCut } from "./books_beginning.ts";
 import type { Counting, CountingMore } from "./counting.ts";
@@ -54,10 +55,11 @@ export interface ProcessorOptions {
   readonly offer: (state: CountedState, clusterId: string) => void;
 }
 
-/** Records that go into one commit, about, and how much of a partition is asked for at once. */
-const maxBatch = 8_000, partitionBytes = 512 * 1024;
-/** Above so many, others of this thread have a turn before they are counted. */
+/** Records that go into one commit, about, and how much of a partition, and of a node, is asked for at once: many topics may be behind. */
+const maxBatch = 8_000, partitionBytes = 512 * 1024, requestBytes = 1024 * 1024;
+/** Above so many, others of this thread have a turn before they are counted: heartbeats and questions between any two large batches. */
 const largeBatch = 500;
+const breaths = new Turns(1);
 /** Pauses after something failed, ms: the first, the longest; after another process has written; while the topic is missing. */
 const firstPauseMs = 50, maxPauseMs = 1_000, conflictPauseMs = 200, missingPauseMs = 500;
 
@@ -237,7 +239,7 @@ export class HistogramProcessor implements AsyncDisposable {
       spec.name,
       queue.events((up) => this.#kafkaIs(up)),
       this.#log,
-      { from: begun.from, partitionBytes },
+      { from: begun.from, partitionBytes, requestBytes },
     );
     using _ = queue; // closed before the reader, which may wait for it
     this.#queue = queue;
@@ -247,7 +249,7 @@ export class HistogramProcessor implements AsyncDisposable {
       const isLarge = reads.some((read) =>
         read.kind === "records" && read.fetched.records.length > largeBatch
       );
-      if (isLarge) await new Promise((resolve) => setTimeout(resolve, 0));
+      if (isLarge) await breaths.take(() => new Promise((resolve) => setTimeout(resolve, 0)));
       let goesOn = true;
       for (const read of reads) {
         goesOn = read.kind === "doubted"
