@@ -41,6 +41,9 @@ export interface BeginningFacts {
   readonly isAnew?: boolean;
   /** The log was seen to be another one than that of `published`. */
   readonly isPublishedAnew?: boolean;
+  /** The log is certainly that of `own`, and nothing says that it is that of `published`, which is none to go on from then: what others
+   * put there must not let the log be counted once more. */
+  readonly isOnlyOwn?: boolean;
 }
 
 /** How the books begin. */
@@ -74,14 +77,15 @@ interface Candidate {
 
 /** Decides where the books begin. */
 export function beginning(facts: BeginningFacts): Beginning {
-  const { own, published, starts, edges } = facts;
+  const { own, published, starts, edges, isOnlyOwn = false } = facts;
   const log = newestLog(facts);
   const recount = own !== null && !hasSameEdges(own.snapshot.bin_edges, edges);
-  const mine = own && candidate(own, recount ? own.stored : own.covered.positions, log, starts);
-  const theirs = published && hasSameEdges(published.snapshot.bin_edges, edges)
+  const mine = own &&
+    candidate(own, recount ? own.stored : own.covered.positions, isOnlyOwn ? own.covered.log : log, starts);
+  const theirs = published && !isOnlyOwn && hasSameEdges(published.snapshot.bin_edges, edges)
     ? candidate(published, published.covered.positions, log, starts)
     : null;
-  const isOwnLog = own !== null && own.covered.log === log;
+  const isOwnLog = own !== null && (isOnlyOwn || own.covered.log === log);
   const place = (places: Places) =>
     Object.fromEntries(starts.map((start, p) => [p, Math.max(places[p] ?? 0, start)]));
   const common = {

@@ -22,7 +22,7 @@ export interface IdentityFacts {
 }
 
 /** What is said of the log that is there. */
-export interface Identity extends Required<Pick<BeginningFacts, "isAnew" | "isPublishedAnew">> {
+export interface Identity extends Required<Pick<BeginningFacts, "isAnew" | "isPublishedAnew" | "isOnlyOwn">> {
   /** It is the one that was counted, and has lost its end. */
   readonly isCut: boolean;
 }
@@ -39,6 +39,8 @@ export function identify({ topicId, own, published, ends, isSuspected }: Identit
   return {
     isAnew: ownIs === "unknown" ? isSuspected : ownIs === "other" || isOwnCut,
     isPublishedAnew: publishedIs === "other",
+    isOnlyOwn: ownIs === "same" && !isOwnCut && published !== null && publishedIs !== "same" &&
+      published.covered.log >= own!.covered.log,
     isCut: isOwnCut || isPublishedCut,
   };
 }

@@ -26,6 +26,8 @@ export interface CountedState {
 /** Looked at first at the end of the topic; each further look goes back so many times as far. */
 const firstSpan = 16, growth = 16;
 const fetchBytes = 1024 * 1024;
+/** More logs than any topic ever had: numbers behind it must stay exact. */
+const maxLog = 1_000_000_000;
 const decoder = new TextDecoder();
 
 /** The record that holds a state. */
@@ -119,7 +121,9 @@ function readCovered(text: string | null): Covered {
   const { log, positions } = JSON.parse(text ?? "null") ?? {};
   const isPlace = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   const entries = Object.entries(positions ?? {});
-  if (!isPlace(log) || !entries.every(([name, next]) => isPlace(Number(name)) && isPlace(next))) {
+  if (
+    !isPlace(log) || log > maxLog || !entries.every(([name, next]) => isPlace(Number(name)) && isPlace(next))
+  ) {
     throw new RangeError(`Cannot read what is covered: found ${text}`);
   }
   return { log, positions: Object.fromEntries(entries) as Record<number, number> };

@@ -4,7 +4,8 @@ import { RunningHistogram } from "../../../kafka/processors/histogram.ts";
 import type { Covered } from "../../../kafka/processors/histogram_types.ts";
 import { publishedRecord } from "../../../kafka/processors/published.ts";
 import { edgesOf, histTopicOf } from "../../../kafka/measurements.ts";
-import { createLogger } from "../../../logger.ts";
+import { TransactionalProducer } from "../../../kafka/transactions.ts";
+import { createLogger, silentLogger } from "../../../logger.ts";
 import { eventually } from "../../eventually.ts";
 import { fetchApi, listOffsetsApi } from "../broker_proxy.ts";
 import { checkWhole, Ground, temperature } from "./histogram_ground.ts";
@@ -45,6 +46,37 @@ for (
     assertEquals(published.states.at(-1)!.covered, { log: 0, positions: { 0: 120 } });
   });
 }
+
+Deno.test("HistogramService counts nothing twice for another cluster's histogram that was copied into hist_ in a transaction", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature");
+  await ground.send(100);
+  const first = ground.count(), { file } = first;
+  await ground.counted(first, 100);
+  const published = ground.published();
+  await published.reaches(100);
+  await first[Symbol.asyncDispose]();
+  const other = RunningHistogram.empty(edgesOf(temperature));
+  for (let n = 0; n < 70; n++) other.add(3, n);
+  const more = { ...other.more(), topicId: "00000000000000000000000000000abc" };
+  const producer = ground.parts.use(
+    new TransactionalProducer(ground.kafka, { transactionalId: "copies", log: silentLogger }),
+  );
+  await producer.init();
+  for (const positions of [{ 0: 1_000_000 }, { 0: 50, 7: 3 }]) {
+    const record = publishedRecord("temperature", {
+      snapshot: other.snapshot(),
+      more,
+      covered: { log: 0, positions },
+    });
+    await producer.send([{ topic: histTopicOf("temperature"), partition: 0, ...record }]);
+  }
+  const again = ground.count({ file });
+  await ground.send(20);
+  await ground.counted(again, 120);
+  assertEquals((await published.reaches(120)).covered.positions, { 0: 120 });
+  assertEquals((await again.now("temperature")).rows, 120);
+});
 
 Deno.test("HistogramService counts a topic from its beginning that is deleted, made again and refilled while it reads", async () => {
   await using ground = await Ground.open();
