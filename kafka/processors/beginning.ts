@@ -4,8 +4,9 @@
  * one goes on that misses less, with what retention has removed behind its places; the file when both miss the same, as it does when the
  * log still has all that comes after it. The two places of a partition differ where counts were taken over: rows are stored from
  * `stored` on, and counted from `covered` on.
- * Left out: reading any of it; another cluster's books (measurement_store.ts); a log that was made anew and has grown past all known
- * places since, which only topic ids would tell; a log that lost its end in an unclean election, which passes for a new one.
+ * Left out: reading any of it; another cluster's books (measurement_store.ts); which log is which, where topic ids tell it
+ * (log_identity.ts): without them one that was made anew and has grown past all known places passes for the old one, and one that
+ * lost its end for a new one.
  * @module */
 import { hasSameEdges, type HistogramMore } from "./histogram.ts";
 import type { Covered, HistogramSnapshot } from "./histogram_types.ts";

@@ -65,6 +65,8 @@ const firstPauseMs = 50, maxPauseMs = 1_000, conflictPauseMs = 200, missingPause
 
 /** Who has followed the log for longer did not fail just now, ms. */
 const steadyMs = 1_000;
+/** How long the file may be busy until that is told in the log, ms. */
+const fileToldMs = 500;
 /** How long a log has to look as if it had lost its end before that is believed, ms. */
 const cutSureMs = 5_000;
 
@@ -91,6 +93,8 @@ export class HistogramProcessor implements AsyncDisposable {
   #cutSince: number | null = null;
   /** Of those who want the books to begin again. */
   readonly #wishes: PromiseWithResolvers<void>[] = [];
+  /** Whether the log tells that it waits for the file. */
+  #isFileTold = false;
   /** The last failure that was told in the log. */
   #told = "";
 
@@ -304,7 +308,7 @@ export class HistogramProcessor implements AsyncDisposable {
           return false;
         }
         this.#committed = { covered, snapshot, more, rows: books.rowCount() };
-        if (this.#status.goesOn("file")) this.#log.info("the file of measurements is written again");
+        this.#fileGoesOn();
         this.#status.reads(this.#behind((partition) => counting.placeOf(partition)));
         this.#offer();
         return true;
@@ -344,9 +348,18 @@ export class HistogramProcessor implements AsyncDisposable {
     else this.#status.waits("kafka", "Kafka does not answer");
   }
 
+  /** A moment of another writer is no news. */
   #fileIsBusy(error: StoreBusy): void {
-    const isNews = this.#status.waits("file", error.message);
-    if (isNews) this.#log.warn("counting waits for the file of measurements", { reason: error.message });
+    this.#status.waits("file", error.message);
+    if (this.#isFileTold || this.#status.waitsMs("file") < fileToldMs) return;
+    this.#isFileTold = true;
+    this.#log.warn("counting waits for the file of measurements", { reason: error.message });
+  }
+
+  #fileGoesOn(): void {
+    this.#status.goesOn("file");
+    if (this.#isFileTold) this.#log.info("the file of measurements is written again");
+    this.#isFileTold = false;
   }
 
   #failed(error: unknown): void {

@@ -10,6 +10,7 @@
  * the books are right then, too (measurement_store.ts), at the cost of conflicts. Nothing here is waited for by whoever starts the service:
  * without Kafka, or with a locked file, it is there and says so. Left out: a thread of its own (histograms.ts, worker.ts).
  * @module */
+import { basename } from "node:path";
 import { withDeadline } from "../../deadline.ts";
 import { StreamError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
@@ -24,7 +25,7 @@ import { type MeasurementBooks, MeasurementStore, StoreBusy } from "./measuremen
 import { Publisher } from "./publisher.ts";
 
 /** Of all instances that share the measurements of a cluster. */
-export const histogramGroup = "tailrace-histograms";
+const histogramGroup = "tailrace-histograms";
 
 /** Settings of the service. */
 export interface HistogramServiceOptions {
@@ -203,8 +204,9 @@ export class HistogramService implements Histograms {
       return this.#store = MeasurementStore.open(this.#options.file, { log: this.#log });
     } catch (error) {
       if (error instanceof StoreBusy) throw error;
-      this.#failure = (error as Error).message;
-      this.#log.error("measurements are not counted", { reason: this.#failure });
+      const { file } = this.#options, { message } = error as Error;
+      this.#log.error("measurements are not counted", { reason: message });
+      this.#failure = message.replace(file, basename(file)); // people on the network are not told of folders
       for (const { processor } of this.#counted.values()) processor.fail(this.#failure);
       throw error;
     }

@@ -23,7 +23,7 @@ export const lastTimeMs = Date.parse("9999-12-31T23:59:59.999Z");
 /** A time as the tables have it: ISO 8601 in UTC with ms, so that the texts sort as the times do.
  * @param timeMs ms since the epoch
  * @throws {RangeError} if it is not in the years 0 to 9999 */
-export function dateText(timeMs: number): string {
+function dateText(timeMs: number): string {
   if (!(timeMs >= firstTimeMs && timeMs <= lastTimeMs)) {
     throw new RangeError(`Cannot store a time as its year must be in 0..9999: found ${timeMs} ms`);
   }

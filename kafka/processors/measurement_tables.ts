@@ -136,6 +136,6 @@ function freeName(file: MeasurementFile, wanted: string): string {
 }
 
 /** Whether there is a table, an index or a view of exactly this name. */
-export function hasTable(file: MeasurementFile, name: string): boolean {
+function hasTable(file: MeasurementFile, name: string): boolean {
   return file.get("SELECT 1 FROM sqlite_schema WHERE name = ?", name) !== undefined;
 }

@@ -4,7 +4,7 @@
  * Left out: what becomes of it (histogram_processor.ts).
  * @module */
 import type { FetchedPartition } from "../fetch_response.ts";
-import type { ReaderEvents } from "../reader.ts";
+import type { ReaderEvents } from "../reader_events.ts";
 
 /** What came: records of a partition; offsets that were passed over; the log is another one now, or perhaps is; somebody wants to begin
  * again. */

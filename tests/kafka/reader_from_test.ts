@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createProducer } from "../../kafka/producer.ts";
-import { type ReaderOptions, TopicReader } from "../../kafka/reader.ts";
+import { TopicReader } from "../../kafka/reader.ts";
+import type { ReaderOptions } from "../../kafka/reader_events.ts";
 import { silentLogger } from "../../logger.ts";
 import { eventually, pause } from "../eventually.ts";
 import { BrokerProxy, fetchApi } from "./broker_proxy.ts";
