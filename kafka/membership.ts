@@ -15,6 +15,7 @@ import type { Logger } from "../logger.ts";
 import { type Assignor, wholeTopics } from "./assignors.ts";
 import type { Kafka } from "./client.ts";
 import { errorName, type KafkaConnection, KafkaError, settlesWithin } from "./connection.ts";
+import { findCoordinator } from "./coordinator.ts";
 import {
   decodeAssignment,
   decodeSubscription,
@@ -337,10 +338,7 @@ export class GroupMembership implements AsyncDisposable {
   async #findCoordinator(): Promise<number> {
     const { group, topics } = this.#options;
     await this.#connection.metadata(topics); // a node can be reached by its id once metadata has said where it is
-    const args = { groupId: group };
-    const answer = await this.#connection.ask(null, "GroupCoordinator", args, { timeoutMs: tryMs });
-    check(answer.errorCode, "FindCoordinator");
-    return answer.coordinator.nodeId;
+    return await findCoordinator(this.#connection, group, { timeoutMs: tryMs });
   }
 }
 

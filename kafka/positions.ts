@@ -8,7 +8,8 @@
  * @module */
 import { withDeadline } from "../deadline.ts";
 import type { Kafka } from "./client.ts";
-import { errorName, type KafkaConnection, KafkaError } from "./connection.ts";
+import { type KafkaConnection, KafkaError } from "./connection.ts";
+import { checkAnswer, findCoordinator } from "./coordinator.ts";
 import { type Positions, unknownOffset } from "./cursor.ts";
 import { Joined } from "./joined.ts";
 import { noAnswer } from "./nodes.ts";
@@ -59,12 +60,12 @@ export class CommittedPositions implements AsyncDisposable {
     const ask = async (node: number, timeoutMs: number) => {
       const args = { groupId: group, topics: [] }; // none: all that the group has
       const answer = await this.#connection.ask(node, "OffsetFetch", args, { timeoutMs });
-      check(answer.errorCode, `read the positions of ${group}`);
+      checkAnswer(answer.errorCode, `read the positions of ${group}`);
       const positions: number[] = [];
       for (const { topic: name, partitions } of answer.responses) {
         if (name !== topic) continue;
         for (const { partition, offset, errorCode } of partitions) {
-          check(errorCode, `read the position of ${group} in ${topic}/${partition}`);
+          checkAnswer(errorCode, `read the position of ${group} in ${topic}/${partition}`);
           positions[partition] = Math.max(unknownOffset, Number(offset));
         }
       }
@@ -86,7 +87,7 @@ export class CommittedPositions implements AsyncDisposable {
     const ask = async (node: number, timeoutMs: number) => {
       const answer = await this.#connection.ask(node, "OffsetCommit", args, { timeoutMs });
       for (const { partition, errorCode } of answer.responses[0]?.partitions ?? []) {
-        check(errorCode, `commit the position of ${group} in ${topic}/${partition}`);
+        checkAnswer(errorCode, `commit the position of ${group} in ${topic}/${partition}`);
       }
     };
     return this.#atCoordinator(group, topic, ask);
@@ -128,19 +129,11 @@ export class CommittedPositions implements AsyncDisposable {
     // A node can be reached by its id once metadata has said where it is.
     if (!this.#knowsNodes) await this.#described.running("", () => this.#connection.metadata([topic]));
     this.#knowsNodes = true;
-    const answer = await this.#connection.ask(null, "GroupCoordinator", { groupId: group }, { timeoutMs });
-    check(answer.errorCode, `find the coordinator of ${group}`);
-    const node: number = answer.coordinator.nodeId;
+    const node = await findCoordinator(this.#connection, group, { timeoutMs });
     this.#coordinators.set(group, node);
     if (this.#coordinators.size > maxCoordinators) {
       this.#coordinators.delete(this.#coordinators.keys().next().value!);
     }
     return node;
   }
-}
-
-/** @throws {KafkaError} for any code but 0 */
-function check(code: number, action: string): void {
-  const error = errorName(code);
-  if (error) throw new KafkaError(error, `Cannot ${action}: Kafka answered ${error}`);
 }

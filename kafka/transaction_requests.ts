@@ -12,6 +12,7 @@ import Encoder from "kafkajs/src/protocol/encoder.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
 import { withDeadline } from "../deadline.ts";
 import { errorName, type KafkaConnection, KafkaError } from "./connection.ts";
+import { checkAnswer, findCoordinator } from "./coordinator.ts";
 import { noAnswer } from "./nodes.ts";
 
 /** A producer id with its epoch. */
@@ -118,7 +119,7 @@ export class TransactionRequests {
     const answer = await this.#ask("TxnOffsetCommit", args, options, group);
     for (const { topic, partitions } of answer.topics) {
       for (const { partition, errorCode } of partitions) {
-        check(errorCode, `commit the offset of ${group} in ${topic}/${partition}`);
+        checkAnswer(errorCode, `commit the offset of ${group} in ${topic}/${partition}`);
       }
     }
   }
@@ -137,7 +138,7 @@ export class TransactionRequests {
   /** @throws {KafkaError} for any code but 0; {@link Fenced} if that is what the transaction's coordinator says */
   #check(code: number, action: string): void {
     if (fencing.has(errorName(code) ?? "")) throw new Fenced(this.#id);
-    check(code, `${action} as ${this.#id}`);
+    checkAnswer(code, `${action} as ${this.#id}`);
   }
 
   /** Asks a coordinator; all of it takes as long as `timeoutMs` at most. @param group whose; default: the transactional id's */
@@ -160,12 +161,8 @@ export class TransactionRequests {
     // A node can be reached by its id once metadata has said where it is.
     if (!this.#knowsNodes) await this.#connection.metadata([anyTopic]);
     this.#knowsNodes = true;
-    const args = group === undefined
-      ? { groupId: this.#id, coordinatorType: transactionType }
-      : { groupId: group, coordinatorType: groupType };
-    const answer = await this.#connection.ask(null, "GroupCoordinator", args, { timeoutMs });
-    check(answer.errorCode, `find the coordinator of ${args.groupId}`);
-    const node: number = answer.coordinator.nodeId;
+    const type = group === undefined ? transactionType : groupType;
+    const node = await findCoordinator(this.#connection, group ?? this.#id, { timeoutMs, type });
     this.#coordinators.set(key, node);
     return node;
   }
@@ -173,12 +170,6 @@ export class TransactionRequests {
 
 function isNotTried(code: number): boolean {
   return code === 0 || errorName(code) === "OPERATION_NOT_ATTEMPTED";
-}
-
-/** @throws {KafkaError} for any code but 0 */
-function check(code: number, action: string): void {
-  const error = errorName(code);
-  if (error) throw new KafkaError(error, `Cannot ${action}: Kafka answered ${error}`);
 }
 
 /** InitProducerId (key 22), version 4; below 3 the library's own:

@@ -10,6 +10,27 @@ import { eventually } from "../../eventually.ts";
 import { fetchApi, listOffsetsApi } from "../broker_proxy.ts";
 import { checkWhole, Ground, temperature } from "./histogram_ground.ts";
 
+/** A hundred measurements, counted and published by an instance that is gone.
+ * @returns its file, and what is published from then on */
+async function countedBefore(ground: Ground) {
+  await ground.broker.createTopic("temperature");
+  await ground.send(100);
+  const first = ground.count(), { file } = first;
+  await ground.counted(first, 100);
+  const published = ground.published();
+  await published.reaches(100);
+  await first[Symbol.asyncDispose]();
+  return { file, published };
+}
+
+/** A histogram of another cluster's topic, in the form of ours. */
+function copiedRecord(covered: Covered) {
+  const other = RunningHistogram.empty(edgesOf(temperature));
+  for (let n = 0; n < 70; n++) other.add(3, n);
+  const more = { ...other.more(), topicId: "00000000000000000000000000000abc" };
+  return publishedRecord("temperature", { snapshot: other.snapshot(), more, covered });
+}
+
 for (
   const [what, covered] of [
     ["far behind the end", { log: 0, positions: { 0: 1_000_000 } }],
@@ -20,20 +41,8 @@ for (
 ) {
   Deno.test(`HistogramService counts nothing twice for a copied record in hist_ that covers places ${what}`, async () => {
     await using ground = await Ground.open();
-    await ground.broker.createTopic("temperature");
-    await ground.send(100);
-    const first = ground.count(), { file } = first;
-    await ground.counted(first, 100);
-    const published = ground.published();
-    await published.reaches(100);
-    await first[Symbol.asyncDispose]();
-    const forged = RunningHistogram.empty(edgesOf(temperature));
-    for (let n = 0; n < 70; n++) forged.add(3, n);
-    const record = publishedRecord("temperature", {
-      snapshot: forged.snapshot(),
-      more: { ...forged.more(), topicId: "00000000000000000000000000000abc" },
-      covered,
-    });
+    const { file, published } = await countedBefore(ground);
+    const record = copiedRecord(covered);
     await ground.producer.sendAll(histTopicOf("temperature"), [{ ...record, partition: 0 }]);
     const again = ground.count({ file });
     await ground.send(20);
@@ -49,26 +58,13 @@ for (
 
 Deno.test("HistogramService counts nothing twice for another cluster's histogram that was copied into hist_ in a transaction", async () => {
   await using ground = await Ground.open();
-  await ground.broker.createTopic("temperature");
-  await ground.send(100);
-  const first = ground.count(), { file } = first;
-  await ground.counted(first, 100);
-  const published = ground.published();
-  await published.reaches(100);
-  await first[Symbol.asyncDispose]();
-  const other = RunningHistogram.empty(edgesOf(temperature));
-  for (let n = 0; n < 70; n++) other.add(3, n);
-  const more = { ...other.more(), topicId: "00000000000000000000000000000abc" };
+  const { file, published } = await countedBefore(ground);
   const producer = ground.parts.use(
     new TransactionalProducer(ground.kafka, { transactionalId: "copies", log: silentLogger }),
   );
   await producer.init();
   for (const positions of [{ 0: 1_000_000 }, { 0: 50, 7: 3 }]) {
-    const record = publishedRecord("temperature", {
-      snapshot: other.snapshot(),
-      more,
-      covered: { log: 0, positions },
-    });
+    const record = copiedRecord({ log: 0, positions });
     await producer.send([{ topic: histTopicOf("temperature"), partition: 0, ...record }]);
   }
   const again = ground.count({ file });
