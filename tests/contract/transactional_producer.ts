@@ -139,7 +139,7 @@ async function together(ground: Ground): Promise<void> {
   const { producer, proxy } = await ground.producer();
   const places = await producer.send([
     ground.record("a", 1),
-    { topic: other, partition: 0, key: null, value: "b", timestamp: 1_700_000_000_000 },
+    { topic: other, partition: 0, key: null, value: "b", timestamp: Date.now() - 5_000 },
     ground.record("c", 0),
     ground.record("d", 1),
     { topic: ground.topic, key: "where Java puts it", value: "e" },
