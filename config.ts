@@ -11,6 +11,16 @@ import {
   type MeasurementSpec,
   readMeasurementSpec,
 } from "./kafka/measurements.ts";
+import {
+  type CatalogueEntry,
+  clashOfSizes,
+  clashOfTopics,
+  maxSizes,
+  readCatalogueEntry,
+  readWindowSize,
+  type WindowSettings,
+  windowTopics,
+} from "./kafka/windows.ts";
 import type { LogLevel } from "./logger.ts";
 import { isReadableFile, isWildcard, nearMisses, type Setting } from "./setting_kinds.ts";
 import { type SettingName, settingNames, settings, type SettingValue } from "./settings.ts";
@@ -75,6 +85,10 @@ export interface Config {
   /** Of the file of measurements; -1: no limit. */
   readonly measurementsRetentionMs: number;
   readonly measurementsRetentionBytes: number;
+  /** In what likes are counted. */
+  readonly windows: WindowSettings;
+  /** Videos that are known by name, in their order. */
+  readonly videos: readonly CatalogueEntry[];
   /** With `{z}`, `{x}`, `{y}`; null: land outlines. */
   readonly tileUrl: string | null;
   /** Listening beyond loopback is meant. */
@@ -138,6 +152,8 @@ export function readConfig(
     measurements: readMeasurements(get),
     measurementsRetentionMs: get("MEASUREMENTS_RETENTION_MS"),
     measurementsRetentionBytes: get("MEASUREMENTS_RETENTION_BYTES"),
+    windows: readWindows(get),
+    videos: readVideos(get),
     tileUrl: orNull(get("TILE_URL")),
     insecure: get("INSECURE"),
     demo: get("DEMO"),
@@ -302,6 +318,48 @@ function readMeasurements(get: Get): readonly MeasurementSpec[] {
     if (taken) refuse(`${taken.name} while ${name} is ${topic}`, "other topics than those of other features");
   }
   return specs;
+}
+
+/** As `readMeasurements`. */
+function readWindows(get: Get): WindowSettings {
+  const items = get("WINDOWS");
+  const refuse = (found: string, allowed: string) => {
+    throw new ConfigError(`Cannot use WINDOWS: found ${found}, allowed: ${allowed}`);
+  };
+  const isNone = items.length === 1 && items[0] === "none";
+  if (items.includes("none") && !isNone) refuse("none beside others", settings.WINDOWS.allowed);
+  if (items.length === 0 || items.length > maxSizes) refuse(`${items.length} entries`, `1 to ${maxSizes}`);
+  const topics = {
+    "1m": get("ONE_MINUTE_TOPIC"),
+    "5m": get("FIVE_MINUTE_TOPIC"),
+    "10m": get("TEN_MINUTE_TOPIC"),
+  };
+  const sizes = isNone ? [] : items.map((item) => readWindowSize(item, topics)!).sort((a, b) => a.ms - b.ms);
+  const clash = clashOfSizes(sizes);
+  if (clash !== null) {
+    refuse(clash, "different lengths, the longest a sum of at most 3600 of their common part");
+  }
+  const windows = {
+    clicksTopic: get("CLICKS_TOPIC"),
+    sizes,
+    graceMs: get("GRACE_MS"),
+    kept: get("WINDOWS_KEPT"),
+  };
+  const measurements = readMeasurements(get).map(({ name }) => name);
+  const twice = clashOfTopics(windowTopics(windows), [get("GEO_TOPIC"), get("VIDEO_TOPIC")], measurements);
+  if (twice !== null) {
+    throw new ConfigError(
+      `Cannot use topics of likes: found the topic ${twice} for two features, allowed: different ones`,
+    );
+  }
+  return windows;
+}
+
+function readVideos(get: Get): readonly CatalogueEntry[] {
+  const videos = get("VIDEOS").map((item) => readCatalogueEntry(item)!);
+  const twice = videos.find(({ id }, i) => videos.findIndex((other) => other.id === id) < i);
+  if (twice) throw new ConfigError(`Cannot use VIDEOS: found ${twice.id} twice, allowed: different ids`);
+  return videos;
 }
 
 function readBrokerTls(get: Get): Config["brokerTls"] {

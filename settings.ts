@@ -4,6 +4,7 @@
  * @module */
 import { readMeasurementSpec } from "./kafka/measurements.ts";
 import { isTopicName } from "./kafka/topics.ts";
+import { readCatalogueEntry, readWindowSize } from "./kafka/windows.ts";
 import { logLevels } from "./logger.ts";
 import {
   integer,
@@ -23,6 +24,14 @@ import {
 } from "./setting_kinds.ts";
 
 const maxMs = 2 ** 31 - 1; // what a timer of the runtime can wait for
+
+/** The first two are those that the counter's own programs watch. */
+const usualVideos = [
+  "93f98662-8907-4f43-bb4c-280501481046=Stream processing made simple",
+  "69e7266c-753e-4ed3-b7fc-9035133a293f=Counting without losing count",
+  "2f1d8f0e-5c1b-4c58-9a34-6c5d0f0e7a11=A river of records",
+  "c0a8f3d2-7b64-4e0f-8f5a-1de2b9c4a6f3=Windows that close on time",
+].join(",");
 
 /** The table. A row's key is the environment variable; the flag is the same in kebab case. */
 export const settings = {
@@ -215,6 +224,55 @@ export const settings = {
     fallback: String(2 ** 30),
     unlimited: true,
   }),
+  CLICKS_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
+    group: "topic",
+    help: "Topic of likes: a record's value is the video's id",
+    fallback: "video_clicks_ingestion",
+  }),
+  WINDOWS: list(
+    "a comma list of 1 to 8 lengths such as 30s, 5m, 1h, 24 h at most; or none",
+    (item) => item === "none" || readWindowSize(item) !== undefined,
+    {
+      group: "topic",
+      help: "Lengths of the windows in which likes are counted; or none. All instances need the same",
+      fallback: "1m,5m,10m",
+    },
+  ),
+  GRACE_MS: integer(0, 24 * 3_600_000, {
+    group: "topic",
+    help: "How long a window waits for late events after its end",
+    unit: "ms",
+    fallback: "10000",
+  }),
+  WINDOWS_KEPT: integer(1, 1_000, {
+    group: "topic",
+    help: "Finished windows of each video and length that are kept to be shown",
+    fallback: "60",
+  }),
+  ONE_MINUTE_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
+    group: "topic",
+    help: "Topic of finished windows of 1m",
+    fallback: "one_minute_aggregation_topic",
+  }),
+  FIVE_MINUTE_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
+    group: "topic",
+    help: "Topic of finished windows of 5m",
+    fallback: "five_minute_aggregation_topic",
+  }),
+  TEN_MINUTE_TOPIC: text("1 to 249 of a-z A-Z 0-9 . _ -", isTopicName, {
+    group: "topic",
+    help: "Topic of finished windows of 10m",
+    fallback: "ten_minute_aggregation_topic",
+  }),
+  VIDEOS: list(
+    "a comma list of id=title, in which %2C is a comma",
+    (item) => readCatalogueEntry(item) !== undefined,
+    {
+      group: "topic",
+      help: "Videos that are known by name, for /videos/metadata, the page /aggregations and the demo",
+      fallback: usualVideos,
+    },
+  ),
   TILE_URL: text("an http(s) URL with {z}, {x} and {y}", (found) => tileOrigin(found) !== null, {
     group: "pages",
     help: "Map tiles for the page /geo; empty shows land outlines",
@@ -225,7 +283,7 @@ export const settings = {
   }),
   DEMO: toggle({
     group: "pages",
-    help: "Demo vehicles, a demo video and demo measurements inside the service",
+    help: "Demo vehicles, a demo video, demo measurements and likes inside the service",
   }),
 } as const satisfies Record<string, Setting>;
 

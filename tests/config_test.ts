@@ -61,6 +61,22 @@ Deno.test("readConfig() gives the documented defaults", () => {
     ],
     measurementsRetentionMs: 2_592_000_000,
     measurementsRetentionBytes: 1_073_741_824,
+    windows: {
+      clicksTopic: "video_clicks_ingestion",
+      sizes: [
+        { ms: 60_000, name: "1m", type: "1min", event: "1", topic: "one_minute_aggregation_topic" },
+        { ms: 300_000, name: "5m", type: "5min", event: "5", topic: "five_minute_aggregation_topic" },
+        { ms: 600_000, name: "10m", type: "10min", event: "10", topic: "ten_minute_aggregation_topic" },
+      ],
+      graceMs: 10_000,
+      kept: 60,
+    },
+    videos: [
+      { id: "93f98662-8907-4f43-bb4c-280501481046", title: "Stream processing made simple" },
+      { id: "69e7266c-753e-4ed3-b7fc-9035133a293f", title: "Counting without losing count" },
+      { id: "2f1d8f0e-5c1b-4c58-9a34-6c5d0f0e7a11", title: "A river of records" },
+      { id: "c0a8f3d2-7b64-4e0f-8f5a-1de2b9c4a6f3", title: "Windows that close on time" },
+    ],
     tileUrl: null,
     insecure: false,
     demo: false,
@@ -307,4 +323,37 @@ Deno.test("readConfig() reads measurements, and refuses those that cannot go tog
     refused("pressure", { GEO_TOPIC: "hist_pressure" }),
     "while GEO_TOPIC is hist_pressure",
   );
+});
+
+Deno.test("readConfig() reads lengths of windows, and refuses those that cannot go together", () => {
+  const windows = (WINDOWS: string, more: Record<string, string> = {}) =>
+    read({}, { WINDOWS, ...more }).windows;
+  const { sizes } = windows("2h, 30s, 60s", { ONE_MINUTE_TOPIC: "minutes" });
+  assertEquals(sizes.map(({ ms, name, type, event, topic }) => [ms, name, type, event, topic]), [
+    [30_000, "30s", "30sec", "30s", "30_second_aggregation_topic"],
+    [60_000, "1m", "1min", "1", "minutes"],
+    [7_200_000, "120m", "120min", "120", "120_minute_aggregation_topic"],
+  ]);
+  assertEquals(windows("none").sizes, []);
+  const refused = (found: string, more: Record<string, string> = {}) =>
+    refusal({}, { WINDOWS: found, ...more });
+  for (const found of "0m 1 m 1.5m -1m 25h 1d 1m;2m 9999999s".split(" ")) {
+    assertStringIncludes(refused(found), `found "${found}"`);
+  }
+  assertStringIncludes(refused("1m,60s"), "found 1m twice");
+  assertStringIncludes(refused("none,1m"), "found none beside others");
+  assertStringIncludes(refused("1m,2m,3m,4m,5m,6m,7m,8m,9m"), "found 9 entries");
+  assertStringIncludes(refused("7s,24h"), "sums of 86400 parts");
+  assertStringIncludes(refused("1m", { ONE_MINUTE_TOPIC: "geostream" }), "found the topic geostream for two");
+  assertStringIncludes(refused("1m", { CLICKS_TOPIC: "pressure" }), "found the topic pressure for two");
+});
+
+Deno.test("readConfig() reads the catalogue of videos", () => {
+  const videos = (VIDEOS: string) => read({}, { VIDEOS }).videos;
+  assertEquals(videos("a=One%2C two,b=x=y"), [{ id: "a", title: "One, two" }, { id: "b", title: "x=y" }]);
+  assertEquals(videos("a%3Db=c"), [{ id: "a=b", title: "c" }]);
+  for (const found of ["a", "=b", "a= ", "a=%", "a%0a=b"]) {
+    assertStringIncludes(refusal({}, { VIDEOS: found }), `found "${found}`);
+  }
+  assertStringIncludes(refusal({}, { VIDEOS: "a=b,a=c" }), "found a twice");
 });
