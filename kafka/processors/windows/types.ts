@@ -86,6 +86,8 @@ export interface SourceRecord {
   readonly next: number;
   /** Highest event time seen; null: none. */
   readonly high: number | null;
+  /** When its newest record was read, by the clock, ms; null: none was. */
+  readonly at: number | null;
 }
 
 export interface Totals {
