@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Member, wholeTopics } from "../../kafka/assignors.ts";
+import { eachPartition, type Member, wholeTopics } from "../../kafka/assignors.ts";
 import { Random } from "../random.ts";
 
 /** A member that wants the letters of `topics`, and had those of `owned`. */
@@ -77,5 +77,103 @@ Deno.test("wholeTopics is even, keeps what it can and settles, whatever the memb
     if (everybodyWants) assert(Math.max(...sizes) - Math.min(...sizes) <= 1, `as even as can be: ${sizes}`);
     const again = members.map(({ id, topics }) => member(id, topics.join(""), dealt[id], 9));
     assertEquals(deal(...again), dealt, "nothing moves when nothing has changed");
+  }
+});
+
+/** A member that wants the letters of `topics`, and had partitions such as `x0`. */
+function partMember(id: string, topics: string, owned = "", generation = owned === "" ? -1 : 1): Member {
+  const had = Map.groupBy(owned.split(" ").filter(Boolean), (name) => name[0]!);
+  const numbers = [...had].map(([topic, names]) =>
+    [topic, names.map((name) => Number(name.slice(1)))] as const
+  );
+  return { id, topics: [...topics], owned: new Map(numbers), generation };
+}
+
+/** Who has which of the partitions, of which there are as many as `counts` says. */
+function dealEach(counts: Record<string, number>, ...members: Member[]): Record<string, string> {
+  const partitions = new Map(
+    Object.entries(counts).map(([topic, count]) => [topic, Array.from({ length: count }, (_, n) => n)]),
+  );
+  const dealt = eachPartition("sizes 60000").assign(members, partitions);
+  return Object.fromEntries([...dealt].map(([id, topics]) => {
+    return [id, [...topics].flatMap(([topic, numbers]) => numbers.map((n) => `${topic}${n}`)).join(" ")];
+  }));
+}
+
+const partCases: Record<
+  string,
+  [counts: Record<string, number>, members: Member[], dealt: Record<string, string>]
+> = {
+  "alone it has everything": [{ x: 3 }, [partMember("a", "x")], { a: "x0 x1 x2" }],
+  "two share a topic": [{ x: 3 }, [partMember("a", "x"), partMember("b", "x")], { a: "x0 x2", b: "x1" }],
+  "partitions stay where they were": [
+    { x: 4 },
+    [partMember("a", "x", "x3"), partMember("b", "x", "x0 x2")],
+    { a: "x1 x3", b: "x0 x2" },
+  ],
+  "a newcomer gets no more than its share": [
+    { x: 4 },
+    [partMember("a", "x", "x0 x1 x2 x3"), partMember("b", "x")],
+    { a: "x2 x3", b: "x0 x1" },
+  ],
+  "partitions that came are dealt out": [
+    { x: 4 },
+    [partMember("a", "x", "x0"), partMember("b", "x", "x1")],
+    { a: "x0 x2", b: "x1 x3" },
+  ],
+  "partitions that went are given to nobody": [{ x: 1 }, [partMember("a", "x", "x0 x1 x7")], { a: "x0" }],
+  "of two that say they had it, the later one did": [
+    { x: 2 },
+    [partMember("a", "x", "x0 x1", 3), partMember("b", "x", "x1", 7)],
+    { a: "x0", b: "x1" },
+  ],
+  "who is one too many has nothing": [
+    { x: 1 },
+    [partMember("a", "x"), partMember("b", "x", "x0")],
+    { a: "", b: "x0" },
+  ],
+  "a topic that does not exist is given to nobody": [{}, [partMember("a", "x")], { a: "" }],
+  "who wants nothing gets nothing": [
+    { x: 2 },
+    [partMember("a", ""), partMember("b", "x")],
+    { a: "", b: "x0 x1" },
+  ],
+  "several topics are one deal": [
+    { x: 2, y: 2 },
+    [partMember("a", "xy"), partMember("b", "y"), partMember("c", "x", "x0 x1")],
+    { a: "y0", b: "y1", c: "x0 x1" },
+  ],
+};
+
+for (const [claim, [counts, members, dealt]] of Object.entries(partCases)) {
+  Deno.test(`eachPartition: ${claim}`, () => assertEquals(dealEach(counts, ...members), dealt));
+}
+
+Deno.test("eachPartition has the name it is given, and nobody to give to is no failure", () => {
+  assertEquals(eachPartition("one").name, "one");
+  assertEquals(eachPartition("one").assign([], new Map([["x", [0, 1]]])), new Map());
+});
+
+Deno.test("eachPartition gives each partition to one, is even, keeps what it can and settles (500 groups)", () => {
+  const random = new Random("eachPartition");
+  for (let n = 0; n < 500; n++) {
+    const counts = { x: random.between(0, 12), y: random.between(0, 3) };
+    const all = Object.entries(counts).flatMap(([topic, count]) =>
+      Array.from({ length: count }, (_, partition) => `${topic}${partition}`)
+    );
+    const everybodyWants = random.between(0, 1) === 0;
+    const members = Array.from({ length: random.between(1, 5) }, (_, id) => {
+      const wants = everybodyWants ? "xy" : ["x", "y", "xy"][random.between(0, 2)]!;
+      const owned = [...all, "x99"].filter(() => random.between(1, 10) <= 3).join(" ");
+      return partMember(`m${id}`, wants, owned, random.between(0, 3));
+    });
+    const dealt = dealEach(counts, ...members);
+    const given = Object.values(dealt).join(" ").split(" ").filter(Boolean);
+    const wanted = all.filter((name) => members.some(({ topics }) => topics.includes(name[0]!)));
+    assertEquals(given.toSorted(), wanted.toSorted(), "each partition that somebody wants has one owner");
+    const sizes = Object.values(dealt).map((names) => names.split(" ").filter(Boolean).length);
+    if (everybodyWants) assert(Math.max(...sizes) - Math.min(...sizes) <= 1, `as even as can be: ${sizes}`);
+    const again = members.map(({ id, topics }) => partMember(id, topics.join(""), dealt[id], 9));
+    assertEquals(dealEach(counts, ...again), dealt, "nothing moves when nothing has changed");
   }
 });
