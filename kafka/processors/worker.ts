@@ -1,33 +1,26 @@
-/** Hosts the processors in a thread of their own: counting and SQLite never hold up HTTP or streams. Told what to do by histograms.ts, which
- * is the other end of {@link ToWorker} and {@link FromWorker}. @module */
+/** Hosts one processor of the list (mod.ts) in a thread of its own: its work never holds up HTTP or streams. Told what to do by thread.ts,
+ * which is the other end of {@link ToWorker} and {@link FromWorker}. @module */
 
 /// <reference lib="deno.worker" />
 
 import { StreamError } from "../../errors.ts";
 import { createLogger, type LogLevel, logLevels } from "../../logger.ts";
 import { Kafka, type KafkaOptions } from "../client.ts";
-import type { HistogramServiceOptions } from "./histogram_service.ts";
-import type { HistogramNow, Histograms, RowPage, Series } from "./histogram_types.ts";
-import { processors } from "./mod.ts";
+import { type Processor, type ProcessorName, processors } from "./mod.ts";
 
-/** Settings that can be sent to a thread. */
-export interface WorkerOptions extends Omit<HistogramServiceOptions, "kafka" | "log"> {
+/** What a thread begins with; all of it can be sent there. */
+export interface WorkerStart {
+  readonly processor: ProcessorName;
   readonly kafka: Omit<KafkaOptions, "log">;
   readonly logLevel: LogLevel;
+  /** Of the processor's `open`, without the client and the log. */
+  readonly options: object;
 }
 
-/** What may be asked, and with what. */
-export type Question =
-  | { readonly about: "now"; readonly args: Parameters<Histograms["now"]> }
-  | { readonly about: "rows"; readonly args: Parameters<Histograms["rows"]> }
-  | { readonly about: "series"; readonly args: Parameters<Histograms["series"]> }
-  | { readonly about: "checkWritable"; readonly args: readonly [] };
-export type Answer = HistogramNow | RowPage | Series | void;
-
-/** Messages to the thread. */
+/** Messages to the thread. What may be asked, and with what, is in the list. */
 export type ToWorker =
-  | { readonly type: "start"; readonly options: WorkerOptions }
-  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  | { readonly type: "start"; readonly start: WorkerStart }
+  | { readonly type: "ask"; readonly id: number; readonly about: string; readonly args: readonly unknown[] }
   | { readonly type: "stop" };
 
 /** A refusal on its way: with `code` it is a {@link StreamError}. */
@@ -41,19 +34,23 @@ export interface Refusal {
 /** Messages from the thread. Log lines are JSON as the log writes them. */
 export type FromWorker =
   | { readonly type: "log"; readonly line: string }
-  | { readonly type: "answer"; readonly id: number; readonly answer: Answer }
+  | { readonly type: "answer"; readonly id: number; readonly answer: unknown }
   | { readonly type: "refused"; readonly id: number; readonly refusal: Refusal }
   | { readonly type: "stopped" };
 
+/** A processor whose kind is known to thread.ts only, which has its questions checked. */
+type Running = AsyncDisposable & Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
+
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 let kafka: Kafka | undefined;
-let histograms: Histograms | undefined;
+let running: Running | undefined;
+let asks: readonly string[] = [];
 
 function send(message: FromWorker): void {
   scope.postMessage(message);
 }
 
-function start({ kafka: way, logLevel, ...options }: WorkerOptions): void {
+function start({ processor, kafka: way, logLevel, options }: WorkerStart): void {
   // Lines cross as text: any field can be written, and what is below the level stays here.
   const log = createLogger({
     level: logLevels.includes(logLevel) ? logLevel : "info",
@@ -61,21 +58,15 @@ function start({ kafka: way, logLevel, ...options }: WorkerOptions): void {
     write: (line) => send({ type: "log", line }),
   });
   kafka = new Kafka({ ...way, log });
-  histograms = processors.histograms.open({ ...options, kafka, log });
+  const entry = processors[processor] as unknown as Processor<never, object, Running>;
+  asks = entry.asks;
+  running = entry.open({ ...options, kafka, log });
 }
 
-function ask(question: Question): Promise<Answer> {
-  if (!histograms) return Promise.reject(new Error("The processors are not started"));
-  switch (question.about) {
-    case "now":
-      return histograms.now(...question.args);
-    case "rows":
-      return histograms.rows(...question.args);
-    case "series":
-      return histograms.series(...question.args);
-    case "checkWritable":
-      return histograms.checkWritable();
-  }
+async function ask(about: string, args: readonly unknown[]): Promise<unknown> {
+  if (!running) throw new Error("Cannot ask the processor as it is not started");
+  if (!asks.includes(about)) throw new Error(`Cannot ask the processor for ${about} as it is not listed`);
+  return await running[about]!(...args);
 }
 
 function refusalOf(error: unknown): Refusal {
@@ -88,7 +79,7 @@ function refusalOf(error: unknown): Refusal {
 
 async function stop(): Promise<void> {
   try {
-    await histograms?.[Symbol.asyncDispose]();
+    await running?.[Symbol.asyncDispose]();
     await kafka?.[Symbol.asyncDispose]();
   } finally {
     send({ type: "stopped" });
@@ -98,11 +89,11 @@ async function stop(): Promise<void> {
 scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
     case "start":
-      start(data.options);
+      start(data.start);
       break;
     case "ask": {
-      const { id, question } = data;
-      ask(question).then(
+      const { id, about, args } = data;
+      ask(about, args).then(
         (answer) => send({ type: "answer", id, answer }),
         (error) => send({ type: "refused", id, refusal: refusalOf(error) }),
       );
