@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import type { Kafka } from "../kafka/client.ts";
 import { KafkaError } from "../kafka/connection.ts";
 import { histTopicConfigs, histTopicOf } from "../kafka/measurements.ts";
+import { topicsOfWindows } from "../kafka/processors/windows/window_topics.ts";
 import { retriable } from "../kafka/producer_errors.ts";
 import { videoTopicConfigs } from "../kafka/topics.ts";
 import type { Logger } from "../logger.ts";
@@ -17,6 +18,8 @@ export interface WantedTopic {
   readonly name: string;
   /** Default: what the cluster makes. */
   readonly partitions?: number;
+  /** Another topic, which it is to have as many partitions as, whatever `partitions` says. */
+  readonly partitionsOf?: string;
   /** Kafka's own topic settings, such as `retention.ms`. */
   readonly configs: Readonly<Record<string, string>>;
 }
@@ -24,7 +27,13 @@ export interface WantedTopic {
 /** Settings that name topics, and those that their topics are made with. */
 export type TopicSettings = Pick<
   Config,
-  "geoTopic" | "videoTopic" | "videoRetentionMs" | "videoRetentionBytes" | "maxFrameBytes" | "measurements"
+  | "geoTopic"
+  | "videoTopic"
+  | "videoRetentionMs"
+  | "videoRetentionBytes"
+  | "maxFrameBytes"
+  | "measurements"
+  | "windows"
 >;
 
 /** What became of one of them: an error when Kafka did not make it. */
@@ -42,7 +51,7 @@ export interface BackgroundOptions {
 
 const firstPauseMs = 500, longestPauseMs = 10_000;
 
-/** The topics of all features. A histogram's topic has one partition: it holds one key. */
+/** The topics of all features. A histogram's topic has one partition: it holds one key. Those of ids have as many as the clicks. */
 export function featureTopics(config: TopicSettings): readonly WantedTopic[] {
   return [
     { name: config.geoTopic, configs: {} },
@@ -51,6 +60,7 @@ export function featureTopics(config: TopicSettings): readonly WantedTopic[] {
       { name, configs: {} },
       { name: histTopicOf(name), partitions: 1, configs: histTopicConfigs },
     ]),
+    ...topicsOfWindows(config.windows),
   ];
 }
 
@@ -72,9 +82,19 @@ export async function makeTopics(
   }
 }
 
-async function make(kafka: Kafka, { name, ...options }: WantedTopic): Promise<TopicOutcome> {
+async function make(
+  kafka: Kafka,
+  { name, configs, partitionsOf, ...given }: WantedTopic,
+): Promise<TopicOutcome> {
   try {
-    return await kafka.createTopic(name, options);
+    if (partitionsOf === undefined) return await kafka.createTopic(name, { configs, ...given });
+    const { topics: [other] } = await kafka.metadata([partitionsOf]);
+    const partitions = other?.partitions.length ?? 0;
+    if (partitions > 0) return await kafka.createTopic(name, { configs, partitions });
+    return new KafkaError(
+      "UNKNOWN_TOPIC_OR_PARTITION",
+      `Cannot create topic ${name}: it is to have as many partitions as ${partitionsOf}, which is not there`,
+    );
   } catch (error) {
     if (error instanceof KafkaError) return error;
     throw error;

@@ -8,7 +8,7 @@ import { featureTopics, makeTopics } from "./topic_setup.ts";
 
 /** What `topics create` may be told about the new topics. */
 export interface CreateOptions {
-  /** Not of a histogram's topic, which has one. */
+  /** Not of a histogram's topic, which has one, nor of those that have as many as another topic. */
   readonly partitions?: number;
   /** Kafka's own topic settings, such as `retention.ms`. */
   readonly configs?: Readonly<Record<string, string>>;

@@ -20,10 +20,47 @@ function linesLogger(): {
   return { lines, log: createLogger({ level: "warn", format: "json", write }) };
 }
 
-Deno.test("featureTopics() are those of positions, video, each measurement and its histogram", () => {
-  const names = featureTopics(configOf({ MEASUREMENTS: "noise:0:10:1,pressure" })).map(({ name }) => name);
-  assertEquals(names, ["geostream", "video", "noise", "hist_noise", "pressure", "hist_pressure"]);
-  assertEquals(featureTopics(configOf({ MEASUREMENTS: "none" })).length, 2);
+const namesOf = (settings: Record<string, string>) =>
+  featureTopics(configOf(settings)).map(({ name }) => name);
+
+Deno.test("featureTopics() are those of positions, video, each measurement and its histogram, clicks and their windows", () => {
+  const measured = namesOf({ MEASUREMENTS: "noise:0:10:1,pressure", WINDOWS: "none" });
+  assertEquals(measured.slice(0, 2), ["geostream", "video"]);
+  assertEquals(measured.slice(2, -1), ["noise", "hist_noise", "pressure", "hist_pressure"]);
+  assertEquals(measured.slice(-1), ["video_clicks_ingestion"], "likes are taken, though not counted");
+  assertEquals(
+    namesOf({ MEASUREMENTS: "none", CLICKS_TOPIC: "likes", WINDOWS: "1m,30s" }).slice(2),
+    [
+      ...["likes", "tailrace-likes-by-id", "tailrace-likes-windows"],
+      ...["30_second_aggregation_topic", "one_minute_aggregation_topic"],
+    ],
+  );
+});
+
+Deno.test("makeTopics() makes the topics of ids with as many partitions as there are of clicks", async () => {
+  await using broker = await TestBroker.open();
+  await broker.createTopic("likes", 5);
+  await using kafka = connect(broker.bootstrap);
+  const outcomes: Record<string, string> = {};
+  const tell = ({ name }: WantedTopic, outcome: unknown) => void (outcomes[name] = String(outcome));
+  await makeTopics(kafka, featureTopics(configOf({ CLICKS_TOPIC: "likes", WINDOWS: "2m" })), tell);
+  assertEquals([outcomes["likes"], outcomes["tailrace-likes-by-id"]], ["exists", "created"]);
+  await using views = new TopicViews(kafka);
+  for (const [name, policy] of [["tailrace-likes-by-id", "delete"], ["tailrace-likes-windows", "compact"]]) {
+    const { partitions, config } = await views.topic(name!);
+    assertEquals([partitions.length, config?.["cleanup.policy"]?.value], [5, policy!]);
+  }
+});
+
+Deno.test("makeTopics() refuses a topic that is to have as many partitions as one that is not there", async () => {
+  await using broker = await TestBroker.open();
+  await using kafka = connect(broker.bootstrap);
+  const outcomes: unknown[] = [];
+  const wanted = [{ name: "a", partitionsOf: "b", partitions: 2, configs: {} }];
+  await makeTopics(kafka, wanted, (_, outcome) => outcomes.push(outcome));
+  const [{ code, message }] = outcomes as [KafkaError];
+  assertEquals(code, "UNKNOWN_TOPIC_OR_PARTITION");
+  assertStringIncludes(message, "Cannot create topic a: it is to have as many partitions as b");
 });
 
 Deno.test("makeTopics() makes what is missing, with one partition for a histogram, and changes nothing that is there", async () => {

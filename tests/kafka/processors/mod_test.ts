@@ -11,6 +11,7 @@ Deno.test("every topic that a processor reads or writes is made at the start", (
     videoRetentionBytes: -1,
     maxFrameBytes: 1_024,
     measurements: usualMeasurements,
+    windows: { clicksTopic: "clicks", sizes: [], graceMs: 0, kept: 1 },
   }).map(({ name }) => name);
   const settings = { specs: usualMeasurements };
   for (const processor of Object.values(processors)) {
