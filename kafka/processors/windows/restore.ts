@@ -1,0 +1,176 @@
+/** Reads what is kept of counting: all of a partition of ids, or only how far it has come.
+ *
+ *     …-windows/q from its beginning to its end → the newest value of each key (the state of window_task.ts)
+ *     …-windows/q from its end backwards        → the newest meta → how far a source is counted (fold_task.ts)
+ *
+ * Only records of transactions count: nothing else writes there, so others' records, copies from another cluster among them, are passed
+ * over. Whoever wants the state to be his takes the transactional id first: only then no more of the owner before can follow. Left out:
+ * what the values mean (state_records.ts).
+ * @module */
+import type { Logger } from "../../../logger.ts";
+import type { Kafka } from "../../client.ts";
+import {
+  earliestOffset,
+  errorName,
+  type KafkaConnection,
+  KafkaError,
+  latestOffset,
+} from "../../connection.ts";
+import type { FetchedPartition, KafkaRecord } from "../../fetch_response.ts";
+import { topicIdOf } from "../../topic_id.ts";
+import { windowNames, type WindowSettings } from "../../windows.ts";
+import { findTopic } from "../topic_places.ts";
+import { type MetaRecord, stateKeys } from "./types.ts";
+
+const fetchBytes = 1024 * 1024;
+/** How long an answer may take that seems to hold nothing although there is more, ms: storage may be slow. */
+const slowMs = 500;
+/** Looked at first at the end of the topic; each further look goes back so many times as far. */
+const firstSpan = 64, growth = 16;
+const decoder = new TextDecoder();
+
+/** A partition, its leader, and where it begins and ends for those who read committed records. */
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The newest text of each key of a compacted partition; keys whose newest record has no value are left out.
+ * @throws {KafkaError} while it cannot be read, or when `signal` aborts */
+export async function readNewest(
+  connection: KafkaConnection,
+  topic: string,
+  partition: number,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<Map<string, string>> {
+  const place = await placeOf(connection, topic, partition);
+  const newest = new Map<string, string>();
+  for await (const { records, unreadable } of pages(connection, place, place.first, place.end)) {
+    checkGoingOn(signal, topic);
+    for (const { from, to, cause } of unreadable) {
+      log.warn("records of the state cannot be read and are passed over", {
+        topic,
+        partition,
+        from,
+        to,
+        cause,
+      });
+    }
+    for (const { key, value } of records) {
+      if (!key) continue;
+      if (value) newest.set(decoder.decode(key), decoder.decode(value));
+      else newest.delete(decoder.decode(key));
+    }
+  }
+  return newest;
+}
+
+/** Where a partition ends for those who read committed records.
+ * @throws {KafkaError} while that cannot be told */
+export async function endOf(connection: KafkaConnection, topic: string, partition: number): Promise<number> {
+  return (await placeOf(connection, topic, partition)).end;
+}
+
+/** Up to where a source has been counted: the highest place that any partition of ids knows of clicks as they are now; null when none
+ * knows any.
+ * @throws {KafkaError} while that cannot be told, or when `signal` aborts */
+export async function lastCovered(
+  kafka: Kafka,
+  { clicksTopic }: Pick<WindowSettings, "clicksTopic">,
+  source: number,
+  signal: AbortSignal,
+): Promise<number | null> {
+  await using connection = kafka.connect();
+  const { stateTopic } = windowNames(clicksTopic);
+  const [{ partitions }, id] = await Promise.all([
+    findTopic(connection, stateTopic),
+    topicIdOf(connection, clicksTopic),
+  ]);
+  const places: number[] = [];
+  for (const { partition } of partitions ?? []) {
+    checkGoingOn(signal, stateTopic);
+    const { log, next } = (await newestMeta(connection, stateTopic, partition))?.sources[source] ?? {};
+    const isSame = log === id || log === "" || id === null;
+    if (isSame && Number.isSafeInteger(next)) places.push(next!);
+  }
+  return places.length === 0 ? null : Math.max(...places);
+}
+
+/** The newest committed meta of a partition of ids; null when there is none. Each commit of a task writes one, so it is near the end. */
+async function newestMeta(
+  connection: KafkaConnection,
+  topic: string,
+  partition: number,
+): Promise<Pick<MetaRecord, "sources"> | null> {
+  const place = await placeOf(connection, topic, partition);
+  for (let before = place.end, span = firstSpan; before > place.first; span *= growth) {
+    const from = Math.max(place.first, before - span);
+    let newest: Pick<MetaRecord, "sources"> | null = null;
+    for await (const { records } of pages(connection, place, from, before)) {
+      for (const record of records) newest = readMeta(record) ?? newest;
+    }
+    if (newest) return newest;
+    before = from;
+  }
+  return null;
+}
+
+function readMeta({ key, value }: KafkaRecord): Pick<MetaRecord, "sources"> | null {
+  if (!key || !value || decoder.decode(key) !== stateKeys.meta) return null;
+  try {
+    const meta = JSON.parse(decoder.decode(value));
+    return typeof meta?.sources === "object" && meta.sources !== null ? meta : null;
+  } catch {
+    return null; // somebody else's, whatever it is
+  }
+}
+
+async function placeOf(connection: KafkaConnection, topic: string, partition: number): Promise<Place> {
+  const { partitions } = await findTopic(connection, topic);
+  const found = partitions?.find((each) => each.partition === partition);
+  if (!found) {
+    const message = `Cannot read ${topic}/${partition}: the topic has ${partitions?.length ?? 0} partitions`;
+    throw new KafkaError("UNKNOWN_TOPIC_OR_PARTITION", message);
+  }
+  const { leader } = found;
+  if (leader === null) {
+    throw new KafkaError("LEADER_NOT_AVAILABLE", `Cannot read ${topic}/${partition} as nobody leads it`);
+  }
+  const offset = async (at: number) => {
+    const told = (await connection.offsets(leader, topic, [partition], at)).get(partition);
+    if (told instanceof KafkaError) throw told;
+    return told ?? 0;
+  };
+  const [first, end] = await Promise.all([offset(earliestOffset), offset(latestOffset)]);
+  return { topic, partition, leader, first, end };
+}
+
+/** Answers of a partition from `from` to `to`, without the records behind that. */
+async function* pages(
+  connection: KafkaConnection,
+  { topic, partition, leader }: Place,
+  from: number,
+  to: number,
+): AsyncGenerator<FetchedPartition> {
+  for (let at = from, maxWaitMs = 1; at < to;) {
+    const wants = [{ partition, offset: at, maxBytes: fetchBytes }];
+    const options = { maxWaitMs, maxBytes: fetchBytes, onlyTransactional: true };
+    const [answer] = await connection.fetch(leader, topic, wants, options);
+    const error = answer ? errorName(answer.errorCode) : "UNREACHABLE";
+    if (!answer || error) {
+      throw new KafkaError(error!, `Cannot read ${topic}/${partition}: Kafka answered ${error}`);
+    }
+    yield { ...answer, records: answer.records.filter(({ offset }) => offset < to) };
+    const isStuck = answer.next <= at;
+    if (isStuck && maxWaitMs === slowMs) return; // compaction has left nothing there
+    maxWaitMs = isStuck ? slowMs : 1;
+    at = Math.max(at, answer.next);
+  }
+}
+
+function checkGoingOn(signal: AbortSignal, topic: string): void {
+  if (signal.aborted) throw new KafkaError("UNREACHABLE", `Cannot read ${topic} to its end: it was ended`);
+}
