@@ -123,6 +123,8 @@ export interface IdWindows {
 
 /** Told of changes, after what is asked has them. */
 export interface WindowListener {
+  /** Which ids it is told of, so that nobody works out what no one looks at; without it all. */
+  wants?(id: string): boolean;
   /** A window was closed, or came to have more late events. @param isFirst the former */
   finished(window: WindowCount, size: WindowSize, isFirst: boolean): void;
   /** Open windows of an id changed: the newest one of each size, once a second at most for each id. */
@@ -144,6 +146,8 @@ export interface Aggregations extends AsyncDisposable {
   readonly sizes: readonly WindowSize[];
   /** Resolves when all that was counted before has been read; never rejects. */
   readonly loaded: Promise<void>;
+  /** Resolves when all that was counted before this call is here; false when that cannot be said now, as Kafka does not answer. */
+  current?(): Promise<boolean>;
   /** @returns one for each size; an id that is not known has no windows */
   of(id: string): readonly IdWindows[];
   /** Ids with the most recently changed first. */

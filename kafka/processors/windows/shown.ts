@@ -1,0 +1,159 @@
+/** Windows as they are shown, made of the records of the state topic.
+ *
+ *     o<id>, c<id>, m → IdWindows
+ *
+ * Values are read when somebody asks: most of what is counted nobody looks at. A value that is none of ours counts as not there. Pure:
+ * no Kafka, no clock. Left out: who counts (window_state.ts), who reads the topic (view.ts).
+ * @module */
+import { z } from "zod";
+import { type WindowSettings, type WindowSize, windowStart } from "../../windows.ts";
+import type { ClosedRecord, ClosedWindow, IdWindows, OpenRecord, Totals, WindowCount } from "./types.ts";
+
+const Numbers = z.record(z.string(), z.number());
+/** What is shown of a `MetaRecord`. */
+const ShownMeta = z.object({
+  v: z.literal(1),
+  paneMs: z.number().positive(),
+  sizes: z.array(z.number()),
+  born: Numbers,
+  frontier: z.number().nullable(),
+  totals: z.object({
+    counted: z.number(),
+    late: Numbers,
+    wrong: Numbers,
+    ahead: z.number(),
+    missed: z.number(),
+  }),
+});
+export type ShownMeta = z.infer<typeof ShownMeta>;
+
+/** The values of an id's records, as they were read; null: it has none. */
+export interface IdRecords {
+  readonly open: Uint8Array | null;
+  readonly closed: Uint8Array | null;
+}
+
+const decoder = new TextDecoder();
+const nothingClosed: ClosedRecord = { windows: {}, late: {} };
+
+/** Reads how far a partition of ids is; null for what is none. */
+export function readMeta(value: Uint8Array): ShownMeta | null {
+  return ShownMeta.safeParse(parse(value)).data ?? null;
+}
+
+/** Reads finished windows. */
+export function readClosed(value: Uint8Array | null): ClosedRecord {
+  const found = value && parse(value) as ClosedRecord | null;
+  return typeof found?.windows === "object" && typeof found.late === "object" ? found : nothingClosed;
+}
+
+/** The windows of an id, one entry for each size.
+ * @param meta of the id's partition; without it nobody knows what panes mean, and nothing is open */
+export function shownWindows(
+  id: string,
+  records: IdRecords,
+  meta: ShownMeta | undefined,
+  settings: Pick<WindowSettings, "sizes" | "graceMs">,
+): readonly IdWindows[] {
+  const closed = readClosed(records.closed);
+  const open = records.open && parse(records.open) as OpenRecord | null;
+  return settings.sizes.map((size) => {
+    const past = (closed.windows[size.ms] ?? []).map((window) => closedCount(id, size, window));
+    const now = openCounts(open?.panes ?? [], meta, size, settings.graceMs)
+      .filter(([start]) => past.every((window) => window.window_start !== start))
+      .map(([start, count]) => windowCount(id, size, start, { count, late: 0, final: false }));
+    const windows = [...past, ...now].sort((a, b) => a.window_start - b.window_start);
+    return { size, windows, late: closed.late[size.ms] ?? 0 };
+  });
+}
+
+/** The newest open window of each size that has one. */
+export function newestOpen(windows: readonly IdWindows[]): WindowCount[] {
+  return windows.flatMap(({ windows }) => windows.findLast(({ final }) => !final) ?? []);
+}
+
+/** A finished window that a record has and the one before it had not, or had with fewer late events. */
+export interface Finished {
+  readonly window: WindowCount;
+  readonly size: WindowSize;
+  readonly isFirst: boolean;
+}
+
+/** What was finished between two records of an id, by size and start. */
+export function finishedBetween(
+  id: string,
+  before: Uint8Array | null,
+  after: Uint8Array,
+  sizes: readonly WindowSize[],
+): Finished[] {
+  const old = readClosed(before), now = readClosed(after);
+  return sizes.flatMap((size) => {
+    const known = new Map(old.windows[size.ms]?.map(([start, , late]) => [start, late]));
+    return (now.windows[size.ms] ?? [])
+      .filter(([start, , late]) => known.get(start) !== late)
+      .map((window) => ({
+        window: closedCount(id, size, window),
+        size,
+        isFirst: !known.has(window[0]),
+      }));
+  });
+}
+
+/** Sums over partitions of ids. */
+export function sumTotals(all: readonly Totals[]): Totals {
+  const sum = (of: (totals: Totals) => number) => all.reduce((n, totals) => n + of(totals), 0);
+  const sums = (of: (totals: Totals) => Readonly<Record<string, number>>) => {
+    const names = new Set(all.flatMap((totals) => Object.keys(of(totals))));
+    return Object.fromEntries([...names].map((name) => [name, sum((totals) => of(totals)[name] ?? 0)]));
+  };
+  return {
+    counted: sum(({ counted }) => counted),
+    late: sums(({ late }) => late),
+    wrong: sums(({ wrong }) => wrong),
+    ahead: sum(({ ahead }) => ahead),
+    missed: sum(({ missed }) => missed),
+  };
+}
+
+/** Events by start of the window, ascending. Panes stay until the longest window over them is closed: what the frontier has passed in
+ * a shorter one is over there. */
+function openCounts(
+  panes: OpenRecord["panes"],
+  meta: ShownMeta | undefined,
+  size: WindowSize,
+  graceMs: number,
+): [start: number, count: number][] {
+  const index = meta?.sizes.indexOf(size.ms) ?? -1;
+  if (!meta || index < 0) return [];
+  const born = meta.born[size.ms] ?? -Infinity, frontier = meta.frontier ?? -Infinity;
+  const counts = new Map<number, number>();
+  for (const [pane, all] of panes) {
+    const count = typeof all === "number" ? all : all[index] ?? 0;
+    const start = windowStart(pane * meta.paneMs, size.ms);
+    if (count === 0 || start < born || start + size.ms + graceMs <= frontier) continue;
+    counts.set(start, (counts.get(start) ?? 0) + count);
+  }
+  return [...counts];
+}
+
+function closedCount(id: string, size: WindowSize, [start, count, late]: ClosedWindow): WindowCount {
+  return windowCount(id, size, start, { count, late, final: true });
+}
+
+function windowCount(
+  id: string,
+  size: WindowSize,
+  start: number,
+  { count, late, final }: Pick<WindowCount, "count" | "late" | "final">,
+): WindowCount {
+  const bounds = { window_start: start, window_end: start + size.ms };
+  return { type: size.type, video_uid: id, count, ...bounds, late, final };
+}
+
+function parse(value: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(value));
+  } catch {
+    return null;
+  }
+}

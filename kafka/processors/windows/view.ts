@@ -1,0 +1,258 @@
+/** All windows as this instance knows them: the state topic is read from its beginning and followed, whoever counts.
+ *
+ *     …-windows/q (o<id>, c<id>, m) → WindowView → routes/aggregations.ts, Socket.IO
+ *
+ * It runs in the main thread, on every instance, and joins no group. Of an id it keeps the values of its two records as they are; they
+ * are read when somebody asks (shown.ts). What was finished is found by comparing an id's record with the one before. Left out:
+ * counting (window_task.ts), who is told what (routes/).
+ * @module */
+import type { Logger } from "../../../logger.ts";
+import type { Kafka } from "../../client.ts";
+import { KafkaError, latestOffset } from "../../connection.ts";
+import { type Positions, reaches } from "../../cursor.ts";
+import type { FetchedPartition, KafkaRecord } from "../../fetch_response.ts";
+import type { History } from "../../history.ts";
+import { pause } from "../../pause.ts";
+import { TopicReader } from "../../reader.ts";
+import { type Clock, systemClock } from "../../timeline.ts";
+import { windowNames, type WindowSettings, type WindowSize } from "../../windows.ts";
+import { Paced } from "./paced.ts";
+import {
+  type Finished,
+  finishedBetween,
+  type IdRecords,
+  newestOpen,
+  readMeta,
+  type ShownMeta,
+  shownWindows,
+  sumTotals,
+} from "./shown.ts";
+import {
+  type Aggregations,
+  type IdWindows,
+  stateKeys,
+  type WindowListener,
+  type WindowStatus,
+} from "./types.ts";
+
+/** What a view works with. */
+export interface WindowViewOptions {
+  readonly kafka: Kafka;
+  /** Says where the state topic ends. */
+  readonly history: Pick<History, "positions">;
+  readonly settings: WindowSettings;
+  readonly log: Logger;
+  /** What the pace of open windows goes by; default: the system's. */
+  readonly clock?: Clock;
+}
+
+/** Ids whose order is known. */
+const maxRecent = 1_000;
+/** How often a listener is told of an id's open windows, at most. */
+const changedEveryMs = 1_000;
+const retryMs = 200;
+const decoder = new TextDecoder();
+
+/** The state topic in memory. */
+export class WindowView implements Aggregations {
+  readonly sizes: readonly WindowSize[];
+  readonly loaded: Promise<void>;
+  readonly #options: WindowViewOptions;
+  readonly #topic: string;
+  readonly #reader: TopicReader | undefined;
+  readonly #listeners = new Set<WindowListener>();
+  readonly #ids = new Map<string, IdRecords & { readonly partition: number }>();
+  /** The ids that changed last, the newest one at the end. */
+  readonly #recent = new Set<string>();
+  readonly #metas = new Map<number, ShownMeta>();
+  readonly #paced: Paced;
+  /** Next offsets of the state topic. */
+  #positions: number[] = [];
+  /** Who waits for a place in it; told whether it was reached. */
+  readonly #waiting = new Set<{ readonly ends: Positions; readonly done: (reached: boolean) => void }>();
+  #isLoaded = false;
+  #isUp = true;
+  readonly #stop = new AbortController();
+
+  constructor(options: WindowViewOptions) {
+    const { kafka, settings, log, clock = systemClock } = options;
+    this.#options = options;
+    this.sizes = settings.sizes;
+    this.#topic = windowNames(settings.clicksTopic).stateTopic;
+    this.#paced = new Paced(changedEveryMs, clock, (id) => this.#tellChanged(id));
+    this.#reader = this.sizes.length === 0 ? undefined : new TopicReader(
+      kafka,
+      this.#topic,
+      {
+        started: (positions) => this.#started(positions),
+        records: (fetched) => this.#records(fetched),
+        skipped: (partition, _from, to) => this.#moved(partition, to),
+        restarted: () => this.#restarted(),
+        status: (up) => void (this.#isUp = up),
+      },
+      log,
+      { from: {} },
+    );
+    this.loaded = this.#load();
+  }
+
+  async current(): Promise<boolean> {
+    if (!this.#reader) return true;
+    const ends = await this.#ends();
+    if (ends === null || this.#stop.signal.aborted) return false;
+    if (reaches(this.#positions, ends)) return true;
+    return await new Promise((resolve) => {
+      const waiter = {
+        ends,
+        done: (reached: boolean) => {
+          this.#waiting.delete(waiter);
+          resolve(reached);
+        },
+      };
+      this.#waiting.add(waiter);
+    });
+  }
+
+  of(id: string): readonly IdWindows[] {
+    const found = this.#ids.get(id);
+    return shownWindows(
+      id,
+      found ?? { open: null, closed: null },
+      found && this.#metas.get(found.partition),
+      this.#options.settings,
+    );
+  }
+
+  ids(limit: number): readonly string[] {
+    return [...this.#recent].reverse().slice(0, limit);
+  }
+
+  status(): WindowStatus {
+    const metas = [...this.#metas.values()];
+    const frontiers = metas.flatMap(({ frontier }) => frontier ?? []);
+    return {
+      state: !this.#isUp ? "away" : this.#isLoaded ? "ready" : "loading",
+      watermark: frontiers.length === 0 ? null : Math.min(...frontiers),
+      ids: this.#ids.size,
+      totals: sumTotals(metas.map(({ totals }) => totals)),
+    };
+  }
+
+  listen(listener: WindowListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#listeners.clear();
+    this.#paced[Symbol.dispose]();
+    this.#release();
+    await this.#reader?.[Symbol.asyncDispose]();
+  }
+
+  /** Resolves when everything that there was has been read. */
+  async #load(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted && !await this.current()) await pause(retryMs, signal);
+    this.#isLoaded = true;
+  }
+
+  /** Where the state topic ends now, with nothing for one that does not exist; null when Kafka does not say. */
+  async #ends(): Promise<Positions | null> {
+    try {
+      return await this.#options.history.positions(this.#topic, latestOffset);
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      return error.code === "UNKNOWN_TOPIC_OR_PARTITION" ? [] : null;
+    }
+  }
+
+  #started(positions: readonly number[]): void {
+    positions.forEach((next, partition) => this.#positions[partition] ??= next);
+  }
+
+  /** Takes in what was read; who listens is told when all of it is in. */
+  #records({ partition, records, next }: FetchedPartition): void {
+    const finished: Finished[] = [], changed = new Set<string>();
+    for (const record of records) this.#take(record, finished, changed);
+    this.#moved(partition, next);
+    for (const { window, size, isFirst } of finished) {
+      this.#tell(window.video_uid, (listener) => listener.finished(window, size, isFirst));
+    }
+    for (const id of changed) this.#paced.changed(id);
+  }
+
+  #take({ partition, key, value }: KafkaRecord, finished: Finished[], changed: Set<string>): void {
+    const name = key === null ? "" : decoder.decode(key), kind = name[0];
+    if (name === stateKeys.meta) {
+      const meta = value && readMeta(value);
+      if (meta) this.#metas.set(partition, meta);
+      return;
+    }
+    if (kind !== stateKeys.open && kind !== stateKeys.closed) return;
+    const id = name.slice(1), before = this.#ids.get(id) ?? { open: null, closed: null };
+    // What a fetch brought would be kept whole by a part of it.
+    const kept = value && value.slice(), isOpen = kind === stateKeys.open;
+    const after = isOpen ? { ...before, open: kept, partition } : { ...before, closed: kept, partition };
+    this.#keep(id, after);
+    if (!this.#isLoaded || !this.#isWanted(id)) return;
+    if (isOpen) changed.add(id);
+    else if (kept) finished.push(...finishedBetween(id, before.closed, kept, this.sizes));
+  }
+
+  #keep(id: string, records: IdRecords & { readonly partition: number }): void {
+    this.#recent.delete(id);
+    if (!records.open && !records.closed) return void this.#ids.delete(id);
+    this.#ids.set(id, records);
+    this.#recent.add(id);
+    if (this.#recent.size <= maxRecent) return;
+    const [oldest] = this.#recent;
+    this.#recent.delete(oldest!);
+  }
+
+  #isWanted(id: string): boolean {
+    return this.#listeners.values().some((listener) => listener.wants?.(id) ?? true);
+  }
+
+  #tell(id: string, tell: (listener: WindowListener) => void): void {
+    for (const listener of [...this.#listeners]) {
+      if (!(listener.wants?.(id) ?? true)) continue;
+      try {
+        tell(listener);
+      } catch (error) {
+        this.#options.log.error("a listener of windows failed", { error });
+      }
+    }
+  }
+
+  #tellChanged(id: string): void {
+    if (!this.#isWanted(id)) return;
+    const open = newestOpen(this.of(id));
+    if (open.length > 0) this.#tell(id, (listener) => listener.changed(id, open));
+  }
+
+  #moved(partition: number, next: number): void {
+    this.#positions[partition] = next;
+    for (const { ends, done } of [...this.#waiting]) {
+      if (reaches(this.#positions, ends)) done(true);
+    }
+  }
+
+  /** The state is another one: it is read anew, and what was finished in it before is news to nobody. */
+  #restarted(): void {
+    this.#positions = [];
+    this.#ids.clear();
+    this.#recent.clear();
+    this.#metas.clear();
+    this.#release();
+    if (!this.#isLoaded || this.#stop.signal.aborted) return;
+    this.#isLoaded = false;
+    this.#load();
+  }
+
+  /** Those who wait for a place ask again. */
+  #release(): void {
+    for (const { done } of [...this.#waiting]) done(false);
+  }
+}
