@@ -1,4 +1,4 @@
-/** The one reader of a topic: follows every partition from the end on, without joining a consumer group.
+/** The one reader of a topic: follows every partition, or those that are named, from the end on, without joining a consumer group.
  *
  * It begins at the end of the log, at given places, or at the beginning of a topic that was made after it began. It finds new
  * partitions and moved leaders, survives Kafka's absence, and tells its owner what it met; what became of the records is the owner's
@@ -48,6 +48,7 @@ export class TopicReader implements AsyncDisposable {
   readonly #log: Logger;
   readonly #partitionBytes: number;
   readonly #requestBytes: number;
+  readonly #only: ReadonlySet<number> | undefined;
   /** Given places, until the log is found to be another one. */
   #from: ReaderOptions["from"];
   #partitions: readonly PartitionLeader[] = [];
@@ -81,6 +82,7 @@ export class TopicReader implements AsyncDisposable {
     this.#topic = topic;
     this.#events = events;
     this.#from = options.from;
+    this.#only = options.only;
     this.#partitionBytes = options.partitionBytes ?? usualPartitionBytes;
     this.#requestBytes = options.requestBytes ?? usualRequestBytes;
     this.#connection = kafka.connect();
@@ -132,21 +134,25 @@ export class TopicReader implements AsyncDisposable {
 
   /** @returns ms until the cluster is to be looked at again */
   async #look(failed: boolean): Promise<number> {
-    const partitions = await this.#findPartitions();
+    const found = await this.#findPartitions();
     if (this.#closed) return 0;
-    if (!partitions) {
+    if (!found) {
       this.#status(true);
       return missingPollMs;
     }
     if (!failed && this.#lanes.size === 0) this.#status(true);
+    const partitions = found.filter(({ partition }) => this.#isRead(partition));
     this.#partitions = partitions;
     this.#moved.clear();
-    if (!(await this.#position(partitions))) return placingPollMs;
+    if (!(await this.#position(found.length))) return placingPollMs;
     if (this.#closed) return 0;
     for (const leader of byLeader(partitions).keys()) this.#open(leader);
     for (const lane of this.#lanes.values()) lane.resume?.();
     if (this.#lanes.size === 0) {
-      throw new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} has a leader`);
+      throw new KafkaError(
+        "LEADER_NOT_AVAILABLE",
+        `No partition of ${this.#topic} that is read has a leader`,
+      );
     }
     if (failed && ![...this.#lanes.values()].some(hasFailed)) this.#status(true);
     const isWhole = partitions.every(({ partition, leader }) =>
@@ -179,33 +185,41 @@ export class TopicReader implements AsyncDisposable {
   }
 
   /** Gives partitions that are new to the reader their place: at the start the end or the one that was given, else their beginning.
+   * @param count of the topic's partitions
    * @returns false at the start, while some are without a place and may have one within a second: leaders of a new topic take
    * a moment
    * @throws {KafkaError} at the start, when no partition can be placed */
-  async #position(partitions: readonly PartitionLeader[]): Promise<boolean> {
+  async #position(count: number): Promise<boolean> {
     if (!this.#begun && !this.#wasMissing && !this.#from) {
-      while (this.#positions.length < partitions.length) this.#positions.push(unknownOffset);
+      while (this.#positions.length < count) this.#positions.push(unknownOffset);
       this.#placingSince ??= performance.now();
       const leftMs = this.#placingSince + patienceMs - performance.now();
       await settlesWithin(Promise.all(this.#askEnds()), Math.max(leftMs, placingPollMs));
       const known = this.#positions.filter((next) => next !== unknownOffset).length;
-      if (known < partitions.length && performance.now() < this.#placingSince + patienceMs) return false;
+      if (known < this.#partitions.length && performance.now() < this.#placingSince + patienceMs) {
+        return false;
+      }
       if (known === 0) {
         throw this.#unplaced ??
           new KafkaError("LEADER_NOT_AVAILABLE", `No partition of ${this.#topic} says where it ends`);
       }
     } else {
       this.#askEnds();
-      if (this.#begun && this.#positions.length >= partitions.length) return true;
+      if (this.#begun && this.#positions.length >= count) return true;
       const from = this.#begun ? {} : this.#from ?? {};
-      while (this.#positions.length < partitions.length) {
-        this.#positions.push(from[this.#positions.length] ?? 0);
+      while (this.#positions.length < count) {
+        const partition = this.#positions.length;
+        this.#positions.push(this.#isRead(partition) ? from[partition] ?? 0 : unknownOffset);
       }
     }
     this.#begun = true;
     this.#wasMissing = false;
     this.#events.started([...this.#positions], this.#clusterId!);
     return true;
+  }
+
+  #isRead(partition: number): boolean {
+    return this.#only?.has(partition) ?? true;
   }
 
   /** Asks for the ends that are not known, each node once at a time. An answer that comes late counts as well. */

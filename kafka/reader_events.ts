@@ -5,7 +5,7 @@ import type { Gap } from "./ring.ts";
 /** What a reader tells its owner, in order. */
 export interface ReaderEvents {
   /** Reading begins, a partition was added, or the end of one became known: the next offset of each partition, `unknownOffset`
-   * for one whose leader has not said where it ends; none while the topic does not exist. */
+   * for one whose leader has not said where it ends, or that is not read; none while the topic does not exist. */
   started(positions: readonly number[], clusterId: string): void;
   /** Records of one partition, ascending; `next` is where it goes on. The partition's node is not asked again before a promise that
    * is returned has resolved; it must not reject, and has to resolve when the reader is disposed. */
@@ -27,6 +27,8 @@ export interface ReaderOptions {
   /** The next offset to read by partition, of a log that is known; partitions that are not named begin at 0, and a topic that is
    * missing at first is another log. Default: the end of each partition. */
   readonly from?: Readonly<Record<number, number>>;
+  /** Partitions that are read, others are left alone, now and later; default: all. */
+  readonly only?: ReadonlySet<number>;
   /** Bytes of one partition, and of all those of a node, that are asked for at once. */
   readonly partitionBytes?: number;
   readonly requestBytes?: number;

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { unknownOffset } from "../../kafka/cursor.ts";
 import { createProducer } from "../../kafka/producer.ts";
 import { TopicReader } from "../../kafka/reader.ts";
 import type { ReaderOptions } from "../../kafka/reader_events.ts";
@@ -127,4 +128,24 @@ Deno.test("TopicReader begins each request with another partition, so that none 
     return new DataView(bytes.buffer, bytes.byteOffset).getInt32(at + topic.length + 4); // [topic [partition:INT32 …
   });
   assertEquals(firsts, [0, 1, 2, 3, 4, 0]);
+});
+
+Deno.test("TopicReader reads only the partitions that are named", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("t", 3);
+  for (const partition of [0, 1, 2]) await ground.send(2, partition);
+  ground.read({ from: { 1: 1 }, only: new Set([1]) });
+  await ground.hears("1/1");
+  assertEquals(ground.told, [`started ${unknownOffset} 1 ${unknownOffset}`, "1/1"]);
+});
+
+Deno.test("TopicReader asks only the partitions that are named where they end", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("t", 3);
+  for (const partition of [0, 1, 2]) await ground.send(2, partition);
+  ground.read({ only: new Set([2]) });
+  await ground.hears(`started ${unknownOffset} ${unknownOffset} 2`);
+  for (const partition of [0, 1, 2]) await ground.send(1, partition);
+  await ground.hears("2/2");
+  assertEquals(ground.told.slice(1), ["2/2"]);
 });
