@@ -11,6 +11,7 @@ import { type EmbeddedBroker, hostAndPort } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
 import { type HistogramsOptions, startHistograms } from "../kafka/processors/histograms.ts";
 import type { Histograms } from "../kafka/processors/histogram_types.ts";
+import { WindowView } from "../kafka/processors/windows/view.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { TopicViews } from "../kafka/topic_views.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
@@ -45,6 +46,8 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   await using positions = new ViewerPositions({ kafka, log: run.log });
   await using histograms = openHistograms(config, run, { ...way, clientId });
   metrics.measurements(() => whatIsCounted(histograms));
+  const settings = config.windows;
+  await using aggregations = new WindowView({ kafka, history: hub.history, settings, log: run.log });
   using heartbeats = new Heartbeats(config.heartbeatMs);
   const connections = new Connections();
   using watch = watchKafka(kafka, config.geoTopic, metrics);
@@ -60,6 +63,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     connections,
     positions,
     histograms,
+    aggregations,
     checks: {
       kafka: async () => void await kafka.metadata([config.geoTopic]),
       ...(broker && { sqlite: () => broker.checkWritable() }),

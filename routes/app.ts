@@ -4,8 +4,10 @@
  * (shell.ts), and the socket (commands/serve.ts).
  * @module */
 import type { Hono } from "hono";
+import { type AggregationsDeps, aggregationsRoutes, windowStream } from "./aggregations.ts";
 import { type GeoDeps, geoRoutes, positionStream } from "./geo.ts";
 import { type HistogramsDeps, histogramsRoutes, histogramStream } from "./histograms.ts";
+import { type LikesDeps, likesRoutes } from "./likes.ts";
 import type { AppEnv } from "./middleware.ts";
 import { mjpegRoutes } from "./mjpeg.ts";
 import { type OperationsDeps, operationsRoutes } from "./operations.ts";
@@ -25,6 +27,8 @@ export type AppDeps =
   & VideoDeps
   & VideoPublishDeps
   & HistogramsDeps
+  & LikesDeps
+  & AggregationsDeps
   & TopicsDeps
   & PagesDeps;
 
@@ -32,7 +36,8 @@ export type AppDeps =
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const histograms = histogramStream(deps.histograms.specs);
   // Every stream: `…/events` over SSE, `…/socket` over WebSocket.
-  const streams = new StreamTable([positionStream, videoStream, histograms, topicStream]);
+  const windows = windowStream(deps.aggregations.sizes);
+  const streams = new StreamTable([positionStream, videoStream, histograms, windows, topicStream]);
   return shell(deps, [
     operationsRoutes(deps),
     geoRoutes(deps),
@@ -40,8 +45,10 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     videoPublishRoutes(deps),
     streams.routes(deps),
     pagesRoutes(deps),
+    likesRoutes(deps),
     videoRoutes(deps),
     histogramsRoutes(deps),
+    aggregationsRoutes(deps),
     topicsRoutes(deps),
   ], { endlessBodies: [framesPath] });
 }

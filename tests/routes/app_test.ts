@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Hub } from "../../kafka/hub.ts";
+import { WindowView } from "../../kafka/processors/windows/view.ts";
 import { createProducer } from "../../kafka/producer.ts";
 import { TopicViews } from "../../kafka/topic_views.ts";
 import { silentLogger } from "../../logger.ts";
@@ -20,6 +21,8 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
   await using producer = createProducer(kafka, { log });
   await using topicViews = new TopicViews(kafka);
   await using positions = new ViewerPositions({ kafka, log });
+  const windows = { clicksTopic: "clicks", sizes: [], graceMs: 10_000, kept: 60 };
+  await using aggregations = new WindowView({ kafka, history: hub.history, settings: windows, log });
   using heartbeats = new Heartbeats(15_000);
   await act(createApp({
     config: {
@@ -30,6 +33,8 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
       geoTopic: "geostream",
       videoTopic: "video",
       measurements: [],
+      windows,
+      videos: [],
       maxFrameBytes: 900 * 1024,
       videoRetentionMs: -1,
       videoRetentionBytes: 64 * 1024 * 1024,
@@ -44,6 +49,7 @@ async function withApp(act: (app: ReturnType<typeof createApp>) => Promise<void>
     connections: new Connections(),
     positions,
     histograms: new MadeHistograms([]),
+    aggregations,
     checks: { kafka: async () => void await kafka.metadata([]) },
     service: { version: "1.2.3", kafka: { mode: "external", brokers: [broker.bootstrap] } },
   }));

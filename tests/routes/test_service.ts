@@ -8,7 +8,10 @@ import { type MeasurementSpec, usualMeasurements } from "../../kafka/measurement
 import { createProducer, type OutRecord, type Producer } from "../../kafka/producer.ts";
 import { HistogramService } from "../../kafka/processors/histogram_service.ts";
 import type { Histograms } from "../../kafka/processors/histogram_types.ts";
+import { WindowView } from "../../kafka/processors/windows/view.ts";
+import type { Aggregations } from "../../kafka/processors/windows/types.ts";
 import { TopicViews } from "../../kafka/topic_views.ts";
+import { type CatalogueEntry, readWindowSize, type WindowSettings } from "../../kafka/windows.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics, type Metrics } from "../../metrics.ts";
 import { createApp } from "../../routes/app.ts";
@@ -33,6 +36,11 @@ export interface TestServiceOptions {
   readonly measurements?: readonly MeasurementSpec[];
   /** What is told of measurements instead. */
   readonly histograms?: Histograms;
+  /** Lengths of windows, as `1m`; default: none. Nobody counts here, the state topic is read alone. */
+  readonly windows?: readonly string[];
+  readonly videos?: readonly CatalogueEntry[];
+  /** What is told of windows instead. */
+  readonly aggregations?: Aggregations;
 }
 
 /** A running application. */
@@ -44,6 +52,7 @@ export class TestService implements AsyncDisposable {
   proxy!: BrokerProxy;
   hub!: Hub;
   positions!: ViewerPositions;
+  aggregations!: Aggregations;
   /** Goes past the application, straight to the broker. */
   producer!: Producer;
   /** Of the measurements that are counted. */
@@ -57,7 +66,7 @@ export class TestService implements AsyncDisposable {
     service.proxy = parts.use(new BrokerProxy({ hostname: "127.0.0.1", port: service.broker.broker.port }));
     const direct = parts.use(connect(service.broker.bootstrap));
     const kafka = parts.use(connect(service.proxy.bootstrap));
-    const { ringBytes, timeoutMs, measurements, ...settings } = options;
+    const { ringBytes, timeoutMs, measurements, windows: sizes = [], ...settings } = options;
     const histograms = measurements
       ? await service.#count(direct, measurements)
       : options.histograms ?? new MadeHistograms(usualMeasurements);
@@ -68,6 +77,14 @@ export class TestService implements AsyncDisposable {
       createProducer(kafka, { log, onTopicCreated, ...(timeoutMs && { timeoutMs }) }),
     );
     const topicViews = parts.use(new TopicViews(kafka));
+    const windows: WindowSettings = {
+      clicksTopic: "video_clicks_ingestion",
+      sizes: options.aggregations?.sizes ?? sizes.map((size) => readWindowSize(size)!),
+      graceMs: 10_000,
+      kept: 60,
+    };
+    const aggregations = service.aggregations = options.aggregations ??
+      parts.use(new WindowView({ kafka, history: hub.history, settings: windows, log }));
     const positions = service.positions = parts.use(new ViewerPositions({ kafka, log }));
     const config = {
       heartbeatMs: 15_000,
@@ -78,6 +95,8 @@ export class TestService implements AsyncDisposable {
       geoTopic: "geostream",
       videoTopic: "video",
       measurements: histograms.specs,
+      windows,
+      videos: [],
       maxFrameBytes: 900 * 1024,
       videoRetentionMs: -1,
       videoRetentionBytes: 64 * 1024 * 1024,
@@ -100,6 +119,7 @@ export class TestService implements AsyncDisposable {
       connections,
       positions,
       histograms,
+      aggregations,
       checks: {},
       service: about,
     });
