@@ -5,24 +5,26 @@
  * @module */
 import strict from "node:assert/strict";
 
+// Below `msg as string`: no message is undefined, which the types of some Nodes leave out.
+
 /** Fails unless `expr` is truthy. */
 export function assert(expr: unknown, msg = ""): asserts expr {
-  strict.ok(expr, msg || undefined);
+  strict.ok(expr, (msg || undefined) as string);
 }
 
 /** Fails unless both are deeply equal, with types. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  strict.deepStrictEqual(actual, expected, msg);
+  strict.deepStrictEqual(actual, expected, msg as string);
 }
 
 /** Fails if both are deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  strict.notDeepStrictEqual(actual, expected, msg);
+  strict.notDeepStrictEqual(actual, expected, msg as string);
 }
 
 /** Fails unless both are the same value by `Object.is`. */
 export function assertStrictEquals<T>(actual: unknown, expected: T, msg?: string): asserts actual is T {
-  strict.strictEqual(actual, expected, msg);
+  strict.strictEqual(actual, expected, msg as string);
 }
 
 /** Fails if `actual` is null or undefined. */
@@ -40,7 +42,7 @@ export function assertStringIncludes(actual: string, expected: string, msg?: str
 
 /** Fails unless `expected` matches `actual`. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
-  strict.match(actual, expected, msg);
+  strict.match(actual, expected, msg as string);
 }
 
 /** Fails unless every item of `expected` is deeply in `actual`. */
