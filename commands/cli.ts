@@ -72,9 +72,16 @@ function program(process: CliProcess): Command {
   }, (config, run) => broker(config, run));
   subcommand(root, process, {
     name: "demo",
-    description: "Demo vehicles, a demo video and demo measurements, against any Kafka",
+    description: "Demo vehicles, a demo video, measurements and likes, against any Kafka",
     groups: clientGroups,
-    settings: ["VIDEO_TOPIC", "VIDEO_RETENTION_MS", "VIDEO_RETENTION_BYTES", "MEASUREMENTS"],
+    settings: [
+      "VIDEO_TOPIC",
+      "VIDEO_RETENTION_MS",
+      "VIDEO_RETENTION_BYTES",
+      "MEASUREMENTS",
+      "CLICKS_TOPIC",
+      "VIDEOS",
+    ],
     topic: "GEO_TOPIC",
   }, (config, run) => demo(config, run));
   addTopics(root, process);
