@@ -28,8 +28,12 @@ export interface GroupOffsets {
   readonly member?: { readonly id: string; readonly generation: number };
   readonly topics: readonly {
     readonly topic: string;
-    /** `offset`: the next one to read. */
-    readonly partitions: readonly { readonly partition: number; readonly offset: number }[];
+    /** `offset`: the next one to read; `metadata`: a note that is kept with it, default none. */
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly offset: number;
+      readonly metadata?: string;
+    }[];
   }[];
 }
 
@@ -208,8 +212,8 @@ const txnOffsetCommitRequest = flexible(28, "TxnOffsetCommit", [3], {
     encoder.writeUVarInt(topics.length + 1);
     for (const { topic, partitions } of topics) {
       encoder.writeUVarIntString(topic).writeUVarInt(partitions.length + 1);
-      for (const { partition, offset } of partitions) {
-        encoder.writeInt32(partition).writeInt64(String(offset)).writeInt32(-1).writeUVarIntString("")
+      for (const { partition, offset, metadata = "" } of partitions) {
+        encoder.writeInt32(partition).writeInt64(String(offset)).writeInt32(-1).writeUVarIntString(metadata)
           .writeUVarInt(0);
       }
       encoder.writeUVarInt(0);
