@@ -81,6 +81,8 @@ export interface Produced {
 
 /** Offsets that ListOffsets understands besides times in ms. */
 export const latestOffset = -1, earliestOffset = -2;
+/** As `latestOffset`, with what is appended and not committed yet. */
+export const appendedOffset = -100;
 
 /** Bound of a request, ms. */
 export const requestTimeoutMs = 10_000;
@@ -135,7 +137,7 @@ export class KafkaConnection implements AsyncDisposable {
     };
   }
 
-  /** The offset at `at` of partitions that one node leads: `latestOffset`, `earliestOffset`, or the first record at or after a
+  /** The offset at `at` of partitions that one node leads: `latestOffset`, `appendedOffset`, `earliestOffset`, or the first record at or after a
    * time in ms since the epoch.
    * @returns by partition; −1 where no record is that young, and the error of a partition for which Kafka gave one
    * @throws {KafkaError} when the node does not answer */
@@ -145,8 +147,13 @@ export class KafkaConnection implements AsyncDisposable {
     partitions: readonly number[],
     at: number,
   ): Promise<Map<number, number | KafkaError>> {
-    const wanted = partitions.map((partition) => ({ partition, timestamp: at }));
-    const args = { replicaId: -1, isolationLevel: 1, topics: [{ topic, partitions: wanted }] };
+    const isAppended = at === appendedOffset, timestamp = isAppended ? latestOffset : at;
+    const wanted = partitions.map((partition) => ({ partition, timestamp }));
+    const args = {
+      replicaId: -1,
+      isolationLevel: isAppended ? 0 : 1,
+      topics: [{ topic, partitions: wanted }],
+    };
     const answer = await this.#call(await this.#nodes.get(leader), "ListOffsets", args);
     const found = new Map<number, number | KafkaError>();
     for (const part of answer.responses[0]?.partitions ?? []) {

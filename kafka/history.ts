@@ -156,7 +156,7 @@ export class History implements AsyncDisposable {
 
   /** The offset of each partition at `at`; where no record is that young, the end as it was just before. Never older than this
    * call, but for `earliestOffset`, which may be some ms old. Answers are shared: they are not to be changed.
-   * @param at `latestOffset`, `earliestOffset` or ms since the epoch
+   * @param at `latestOffset`, `appendedOffset`, `earliestOffset` or ms since the epoch
    * @returns `unknownOffset` for a partition without a leader, or whose leader does not answer within a second
    * @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION among others; when no partition is known */
   async positions(topic: string, at: number): Promise<Positions> {

@@ -146,7 +146,7 @@ export interface Aggregations extends AsyncDisposable {
   readonly sizes: readonly WindowSize[];
   /** Resolves when all that was counted before has been read; never rejects. */
   readonly loaded: Promise<void>;
-  /** Resolves when all that was counted before this call is here; false when that cannot be said now, as Kafka does not answer. */
+  /** Resolves when all that was counted before this call is here; false when that cannot be said within a second. */
   current?(): Promise<boolean>;
   /** @returns one for each size; an id that is not known has no windows */
   of(id: string): readonly IdWindows[];

@@ -8,7 +8,7 @@
  * @module */
 import type { Logger } from "../../../logger.ts";
 import type { Kafka } from "../../client.ts";
-import { KafkaError, latestOffset } from "../../connection.ts";
+import { appendedOffset, KafkaError, latestOffset } from "../../connection.ts";
 import { type Positions, reaches } from "../../cursor.ts";
 import type { FetchedPartition, KafkaRecord } from "../../fetch_response.ts";
 import type { History } from "../../history.ts";
@@ -51,6 +51,8 @@ const maxRecent = 1_000;
 /** How often a listener is told of an id's open windows, at most. */
 const changedEveryMs = 1_000;
 const retryMs = 200;
+/** How long somebody waits for what another instance has written a moment ago. */
+const currentMs = 1_000;
 const decoder = new TextDecoder();
 
 /** The state topic in memory. */
@@ -97,20 +99,8 @@ export class WindowView implements Aggregations {
   }
 
   async current(): Promise<boolean> {
-    if (!this.#reader) return true;
-    const ends = await this.#ends();
-    if (ends === null || this.#stop.signal.aborted) return false;
-    if (reaches(this.#positions, ends)) return true;
-    return await new Promise((resolve) => {
-      const waiter = {
-        ends,
-        done: (reached: boolean) => {
-          this.#waiting.delete(waiter);
-          resolve(reached);
-        },
-      };
-      this.#waiting.add(waiter);
-    });
+    // A transaction is visible in one topic before it is in another: what is still open may be through elsewhere.
+    return await this.#reachesEnd(appendedOffset, currentMs);
   }
 
   of(id: string): readonly IdWindows[] {
@@ -154,14 +144,31 @@ export class WindowView implements Aggregations {
   /** Resolves when everything that there was has been read. */
   async #load(): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted && !await this.current()) await pause(retryMs, signal);
+    while (!signal.aborted && !await this.#reachesEnd(latestOffset)) await pause(retryMs, signal);
     this.#isLoaded = true;
   }
 
-  /** Where the state topic ends now, with nothing for one that does not exist; null when Kafka does not say. */
-  async #ends(): Promise<Positions | null> {
+  /** Reads on to what is the end now.
+   * @returns false when Kafka does not say where that is, when the log has become another one, or after `ms` */
+  async #reachesEnd(at: number, ms?: number): Promise<boolean> {
+    if (!this.#reader) return true;
+    const ends = await this.#ends(at);
+    if (ends === null || this.#stop.signal.aborted) return false;
+    if (reaches(this.#positions, ends)) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter = { ends, done: resolve };
+    this.#waiting.add(waiter);
+    const timer = ms === undefined ? undefined : setTimeout(() => resolve(false), ms);
+    const reached = await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(waiter);
+    return reached;
+  }
+
+  /** Where the state topic ends, with nothing for one that does not exist; null when Kafka does not say. */
+  async #ends(at: number): Promise<Positions | null> {
     try {
-      return await this.#options.history.positions(this.#topic, latestOffset);
+      return await this.#options.history.positions(this.#topic, at);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       return error.code === "UNKNOWN_TOPIC_OR_PARTITION" ? [] : null;
