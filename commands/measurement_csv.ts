@@ -1,6 +1,7 @@
 /** Measurements in a CSV file: which columns they are in, and what its cells may be. Left out: rows and quotes (csv.ts). @module */
 import { parseTimeOrDay } from "../kafka/measurement_time.ts";
 import { CsvParser, type CsvRow } from "./csv.ts";
+import type { BadLine } from "./publish_report.ts";
 import { CommandError } from "./run.ts";
 
 /** Where measurements are: the name of a column in the first line, or its number from 1 on. */
@@ -17,12 +18,6 @@ export interface CsvColumns {
 export interface CsvMeasurement {
   readonly measurement: number;
   readonly timeMs: number;
-}
-
-/** A line without one, and why. */
-export interface BadLine {
-  readonly line: number;
-  readonly reason: string;
 }
 
 /** Names that are looked for when none is given: those of a record, of `tailrace view --csv`, and what else there often is. */
@@ -91,9 +86,11 @@ export class MeasurementCsv {
     if (timeCell === undefined || valueCell === undefined) {
       return { line, reason: `found ${row.cells.length} cells` };
     }
-    const measurement = this.#number(valueCell), timeMs = readTime(timeCell.trim());
-    if (!Number.isFinite(measurement)) return { line, reason: `found ${quote(valueCell)} as value` };
-    return timeMs === null ? { line, reason: `found ${quote(timeCell)} as time` } : { measurement, timeMs };
+    const measurement = this.#number(valueCell), timeMs = readCsvTime(timeCell.trim());
+    if (!Number.isFinite(measurement)) return { line, reason: `found ${quoteCell(valueCell)} as value` };
+    return timeMs === null
+      ? { line, reason: `found ${quoteCell(timeCell)} as time` }
+      : { measurement, timeMs };
   }
 
   #isValue(cell: string): boolean {
@@ -109,8 +106,8 @@ export class MeasurementCsv {
   }
 }
 
-/** ISO 8601, a day alone, or seconds or milliseconds since 1970; without a zone it is UTC. */
-function readTime(text: string): number | null {
+/** Reads ISO 8601, a day alone, or seconds or milliseconds since 1970; without a zone it is UTC. */
+export function readCsvTime(text: string): number | null {
   if (epochTime.test(text)) {
     return Math.round(Number(text) * (text.length < 12 || text.includes(".") ? 1000 : 1));
   }
@@ -121,6 +118,7 @@ function isNumber(column: string | undefined): boolean {
   return column !== undefined && /^[1-9]\d{0,4}$/.test(column);
 }
 
-function quote(cell: string): string {
+/** A cell as messages show it. */
+export function quoteCell(cell: string): string {
   return JSON.stringify(cell.length > 40 ? `${cell.slice(0, 40)}…` : cell);
 }

@@ -1,20 +1,26 @@
 /** `tailrace publish measurements`: those of a CSV file, or made-up ones, one a second in turn over MEASUREMENTS, each record as
  * `POST /histograms/{m}/measurements` would write it.
  *
- * Left out: what a file may hold (measurement_csv.ts), what waits for Kafka (measurement_sender.ts).
+ * Left out: what a file may hold (measurement_csv.ts), what waits for Kafka (record_sender.ts), what is told at the end (publish_report.ts).
  * @module */
 import type { Config } from "../config.ts";
-import { histTopicOf, isMeasurementName, type MeasurementSpec } from "../kafka/measurements.ts";
+import {
+  histTopicOf,
+  isMeasurementName,
+  measurementRecord,
+  type MeasurementSpec,
+} from "../kafka/measurements.ts";
 import { createProducer } from "../kafka/producer.ts";
 import type { Logger } from "../logger.ts";
 import { settleSends } from "./last_sends.ts";
-import type { BadLine, CsvColumns } from "./measurement_csv.ts";
-import { MeasurementSource } from "./measurement_source.ts";
-import { MeasurementSender } from "./measurement_sender.ts";
+import { type CsvColumns, MeasurementCsv } from "./measurement_csv.ts";
 import { anyValue } from "./measurement_values.ts";
 import { OwnTimes } from "./own_times.ts";
 import { Progress } from "./progress.ts";
-import { CommandError, type CommandRun, connectKafka, UsageError } from "./run.ts";
+import { BadLines, describe, tell } from "./publish_report.ts";
+import { RecordSender } from "./record_sender.ts";
+import { type CommandRun, connectKafka, UsageError } from "./run.ts";
+import { nameOf, TextSource } from "./text_source.ts";
 import { Schedule } from "./video_schedule.ts";
 
 /** What to publish. */
@@ -36,12 +42,7 @@ export interface CsvSource {
   readonly columns: CsvColumns;
   /** So many times as fast as its own times; default: as fast as Kafka takes it. */
   readonly speed?: number;
-  /** Where `-` reads from; default stdin. */
-  readonly stdin?: ReadableStream<Uint8Array>;
 }
-
-/** Bad lines that are told one by one. */
-const maxToldLines = 5;
 
 /** Publishes measurements until they are through, or until `run.signal` aborts.
  * @throws {CommandError} a file that cannot be read or holds none, Kafka out of reach at the start, measurements that may not be stored
@@ -55,23 +56,26 @@ export async function publishMeasurements(
   const specs = csv ? [] : specsOf(config, measurement);
   const topics = csv ? [topicOfCsv(config, measurement, run.log)] : specs.map(({ name }) => name);
   await using opened = new AsyncDisposableStack();
-  const source = csv && opened.use(await MeasurementSource.open(csv.file, { ...csv, signal: run.signal }));
+  const source = csv &&
+    opened.use(await TextSource.open(csv.file, { wanted: "a CSV file", signal: run.signal }));
   const kafka = opened.use(await connectKafka(config, run));
-  // For as long as Kafka is away the producer keeps what it was given: a window of it, see MeasurementSender.
+  // For as long as Kafka is away the producer keeps what it was given: a window of it, see RecordSender.
   const producer = opened.use(createProducer(kafka, { log: run.log, timeoutMs: Infinity }));
-  const sender = new MeasurementSender({ producer, log: run.log, signal: run.signal });
+  const sender = new RecordSender({ what: "measurements", producer, log: run.log, signal: run.signal });
   const bad = new BadLines(run.log);
   const startedMs = performance.now();
   {
-    using _progress = new Progress(run, (seconds) => describe(sender, bad, seconds));
+    using _progress = new Progress(run, (seconds) => describe("measurement", { sender, bad, seconds }));
     try {
-      if (source) await sendFile(source, topics[0]!, { ...options, ...csv, sender, bad, signal: run.signal });
-      else await sendMadeUp(specs, { ...options, sender, signal: run.signal });
+      const sending = { ...options, sender, bad, signal: run.signal };
+      if (csv && source) await sendFile(source, topics[0]!, { ...sending, csv });
+      else await sendMadeUp(specs, sending);
     } finally {
       await settleSends(sender.settled(), producer, run.signal);
     }
   }
-  tell(sender, bad, { topics, seconds: (performance.now() - startedMs) / 1000, run });
+  const seconds = (performance.now() - startedMs) / 1000;
+  tell("measurement", { sender, bad, topics, seconds, run });
 }
 
 /** Whose values are made up.
@@ -103,19 +107,20 @@ function topicOfCsv(config: Config, name: string | undefined, log: Logger): stri
 }
 
 interface Sending {
-  readonly sender: MeasurementSender;
+  readonly sender: RecordSender;
   readonly count: number;
   readonly signal: AbortSignal;
 }
 
 async function sendFile(
-  source: MeasurementSource,
+  source: TextSource,
   topic: string,
-  { sender, bad, count, signal, speed }: Sending & { readonly bad: BadLines; readonly speed?: number },
+  { sender, bad, count, signal, csv }: Sending & { readonly bad: BadLines; readonly csv: CsvSource },
 ): Promise<void> {
+  const { file, columns, speed } = csv, lines = new MeasurementCsv(nameOf(file), columns);
   const pace = speed === undefined ? null : new OwnTimes(speed);
   let left = count;
-  for await (const found of source.measurements()) {
+  for await (const found of source.each((piece, isEnd) => lines.push(piece, isEnd))) {
     for (const one of found) {
       if ("reason" in one) {
         bad.add(one);
@@ -124,7 +129,7 @@ async function sendFile(
       if (pace) await pace.due(one.timeMs, signal);
       if (!sender.hasRoom) await sender.room();
       if (signal.aborted) return;
-      sender.send(topic, one.measurement, one.timeMs);
+      sender.send(topic, measurementRecord(one.measurement, one.timeMs));
       if (--left === 0) return;
     }
   }
@@ -140,64 +145,6 @@ async function sendMadeUp(
     if (!sender.hasRoom) await sender.room();
     if (signal.aborted) return;
     const spec = specs[n % specs.length]!;
-    sender.send(spec.name, anyValue(spec, Math.random), atMs);
+    sender.send(spec.name, measurementRecord(anyValue(spec, Math.random), atMs));
   }
-}
-
-/** Lines that hold no measurement: counted, the first few told. */
-class BadLines {
-  count = 0;
-  first: BadLine | undefined;
-  readonly #log: Logger;
-
-  constructor(log: Logger) {
-    this.#log = log;
-  }
-
-  add(bad: BadLine): void {
-    this.first ??= bad;
-    if (++this.count <= maxToldLines) this.#log.warn("line left out", { line: bad.line, reason: bad.reason });
-  }
-
-  /** Empty when there are none. */
-  get summary(): string {
-    const { count, first } = this;
-    if (!first) return "";
-    const what = count === 1 ? "1 line" : `${count} lines`;
-    return `; left out: ${what} (${count === 1 ? "" : "the first: "}line ${first.line}: ${first.reason})`;
-  }
-}
-
-function describe(sender: MeasurementSender, bad: BadLines, seconds: number): string {
-  return [
-    measurements(sender.stored),
-    `${(sender.stored / seconds).toFixed(1)}/s`,
-    ...(bad.count > 0 ? [`${bad.count} lines left out`] : []),
-    ...(sender.isAway ? ["waits for Kafka"] : []),
-  ].join(" · ");
-}
-
-/** Says what was published and what was not.
- * @throws {CommandError} when that was nothing, or when nobody knows */
-function tell(
-  { stored, unknown }: MeasurementSender,
-  bad: BadLines,
-  { topics, seconds, run }: {
-    readonly topics: readonly string[];
-    readonly seconds: number;
-    readonly run: CommandRun;
-  },
-): void {
-  const where = topics.join(", ");
-  if (stored === 0 && unknown === 0 && !run.signal.aborted) {
-    throw new CommandError(`Nothing was published to ${where}${bad.summary || ": found no measurements"}`);
-  }
-  run.out(`Published ${measurements(stored)} to ${where} in ${seconds.toFixed(1)} s${bad.summary}\n`);
-  if (unknown > 0) {
-    throw new CommandError(`${measurements(unknown)} may not be stored: Kafka did not answer`);
-  }
-}
-
-function measurements(n: number): string {
-  return `${n} measurement${n === 1 ? "" : "s"}`;
 }

@@ -1,16 +1,17 @@
-/** Measurements on their way into their topics: a bounded number of them waits for Kafka, in their order, for as long as Kafka is away.
+/** Small records on their way into their topics: a bounded number of them waits for Kafka, in their order, for as long as Kafka is away.
  *
- * Left out: where they come from (publish_measurements.ts).
+ * Left out: where they come from (publish_likes.ts, publish_measurements.ts), what is told of it (publish_report.ts).
  * @module */
 import { StreamError } from "../errors.ts";
-import { measurementRecord } from "../kafka/measurements.ts";
-import type { Producer } from "../kafka/producer.ts";
+import type { OutRecord, Producer, SendOptions } from "../kafka/producer.ts";
 import type { Logger } from "../logger.ts";
 import { Absence } from "./absence.ts";
 import { CommandError } from "./run.ts";
 
-/** Where measurements go. */
-export interface MeasurementSenderOptions {
+/** Where records go. */
+export interface RecordSenderOptions {
+  /** What they are, in plural, for the log. */
+  readonly what: string;
   /** Keeps what it is given for as long as Kafka is away. */
   readonly producer: Pick<Producer, "send">;
   readonly log: Logger;
@@ -24,24 +25,24 @@ const maxWaiting = 10_000;
 const awayAfterMs = 2000;
 
 /** Sends and counts. */
-export class MeasurementSender {
+export class RecordSender {
   /** Acknowledged by Kafka. */
   stored = 0;
   /** Sent, but not known to be stored. */
   unknown = 0;
-  readonly #options: MeasurementSenderOptions;
+  readonly #options: RecordSenderOptions;
   readonly #absence: Absence;
   #waiting = 0;
   #changed = Promise.withResolvers<void>();
   #failure: CommandError | undefined;
 
-  constructor(options: MeasurementSenderOptions) {
+  constructor(options: RecordSenderOptions) {
     this.#options = options;
-    this.#absence = new Absence("publish", "measurements", options.log);
+    this.#absence = new Absence("publish", options.what, options.log);
     options.signal.addEventListener("abort", () => this.#change(), { once: true });
   }
 
-  /** Whether Kafka keeps measurements waiting. */
+  /** Whether Kafka keeps records waiting. */
   get isAway(): boolean {
     return this.#absence.isAway;
   }
@@ -58,11 +59,10 @@ export class MeasurementSender {
     await this.#wait(() => this.#waiting < maxWaiting || signal.aborted);
   }
 
-  /** Sends one; there has to be room.
-   * @param timeMs when it was measured, ms since the epoch */
-  send(topic: string, measurement: number, timeMs: number): void {
+  /** Sends one; there has to be room. */
+  send(topic: string, record: OutRecord, options?: SendOptions): void {
     this.#waiting++;
-    this.#options.producer.send(topic, measurementRecord(measurement, timeMs)).then(
+    this.#options.producer.send(topic, record, options).then(
       () => {
         this.stored++;
         this.#absence.end();
@@ -83,7 +83,7 @@ export class MeasurementSender {
 
   async #wait(isOver: () => boolean): Promise<void> {
     const timer = setTimeout(() => {
-      this.#absence.begin(`${this.#waiting} measurements wait for an answer`);
+      this.#absence.begin(`${this.#waiting} ${this.#options.what} wait for an answer`);
     }, awayAfterMs);
     while (!isOver() && !this.#failure) await this.#changed.promise;
     clearTimeout(timer);
