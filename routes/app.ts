@@ -13,6 +13,7 @@ import { mjpegRoutes } from "./mjpeg.ts";
 import { type OperationsDeps, operationsRoutes } from "./operations.ts";
 import { type PagesDeps, pagesRoutes } from "./pages.ts";
 import { shell, type ShellDeps } from "./shell.ts";
+import { type SocketIoDeps, socketIoRoutes } from "./socketio.ts";
 import { StreamTable } from "./stream_table.ts";
 import { type TopicsDeps, topicsRoutes, topicStream } from "./topics.ts";
 import { type VideoDeps, videoRoutes } from "./video.ts";
@@ -29,6 +30,7 @@ export type AppDeps =
   & HistogramsDeps
   & LikesDeps
   & AggregationsDeps
+  & SocketIoDeps
   & TopicsDeps
   & PagesDeps;
 
@@ -49,6 +51,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     videoRoutes(deps),
     histogramsRoutes(deps),
     aggregationsRoutes(deps),
+    socketIoRoutes(deps),
     topicsRoutes(deps),
   ], { endlessBodies: [framesPath] });
 }
