@@ -1,9 +1,10 @@
-/** `tailrace publish …`: what may be published, and the flags of each. Left out: doing it (publish_geo.ts, publish_measurements.ts,
- * publish_video.ts). @module */
+/** `tailrace publish …`: what may be published, and the flags of each. Left out: doing it (publish_geo.ts, publish_likes.ts,
+ * publish_measurements.ts, publish_video.ts). @module */
 import type { Command } from "commander";
 import { clientGroups, type CliProcess, subcommand } from "./subcommand.ts";
-import { delimiter, lineOfText, pastTime, positiveNumber, wholeNumber } from "./flags.ts";
+import { delimiter, lineOfText, pastTime, positiveNumber, videoIds, wholeNumber } from "./flags.ts";
 import { publishGeo } from "./publish_geo.ts";
+import { publishLikes } from "./publish_likes.ts";
 import { publishMeasurements } from "./publish_measurements.ts";
 import { maxSourceLength, publishVideo } from "./publish_video.ts";
 import { UsageError } from "./run.ts";
@@ -18,6 +19,18 @@ Examples:
 
 Motion JPEG (.avi, .mjpeg), folders, and JPEGs on stdin are published as they are;
 all else goes through ffmpeg, which has to be on the PATH.
+`;
+
+const likeExamples = `
+Examples:
+  tailrace publish likes                           one a second of the videos in VIDEOS, until Ctrl-C
+  tailrace publish likes --video a --video b --rate 6000 --count 500
+  tailrace publish likes --file likes.txt          a video's id on each line
+  tail -f clicks.csv | tailrace publish likes --file -
+
+Behind an id there may be a second column with its time: ISO 8601, a day, or seconds or
+milliseconds since 1970; without a zone it is UTC. A line that holds no like is left out,
+and told.
 `;
 
 const measurementExamples = `
@@ -36,8 +49,9 @@ measurement is left out, and told.
 /** Adds `publish` to the command line. */
 export function addPublish(root: Command, process: CliProcess): void {
   const publish = root.command("publish").helpCommand(false)
-    .description("Publish positions, measurements and video");
+    .description("Publish positions, likes, measurements and video");
   addGeo(publish, process);
+  addLikes(publish, process);
   addMeasurements(publish, process);
   addVideo(publish, process);
 }
@@ -71,6 +85,40 @@ function addGeo(publish: Command, process: CliProcess): void {
       pace: ownTimes ? { speed: (speed ?? 1) as number } : { intervalMs: (interval ?? 1000) as number },
       loop: options.loop === true,
       ...(name === undefined ? {} : { name: String(name) }),
+    }, run);
+  });
+}
+
+function addLikes(publish: Command, process: CliProcess): void {
+  subcommand(publish, process, {
+    name: "likes",
+    description: "Publish likes of a file; without one, made-up ones",
+    groups: clientGroups,
+    settings: ["VIDEOS"],
+    topic: "CLICKS_TOPIC",
+    extend: (command) =>
+      command.option("--file <file>", "File with a video's id on each line; - is stdin")
+        .option(
+          "--video <id>",
+          "Without --file: what is liked, at random; may repeat (default: those of VIDEOS)",
+          videoIds("--video"),
+        )
+        .option(
+          "--rate <n>",
+          "Likes a minute (default: 60; with --file as fast as Kafka takes them)",
+          positiveNumber("--rate", 6e6),
+        )
+        .option("--count <n>", "End after so many", wholeNumber("--count", 1, 1e12 - 1))
+        .addHelpText("after", likeExamples),
+  }, (config, run, { options: { file, video, rate, count } }) => {
+    if (file !== undefined && video !== undefined) {
+      throw new UsageError("Cannot use --video: found --file beside it, allowed: one of them");
+    }
+    return publishLikes(config, {
+      ...(file === undefined ? {} : { file: String(file) }),
+      videos: (video ?? []) as string[],
+      ...(rate === undefined ? {} : { rate: rate as number }),
+      count: (count ?? Infinity) as number,
     }, run);
   });
 }

@@ -1,4 +1,5 @@
 /** How the values of flags are read that are no settings. Each refuses with a {@linkcode UsageError}. @module */
+import { isVideoId, maxIdBytes } from "../kafka/windows.ts";
 import { UsageError } from "./run.ts";
 
 /** A reader of integers in `least..most`. */
@@ -67,6 +68,15 @@ export function lineOfText(flag: string, longest: number): (value: string) => st
   return (value) => {
     if (value.length > 0 && value.length <= longest && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value)) return value;
     const allowed = `1 to ${longest} characters without control characters`;
+    throw new UsageError(`Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: ${allowed}`);
+  };
+}
+
+/** A reader of ids of videos, of a flag that may repeat: they add up. */
+export function videoIds(flag: string): (value: string, before?: readonly string[]) => string[] {
+  return (value, before = []) => {
+    if (isVideoId(value)) return [...before, value];
+    const allowed = `1 to ${maxIdBytes} bytes without control characters`;
     throw new UsageError(`Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: ${allowed}`);
   };
 }

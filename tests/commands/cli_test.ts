@@ -35,6 +35,7 @@ Deno.test("tailrace --help lists the subcommands, and each has a --help of its o
     "topics list",
     "publish",
     "publish geo",
+    "publish likes",
     "publish measurements",
     "publish video",
     "tail",
@@ -263,17 +264,19 @@ Deno.test("tailrace broker says in one line what is wrong with its port, its use
 
 Deno.test("tailrace demo drives against any Kafka until SIGINT, and exits with 0", async () => {
   await using broker = await TestBroker.open();
-  const child = startCli(["demo", "--topic", "vehicles", "--measurements", "noise:0:9:1,pressure"], {
+  const args = ["--topic", "vehicles", "--measurements", "noise:0:9:1,pressure", "--clicks-topic", "likes"];
+  const child = startCli(["demo", ...args], {
     env: { KAFKA_BROKERS: broker.bootstrap },
   });
   const reader = child.stdout.getReader();
   const { value } = await reader.read();
   assertEquals(
     new TextDecoder().decode(value),
-    "Vehicles drive in topic vehicles, a clip plays in topic video, measurements are in noise pressure; end with Ctrl-C\n",
+    "Vehicles drive in topic vehicles, a clip plays in topic video, measurements are in noise pressure, " +
+      "likes are in likes; end with Ctrl-C\n",
   );
   const has = (topic: string) => broker.broker.state.log.topics.byName(topic) !== undefined;
-  await eventually("the first report and measurements", () => has("vehicles") && has("pressure"));
+  await eventually("the first of each", () => ["vehicles", "video", "pressure", "likes"].every(has));
   child.kill("SIGINT");
   await reader.cancel();
   await child.stderr.cancel();
