@@ -20,7 +20,10 @@ import type { FetchedPartition, KafkaRecord } from "../../fetch_response.ts";
 import { topicIdOf } from "../../topic_id.ts";
 import { windowNames, type WindowSettings } from "../../windows.ts";
 import { findTopic } from "../topic_places.ts";
-import { type MetaRecord, stateKeys } from "./types.ts";
+import { readFoldBatch } from "./batch_records.ts";
+import { isOfTopic, logCuts } from "./sources.ts";
+import { readStateRecord } from "./state_records.ts";
+import { type MetaRecord, type SourceRecord, stateKeys } from "./types.ts";
 
 const fetchBytes = 1024 * 1024;
 /** How long an answer may take that seems to hold nothing although there is more, ms: storage may be slow. */
@@ -28,6 +31,9 @@ const slowMs = 500;
 /** Looked at first at the end of the topic; each further look goes back so many times as far. */
 const firstSpan = 64, growth = 16;
 const decoder = new TextDecoder();
+
+/** How far a source is counted, and in which log. */
+export type CoveredPlace = Pick<SourceRecord, "log" | "next">;
 
 /** A partition, its leader, and where it begins and ends for those who read committed records. */
 interface Place {
@@ -38,7 +44,8 @@ interface Place {
   readonly end: number;
 }
 
-/** The newest text of each key of a compacted partition; keys whose newest record has no value are left out.
+/** The newest text of each key of a compacted partition, the one that was written least recently first; keys whose newest record has no value
+ * are left out.
  * @throws {KafkaError} while it cannot be read, or when `signal` aborts */
 export async function readNewest(
   connection: KafkaConnection,
@@ -61,8 +68,8 @@ export async function readNewest(
     }
     for (const { key, value } of records) {
       if (!key) continue;
+      newest.delete(decoder.decode(key));
       if (value) newest.set(decoder.decode(key), decoder.decode(value));
-      else newest.delete(decoder.decode(key));
     }
   }
   return newest;
@@ -74,43 +81,57 @@ export async function endOf(connection: KafkaConnection, topic: string, partitio
   return (await placeOf(connection, topic, partition)).end;
 }
 
-/** Up to where a source has been counted: the highest place that any partition of ids knows of clicks as they are now; null when none
- * knows any.
+/** Up to where a source has been counted, or will be: the highest place in clicks as they are now that any partition of ids knows, or that a
+ * batch has which waits to be counted; null when there is none.
  * @throws {KafkaError} while that cannot be told, or when `signal` aborts */
 export async function lastCovered(
   kafka: Kafka,
   { clicksTopic }: Pick<WindowSettings, "clicksTopic">,
   source: number,
   signal: AbortSignal,
-): Promise<number | null> {
+): Promise<CoveredPlace | null> {
   await using connection = kafka.connect();
-  const { stateTopic } = windowNames(clicksTopic);
+  const { stateTopic, byIdTopic } = windowNames(clicksTopic);
   const [{ partitions }, id] = await Promise.all([
     findTopic(connection, stateTopic),
     topicIdOf(connection, clicksTopic),
   ]);
-  const places: number[] = [];
+  let covered: CoveredPlace | null = null, position = 0;
+  const take = (place: CoveredPlace | undefined) => {
+    if (place && isOfTopic(place.log, id ?? "") && (!covered || isFarther(place, covered))) {
+      covered = { log: place.log, next: place.next };
+    }
+  };
   for (const { partition } of partitions ?? []) {
     checkGoingOn(signal, stateTopic);
-    const { log, next } = (await newestMeta(connection, stateTopic, partition))?.sources[source] ?? {};
-    const isSame = log === id || log === "" || id === null;
-    if (isSame && Number.isSafeInteger(next)) places.push(next!);
+    const meta = await newestIn(await placeOf(connection, stateTopic, partition), connection, readMeta);
+    take(meta?.sources[source]);
+    if (partition === 0) position = meta?.position ?? 0;
   }
-  return places.length === 0 ? null : Math.max(...places);
+  checkGoingOn(signal, byIdTopic);
+  // A fold tells every partition of ids how far it is, so one of them will do.
+  const waiting = await placeOf(connection, byIdTopic, 0);
+  const behind = { ...waiting, first: Math.max(waiting.first, position) };
+  take(
+    await newestIn(behind, connection, ({ value }) => {
+      const batch = readFoldBatch(value);
+      return batch?.source === source ? batch : null;
+    }) ?? undefined,
+  );
+  return covered;
 }
 
-/** The newest committed meta of a partition of ids; null when there is none. Each commit of a task writes one, so it is near the end. */
-async function newestMeta(
+/** The newest committed record that can be read as what is wanted; null when there is none. What is looked for is near the end. */
+async function newestIn<T>(
+  place: Place,
   connection: KafkaConnection,
-  topic: string,
-  partition: number,
-): Promise<Pick<MetaRecord, "sources"> | null> {
-  const place = await placeOf(connection, topic, partition);
+  read: (record: KafkaRecord) => T | null,
+): Promise<T | null> {
   for (let before = place.end, span = firstSpan; before > place.first; span *= growth) {
     const from = Math.max(place.first, before - span);
-    let newest: Pick<MetaRecord, "sources"> | null = null;
+    let newest: T | null = null;
     for await (const { records } of pages(connection, place, from, before)) {
-      for (const record of records) newest = readMeta(record) ?? newest;
+      for (const record of records) newest = read(record) ?? newest;
     }
     if (newest) return newest;
     before = from;
@@ -118,14 +139,15 @@ async function newestMeta(
   return null;
 }
 
-function readMeta({ key, value }: KafkaRecord): Pick<MetaRecord, "sources"> | null {
+function readMeta({ key, value }: KafkaRecord): MetaRecord | null {
   if (!key || !value || decoder.decode(key) !== stateKeys.meta) return null;
-  try {
-    const meta = JSON.parse(decoder.decode(value));
-    return typeof meta?.sources === "object" && meta.sources !== null ? meta : null;
-  } catch {
-    return null; // somebody else's, whatever it is
-  }
+  const record = readStateRecord(stateKeys.meta, decoder.decode(value));
+  return record?.kind === "meta" ? record.value : null;
+}
+
+function isFarther(a: CoveredPlace, b: CoveredPlace): boolean {
+  const [cutsA, cutsB] = [logCuts(a.log), logCuts(b.log)];
+  return cutsA > cutsB || cutsA === cutsB && a.next > b.next;
 }
 
 async function placeOf(connection: KafkaConnection, topic: string, partition: number): Promise<Place> {

@@ -14,6 +14,8 @@ import {
   KafkaError,
   latestOffset,
   type PartitionLeader,
+  patienceMs,
+  settlesWithin,
 } from "../../connection.ts";
 import { topicIdOf } from "../../topic_id.ts";
 import { findTopic } from "../topic_places.ts";
@@ -35,7 +37,7 @@ export interface SourceEnds {
 }
 
 /** What is known of sources, by the number of their partition. */
-export type KnownSources = Readonly<Record<string, SourceRecord>>;
+export type KnownSources = ReadonlyMap<number, SourceRecord>;
 
 /** When which source was heard of last. */
 export class Arrivals {
@@ -49,7 +51,7 @@ export class Arrivals {
 
   /** Goes on from what another one has heard: a restart makes nobody idle. */
   restore(known: KnownSources, now: Moment): void {
-    for (const [source, { at }] of Object.entries(known)) this.#hear(Number(source), at, now);
+    for (const [source, { at }] of known) this.#hear(source, at, now);
   }
 
   /** A batch has come. How old it is, is judged now and never again: a clock that is set later changes nothing. */
@@ -88,14 +90,13 @@ export interface WatermarkFacts {
  * @returns ms since the epoch; Infinity when nobody holds; −Infinity when one does that has not told any time yet */
 export function lowestHigh({ known, isQuiet, ends }: WatermarkFacts, except?: number): number {
   let lowest = Infinity;
-  for (const [name, source] of Object.entries(known)) {
-    const partition = Number(name);
+  for (const [partition, source] of known) {
     if (partition === except) continue;
     if (isQuiet(partition) && ends && !hasBacklog(partition, source, ends)) continue;
-    const isSame = !isQuiet(partition) || !ends || isSameLog(source, ends);
+    const isSame = !isQuiet(partition) || !ends || isOfTopic(source.log, ends.log);
     lowest = Math.min(lowest, (isSame ? source.high : null) ?? -Infinity);
   }
-  const isUnheard = (partition: number) => partition !== except && known[partition] === undefined;
+  const isUnheard = (partition: number) => partition !== except && !known.has(partition);
   if (ends?.partitions.some((_, p) => isUnheard(p) && hasBacklog(p, undefined, ends))) return -Infinity;
   return lowest;
 }
@@ -107,12 +108,18 @@ export function hasBacklog(partition: number, source: SourceRecord | undefined, 
   if (place === undefined) return false; // the topic has no such partition
   if (place === null) return true;
   const [start, end] = place;
-  return end > Math.max(start, source && isSameLog(source, ends) ? source.next : 0);
+  return end > Math.max(start, source && isOfTopic(source.log, ends.log) ? source.next : 0);
 }
 
-/** Without ids one log is as good as another. */
-function isSameLog({ log }: SourceRecord, ends: SourceEnds): boolean {
-  return log === ends.log || log === "" || ends.log === "";
+/** Whether a log is of the topic with an id, which may have lost its end since (`id~1`). Without ids one topic is as good as another. */
+export function isOfTopic(log: string, topicId: string): boolean {
+  const id = log.split("~")[0];
+  return id === "" || topicId === "" || id === topicId;
+}
+
+/** How often the topic of a log had lost its end: offsets that came again are others. */
+export function logCuts(log: string): number {
+  return Number(log.split("~")[1] ?? 0);
 }
 
 /** Asks where the partitions of clicks begin and end for those who read committed records.
@@ -145,12 +152,14 @@ async function offsetsAt(
 ): Promise<Map<number, number>> {
   const found = new Map<number, number>();
   await Promise.all([...byLeader(partitions)].map(async ([leader, numbers]) => {
-    try {
-      for (const [partition, offset] of await connection.offsets(leader, topic, numbers, at)) {
-        if (typeof offset === "number") found.set(partition, offset);
-      }
-    } catch (error) {
-      if (!(error instanceof KafkaError)) throw error; // a node that does not answer leaves its partitions unknown
+    const asked = connection.offsets(leader, topic, numbers, at);
+    if (!await settlesWithin(asked, patienceMs)) return; // a node that says nothing holds up nobody else
+    const answer = await asked.catch((error) => {
+      if (error instanceof KafkaError) return [];
+      throw error;
+    });
+    for (const [partition, offset] of answer) {
+      if (typeof offset === "number") found.set(partition, offset);
     }
   }));
   return found;
