@@ -18,15 +18,17 @@ import type {
 } from "../kafka/processors/windows/types.ts";
 import { newestOpen } from "../kafka/processors/windows/shown.ts";
 import type { WindowSize } from "../kafka/windows.ts";
+import { windowEventsResponse } from "./aggregation_events.ts";
 import { type FinishedEvent, windowFeed } from "./aggregation_feed.ts";
 import { readCount, readIds, readSizes, sizeOf } from "./aggregation_query.ts";
+import { Rooms } from "./aggregation_rooms.ts";
 import { videoOf } from "./likes.ts";
 import type { AppEnv } from "./middleware.ts";
 import type { StreamRoute } from "./stream_table.ts";
 import type { StreamDeps } from "./streams.ts";
 
 /** What the routes of this feature work with. */
-export interface AggregationsDeps extends Omit<StreamDeps, "config"> {
+export interface AggregationsDeps extends StreamDeps {
   readonly aggregations: Aggregations;
   readonly config: StreamDeps["config"] & Pick<Config, "windows" | "videos">;
 }
@@ -82,9 +84,10 @@ export function windowStream(sizes: readonly WindowSize[]): StreamRoute<Finished
   };
 }
 
-/** Routes below `/aggregations` that answer at once. */
-export function aggregationsRoutes({ aggregations, config }: AggregationsDeps): Hono<AppEnv> {
-  const { sizes } = aggregations;
+/** Routes below `/aggregations`. */
+export function aggregationsRoutes(deps: AggregationsDeps): Hono<AppEnv> {
+  const { aggregations, config } = deps, { sizes } = aggregations;
+  const streamDeps = { ...deps, rooms: new Rooms(aggregations) };
   let isLoaded = false;
   aggregations.loaded.then(() => isLoaded = true);
   const checkLoaded = () => {
@@ -102,6 +105,7 @@ export function aggregationsRoutes({ aggregations, config }: AggregationsDeps): 
       const ids = named.length > 0 ? named : usualIds(aggregations, config.videos, limit);
       return c.json(aggregationsData(aggregations, config, ids, count), 200, headers);
     })
+    .get("/aggregations/events", (c) => windowEventsResponse(c, streamDeps))
     .get("/aggregations/:video", (c) => {
       const query = new URL(c.req.url).searchParams, id = videoOf(c);
       const wanted = readSizes(query, sizes);

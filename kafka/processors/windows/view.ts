@@ -73,6 +73,7 @@ export class WindowView implements Aggregations {
   /** Who waits for a place in it; told whether it was reached. */
   readonly #waiting = new Set<{ readonly ends: Positions; readonly done: (reached: boolean) => void }>();
   #isLoaded = false;
+  readonly #whenLoaded = Promise.withResolvers<void>();
   #isUp = true;
   readonly #stop = new AbortController();
 
@@ -95,7 +96,8 @@ export class WindowView implements Aggregations {
       log,
       { from: {} },
     );
-    this.loaded = this.#load();
+    this.loaded = this.#whenLoaded.promise;
+    this.#load();
   }
 
   async current(): Promise<boolean> {
@@ -138,6 +140,7 @@ export class WindowView implements Aggregations {
     this.#listeners.clear();
     this.#paced[Symbol.dispose]();
     this.#release();
+    this.#whenLoaded.resolve(); // who waits for it is on his way out, too
     await this.#reader?.[Symbol.asyncDispose]();
   }
 
@@ -146,6 +149,7 @@ export class WindowView implements Aggregations {
     const { signal } = this.#stop;
     while (!signal.aborted && !await this.#reachesEnd(latestOffset)) await pause(retryMs, signal);
     this.#isLoaded = true;
+    this.#whenLoaded.resolve();
   }
 
   /** Reads on to what is the end now.
