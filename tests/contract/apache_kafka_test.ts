@@ -2,6 +2,7 @@
 import { ApacheKafka } from "../apache_kafka.ts";
 import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
+import { foldTaskContract } from "./fold_task.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
 import { histogramServiceContract } from "./histogram_service.ts";
@@ -36,6 +37,7 @@ kafkaContract("Apache Kafka", ignore, () => kafka.bootstrap);
 membershipContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionalProducerContract("Apache Kafka", ignore, () => kafka.bootstrap);
+foldTaskContract("Apache Kafka", ignore, () => kafka.bootstrap);
 histogramServiceContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
 topicsContract("Apache Kafka", ignore, () => ({ service }));

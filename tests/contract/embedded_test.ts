@@ -1,5 +1,6 @@
 /** The contract suites on the embedded broker. @module */
 import { Service } from "../service.ts";
+import { foldTaskContract } from "./fold_task.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
 import { histogramServiceContract } from "./histogram_service.ts";
@@ -25,6 +26,7 @@ kafkaContract("the embedded broker", false, () => service.bootstrap);
 membershipContract("the embedded broker", false, () => service.bootstrap);
 transactionContract("the embedded broker", false, () => service.bootstrap);
 transactionalProducerContract("the embedded broker", false, () => service.bootstrap);
+foldTaskContract("the embedded broker", false, () => service.bootstrap);
 histogramServiceContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
