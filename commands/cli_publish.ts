@@ -23,7 +23,7 @@ all else goes through ffmpeg, which has to be on the PATH.
 
 const likeExamples = `
 Examples:
-  tailrace publish likes                           one a second of the videos in VIDEOS, until Ctrl-C
+  tailrace publish likes                           one a second, of VIDEOS, until Ctrl-C
   tailrace publish likes --video a --video b --rate 6000 --count 500
   tailrace publish likes --file likes.txt          a video's id on each line
   tail -f clicks.csv | tailrace publish likes --file -
