@@ -5,6 +5,26 @@
  * is shown where (routes/pages.ts).
  * @module */
 import { createHash } from "node:crypto";
+import aggregationsAggregationsCss from "../static/aggregations/aggregations.css" with { type: "text" };
+import aggregationsAggregations from "../static/aggregations/aggregations.js" with { type: "text" };
+import aggregationsAggregationsApi from "../static/aggregations/aggregations_api.js" with { type: "text" };
+import aggregationsBars from "../static/aggregations/bars.js" with { type: "text" };
+import aggregationsBarsView from "../static/aggregations/bars_view.js" with { type: "text" };
+import aggregationsCardCss from "../static/aggregations/card.css" with { type: "text" };
+import aggregationsCard from "../static/aggregations/card.js" with { type: "text" };
+import aggregationsDetailCss from "../static/aggregations/detail.css" with { type: "text" };
+import aggregationsDetail from "../static/aggregations/detail.js" with { type: "text" };
+import aggregationsGenerator from "../static/aggregations/generator.js" with { type: "text" };
+import aggregationsGeneratorPanel from "../static/aggregations/generator_panel.js" with { type: "text" };
+import aggregationsLikeButton from "../static/aggregations/like_button.js" with { type: "text" };
+import aggregationsLikes from "../static/aggregations/likes.js" with { type: "text" };
+import aggregationsNotice from "../static/aggregations/notice.js" with { type: "text" };
+import aggregationsPageUrl from "../static/aggregations/page_url.js" with { type: "text" };
+import aggregationsSession from "../static/aggregations/session.js" with { type: "text" };
+import aggregationsTip from "../static/aggregations/tip.js" with { type: "text" };
+import aggregationsVideo from "../static/aggregations/video.js" with { type: "text" };
+import aggregationsWindowTimes from "../static/aggregations/window_times.js" with { type: "text" };
+import aggregationsWords from "../static/aggregations/words.js" with { type: "text" };
 import geoBasemap from "../static/geo/basemap.js" with { type: "text" };
 import geoEarlierTracks from "../static/geo/earlier_tracks.js" with { type: "text" };
 import geoEmptyCard from "../static/geo/empty_card.js" with { type: "text" };
@@ -152,6 +172,26 @@ export * from "./static/shared/stream.js";
 const table: Readonly<Record<string, Source>> = {
   "/client.js": { text: client },
   "/favicon.ico": { text: icon },
+  "/static/aggregations/aggregations.css": { text: aggregationsAggregationsCss },
+  "/static/aggregations/aggregations.js": { text: aggregationsAggregations },
+  "/static/aggregations/aggregations_api.js": { text: aggregationsAggregationsApi },
+  "/static/aggregations/bars.js": { text: aggregationsBars },
+  "/static/aggregations/bars_view.js": { text: aggregationsBarsView },
+  "/static/aggregations/card.css": { text: aggregationsCardCss },
+  "/static/aggregations/card.js": { text: aggregationsCard },
+  "/static/aggregations/detail.css": { text: aggregationsDetailCss },
+  "/static/aggregations/detail.js": { text: aggregationsDetail },
+  "/static/aggregations/generator.js": { text: aggregationsGenerator },
+  "/static/aggregations/generator_panel.js": { text: aggregationsGeneratorPanel },
+  "/static/aggregations/like_button.js": { text: aggregationsLikeButton },
+  "/static/aggregations/likes.js": { text: aggregationsLikes },
+  "/static/aggregations/notice.js": { text: aggregationsNotice },
+  "/static/aggregations/page_url.js": { text: aggregationsPageUrl },
+  "/static/aggregations/session.js": { text: aggregationsSession },
+  "/static/aggregations/tip.js": { text: aggregationsTip },
+  "/static/aggregations/video.js": { text: aggregationsVideo },
+  "/static/aggregations/window_times.js": { text: aggregationsWindowTimes },
+  "/static/aggregations/words.js": { text: aggregationsWords },
   "/static/geo/basemap.js": { text: geoBasemap },
   "/static/geo/earlier_tracks.js": { text: geoEarlierTracks },
   "/static/geo/empty_card.js": { text: geoEmptyCard },

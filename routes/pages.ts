@@ -1,4 +1,4 @@
-/** The pages and what they load: `/`, `/geo`, `/video` and `/topics`, `/client.js`, `/static/…`.
+/** The pages and what they load: `/`, `/geo`, `/video`, `/histograms`, `/aggregations` and `/topics`, `/client.js`, `/static/…`.
  *
  * A page and its data share a path: who prefers `text/html` gets the page, anyone else the JSON that the page
  * itself asks for. To add a page: its HTML here, its files in routes/assets.ts, its line in
@@ -6,6 +6,7 @@
  * (routes/video.ts, routes/topics.ts), security headers and the answer to unknown paths (routes/app.ts).
  * @module */
 import { type Context, Hono, type Next } from "hono";
+import aggregationsHtml from "../static/aggregations/index.html" with { type: "text" };
 import geoHtml from "../static/geo/index.html" with { type: "text" };
 import histogramsHtml from "../static/histograms/index.html" with { type: "text" };
 import homeHtml from "../static/home/index.html" with { type: "text" };
@@ -15,6 +16,7 @@ import type { Config } from "../config.ts";
 import { StreamError } from "../errors.ts";
 import { isTopicName } from "../kafka/topics.ts";
 import type { MetricsSnapshot } from "../metrics.ts";
+import { type AggregationLinks, aggregationLinks } from "./aggregation_links.ts";
 import { prefers } from "./accept.ts";
 import { type Asset, assetAt, assetPaths, makeAsset } from "./assets.ts";
 import { isNotModified } from "./conditional.ts";
@@ -22,7 +24,10 @@ import { type HistogramLinks, histogramLinks } from "./histogram_links.ts";
 
 /** What the pages tell of the service; nothing here opens a connection. */
 export interface PagesDeps {
-  readonly config: Pick<Config, "tileUrl" | "geoTopic" | "videoTopic" | "measurements">;
+  readonly config: Pick<
+    Config,
+    "tileUrl" | "geoTopic" | "videoTopic" | "measurements" | "windows" | "videos"
+  >;
   readonly service: ServiceInfo;
   readonly metrics: { snapshot(): Promise<MetricsSnapshot> };
 }
@@ -43,7 +48,7 @@ export interface HomeData extends ServiceInfo {
 }
 
 /** Where the records of one topic go in and come out; of each feature in its own ways. */
-export type StreamLinks = GeoLinks | VideoLinks | HistogramLinks;
+export type StreamLinks = GeoLinks | VideoLinks | HistogramLinks | AggregationLinks;
 
 /** The ways of positions. */
 export interface GeoLinks {
@@ -98,6 +103,13 @@ export function pagesRoutes(deps: PagesDeps): Hono {
     ["/histograms", "/histograms/:measurement"],
     (c, next) => answerOrPassOn(c, histograms, next),
   );
+  const aggregations = makeAsset(aggregationsHtml);
+  app.get("/aggregations", (c, next) => answerOrPassOn(c, aggregations, next));
+  // The streams are beside the ids.
+  app.get(
+    "/aggregations/:id{(?!(?:events|socket)$)[^/]+}",
+    (c, next) => answerOrPassOn(c, aggregations, next),
+  );
   for (const path of assetPaths) {
     app.get(path, (c) => answer(c, assetAt(path)!));
   }
@@ -112,6 +124,7 @@ async function homeData({ config, service, metrics }: PagesDeps): Promise<HomeDa
       geoLinks(config.geoTopic),
       videoLinks(config.videoTopic),
       ...config.measurements.map(({ name }) => histogramLinks(name)),
+      ...aggregationLinks(config.windows, config.videos),
     ],
     operations,
     now: await metrics.snapshot(),

@@ -6,6 +6,7 @@
  * delay from the stream this page follows like any other viewer. Left out: everything of features that this
  * service has not got.
  * @module */
+/** @import { AggregationLinks } from "../../routes/aggregation_links.ts" */
 /** @import { HistogramLinks } from "../../routes/histogram_links.ts" */
 /** @import { GeoLinks, HomeData, VideoLinks } from "../../routes/pages.ts" */
 /** @import { PositionEvent } from "../../routes/geo.ts" */
@@ -16,7 +17,7 @@ import { clockSkew } from "../shared/meter.js";
 import { mark, seriesOf, setMark } from "../shared/series.js";
 import { follow } from "../shared/stream.js";
 import { sendTestRecord } from "../shared/test_record.js";
-import { geoWays, histogramWays, showWays, videoWays } from "./ways.js";
+import { geoWays, histogramWays, likeWays, showWays, videoWays } from "./ways.js";
 
 const rowCount = 13;
 /** Shortest time between two drawings: faster, nobody could read. */
@@ -50,6 +51,8 @@ function start({ streams, kafka }) {
   const video = streams.find((links) => links.feature === "video");
   if (video) showVideo(video);
   showMeasurements(streams.filter((links) => links.feature === "histograms"));
+  const likes = streams.find((links) => links.feature === "aggregations");
+  if (likes) showLikes(likes);
   const stream = streams.find((links) => links.feature === "geo");
   if (!stream) return;
   showGeo(stream, kafka.brokers[0] ?? "");
@@ -141,6 +144,14 @@ function showMeasurements(all) {
     return i === 0 ? [name] : [", ", name];
   }));
   showWays(byId("histogram-ways"), histogramWays(first));
+}
+
+/** @param {AggregationLinks} links */
+function showLikes(links) {
+  setText(byId("likes-topic"), links.topic);
+  link("likes-link").href = links.page;
+  showWays(byId("likes-ways"), likeWays(links));
+  byId("likes").hidden = false;
 }
 
 /** @param {string} id */

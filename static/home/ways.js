@@ -1,6 +1,7 @@
 // @ts-check
 /** The ways in and out of a topic, each as a line to copy.
  * @module */
+/** @import { AggregationLinks } from "../../routes/aggregation_links.ts" */
 /** @import { HistogramLinks } from "../../routes/histogram_links.ts" */
 /** @import { GeoLinks, VideoLinks } from "../../routes/pages.ts" */
 import { copyLine } from "../shared/copy.js";
@@ -80,6 +81,35 @@ export function histogramWays({ topic, page, events, measurements, csv }) {
       "Measurements of a CSV file",
       "As fast as Kafka takes them, or by their own times.",
       `tailrace publish measurements --csv FILE --measurement ${topic}`,
+    ],
+  ];
+}
+
+/** @param {AggregationLinks} links @returns {Way[]} */
+export function likeWays({ video, post, windows, events, sizes }) {
+  const [size] = sizes;
+  return [
+    ["Like a video", "Answered when Kafka has it; any id will do.", `curl -X POST ${full(post)}`],
+    [
+      "Follow the windows of a video",
+      "As they fill, and when they are final; id= may repeat.",
+      `curl -N '${full(events)}'`,
+    ],
+    ["Its windows as they are now", "Those that are final, and the open ones.", `curl ${full(windows)}`],
+    [
+      "Follow all final windows",
+      `Of ${size?.size ?? ""}; each event has an id from which a reader goes on.`,
+      `curl -N ${full(size?.events ?? "")}`,
+    ],
+    [
+      "Follow with a Socket.IO client",
+      "It registers for rooms, which are ids, and is told their final counts.",
+      `io("${full("/")}").emit("register_room", { rooms: ["${video}"] })`,
+    ],
+    [
+      "Likes from the terminal",
+      "Sixty a minute, until it is stopped.",
+      `tailrace publish likes --video ${video} --rate 60`,
     ],
   ];
 }

@@ -16,6 +16,7 @@ const pages = [
   { path: "/geo", name: "Map" },
   { path: "/video", name: "Video" },
   { path: "/histograms", name: "Histograms" },
+  { path: "/aggregations", name: "Likes" },
   { path: "/topics", name: "Topics" },
 ];
 

@@ -34,7 +34,7 @@ export class Stream {
   /** @type {string} */ #cursor;
   /** Over a WebSocket each of several streams has an id of its own. @type {Map<string, string>} */
   #cursors = new Map();
-  /** Newest offset seen, by stream and partition. @type {Map<string, number>} */ #seen = new Map();
+  /** Newest offset seen, by stream, topic and partition. @type {Map<string, number>} */ #seen = new Map();
   /** Those of several that are through. @type {Set<string>} */ #ended = new Set();
   /** @type {number | null | undefined} */ #speed;
   /** The place that `seek` asked for, while what comes is still from before. @type {string | null} */
@@ -253,9 +253,9 @@ export class Stream {
   /** @param {any} record @param {RecordInfo} info */
   #record(record, info) {
     if (record === null || typeof record !== "object") return;
-    const { partition, offset } = record;
+    const { topic = "", partition, offset } = record; // a stream of windows has a topic for each length
     if (typeof partition === "number" && typeof offset === "number") {
-      const key = `${info.stream ?? ""} ${partition}`;
+      const key = `${info.stream ?? ""} ${topic}:${partition}`;
       if (offset <= (this.#seen.get(key) ?? -1)) return;
       this.#seen.set(key, offset);
     }

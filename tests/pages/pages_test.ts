@@ -7,12 +7,16 @@ import { assetPaths } from "../../routes/assets.ts";
 import { worldOutlines } from "../../routes/outlines.ts";
 import { pagesRoutes, prefersHtml } from "../../routes/pages.ts";
 import { shell } from "../../routes/shell.ts";
+import { usualSizes } from "../routes/made_aggregations.ts";
 
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 function deps(tileUrl: string | null = null) {
   const topics = { geoTopic: "geostream", videoTopic: "video", measurements: usualMeasurements };
-  const config = { tileUrl, ...topics, corsOrigins: [], maxBodyBytes: 1024 };
+  const clicksTopic = "video_clicks_ingestion";
+  const windows = { clicksTopic, sizes: usualSizes, graceMs: 10_000, kept: 60 };
+  const videos = [{ id: "93f98662", title: "Stream processing made simple" }];
+  const config = { tileUrl, ...topics, windows, videos, corsOrigins: [], maxBodyBytes: 1024 };
   const metrics = createMetrics("1.2.3");
   const service = { version: "1.2.3", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };
   return { config, service, metrics };
@@ -50,16 +54,29 @@ Deno.test("pagesRoutes() answers a page to browsers and its data to programs on 
   }
 });
 
-Deno.test("pagesRoutes() leaves the data of /topics, /video and /histograms to the routes behind it, with Vary", async () => {
+Deno.test("pagesRoutes() leaves the data of /topics, /video, /histograms and /aggregations to the routes behind it, with Vary", async () => {
   const app = new Hono().route("/", pagesRoutes(deps())).get("*", (c) => c.json({ path: c.req.path }));
   for (
-    const path of ["/topics", "/topics/orders", "/video", "/video/cam", "/histograms", "/histograms/wind"]
+    const path of [
+      "/topics",
+      "/topics/orders",
+      "/video",
+      "/video/cam",
+      "/histograms",
+      "/histograms/wind",
+      "/aggregations",
+      "/aggregations/a%2Fb",
+    ]
   ) {
     const page = await app.request(path, { headers: { accept: browserAccept } });
     assertEquals(page.headers.get("vary"), "Accept");
     assertStringIncludes(await page.text(), "<!doctype html>");
     const data = await app.request(path);
     assertEquals([data.headers.get("vary"), await data.json()], ["Accept", { path }]);
+  }
+  for (const path of ["/aggregations/events", "/aggregations/socket", "/aggregations/1m/events"]) {
+    const stream = await app.request(path, { headers: { accept: browserAccept } });
+    assertEquals(await stream.json(), { path });
   }
 });
 
@@ -77,6 +94,7 @@ Deno.test("GET / as JSON says what runs and where its streams are", async () => 
     ["histograms", "/histograms/humidity/events"],
     ["histograms", "/histograms/temperature/events"],
     ["histograms", "/histograms/pressure/events"],
+    ["aggregations", "/aggregations/events?id=93f98662"],
   ]);
   assertEquals(now.viewers, { sse: 0, websocket: 0, mjpeg: 0 });
 });

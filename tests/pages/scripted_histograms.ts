@@ -13,6 +13,7 @@ import type { ProcessorStatus, WrongKind } from "../../kafka/processors/histogra
 import { createMetrics } from "../../metrics.ts";
 import { pagesRoutes } from "../../routes/pages.ts";
 import { shell } from "../../routes/shell.ts";
+import { noWindows } from "../routes/made_aggregations.ts";
 
 /** What is counted under one name. */
 interface Counted {
@@ -52,7 +53,7 @@ export class ScriptedHistograms implements AsyncDisposable {
       const histogram = RunningHistogram.empty(edgesOf(spec));
       return [spec.name, { spec, histogram, status: liveStatus(), offset: 0, rows: [] }];
     }));
-    const config = { tileUrl: null, geoTopic: "geostream", videoTopic: "video", measurements };
+    const config = { tileUrl: null, geoTopic: "geostream", videoTopic: "video", measurements, ...noWindows };
     const limits = { corsOrigins: [], maxBodyBytes: 1 << 20 };
     const metrics = createMetrics("0.0.0");
     const service = { version: "0.0.0", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };

@@ -10,6 +10,7 @@ import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { pagesRoutes } from "../../routes/pages.ts";
 import { shell } from "../../routes/shell.ts";
+import { noWindows } from "../routes/made_aggregations.ts";
 
 const cluster = "0badcafe";
 
@@ -66,6 +67,7 @@ export class ScriptedService implements AsyncDisposable {
       geoTopic: "geostream",
       videoTopic: "video",
       measurements: [],
+      ...noWindows,
       corsOrigins: [],
       maxBodyBytes: 1 << 20,
     };

@@ -9,6 +9,7 @@ import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { pagesRoutes } from "../../routes/pages.ts";
 import { shell } from "../../routes/shell.ts";
+import { noWindows } from "../routes/made_aggregations.ts";
 
 const cluster = "0badcafe";
 const headerBytes = 32;
@@ -64,7 +65,7 @@ export class ScriptedVideo implements AsyncDisposable {
 
   /** @param port 0: any that is free */
   constructor(port = 0, more: readonly Hono[] = []) {
-    const topics = { geoTopic: "geostream", videoTopic: "video", measurements: [] };
+    const topics = { geoTopic: "geostream", videoTopic: "video", measurements: [], ...noWindows };
     const config = { tileUrl: null, ...topics, corsOrigins: [], maxBodyBytes: 1 << 20 };
     const metrics = createMetrics("0.0.0");
     const service = { version: "0.0.0", kafka: { mode: "embedded" as const, brokers: ["127.0.0.1:9092"] } };

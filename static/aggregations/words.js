@@ -1,0 +1,32 @@
+// @ts-check
+/** Windows in words: for tips, tables and who does not see the bars. Pure.
+ * @module */
+/** @import { Bar, Kind } from "./video.js" */
+import { count } from "../shared/format.js";
+import { lengthText, spanText } from "./window_times.js";
+
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+
+/** How a window stands, in a word. @type {Readonly<Record<Kind, string>>} */
+export const kindWords = { none: "final", final: "final", ended: "waiting", open: "open" };
+
+/** A count in a narrow place. @param {number} n */
+export const short = (n) => n < 100_000 ? count(n) : compact.format(n);
+
+/** @param {number} n */
+export const likes = (n) => `${count(n)} ${n === 1 ? "like" : "likes"}`;
+
+/** @param {Bar} bar @param {number} ms length of its window @param {number} now */
+export function barText({ start, count: n, late, kind }, ms, now) {
+  const more = { none: "", final: "", ended: ", waits for late ones", open: " so far" }[kind];
+  const lateText = late > 0 ? `, ${count(late)} late` : "";
+  return `${spanText(start, ms, now)}: ${likes(n)}${more}${lateText}`;
+}
+
+/** Bars as a sentence. @param {readonly Bar[]} bars @param {number} ms */
+export function barsText(bars, ms) {
+  const counts = bars.map(({ count }) => count);
+  return `Likes in the last ${bars.length} windows of ${lengthText(ms)}: ${count(Math.min(...counts))} to ${
+    count(Math.max(...counts))
+  }`;
+}
