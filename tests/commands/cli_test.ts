@@ -138,9 +138,16 @@ Deno.test("tailrace topics list says in one line when there is no Kafka, and exi
 
 Deno.test("tailrace topics create makes what is missing, and list shows it", async () => {
   await using broker = await TestBroker.open();
-  const env = { KAFKA_BROKERS: broker.bootstrap, LOG_LEVEL: "warn", MEASUREMENTS: "noise:0:10:1" };
+  const counted = { MEASUREMENTS: "noise:0:10:1", WINDOWS: "30s", CLICKS_TOPIC: "likes" };
+  const env = { KAFKA_BROKERS: broker.bootstrap, LOG_LEVEL: "warn", ...counted };
   const create = (...args: string[]) => runCli(["topics", "create", ...args], { env });
-  const features = ["geostream", "video", "noise", "hist_noise"];
+  const ofWindows = [
+    "likes",
+    "tailrace-likes-by-id",
+    "tailrace-likes-windows",
+    "30_second_aggregation_topic",
+  ];
+  const features = ["geostream", "video", "noise", "hist_noise", ...ofWindows];
   assertEquals(
     (await create("--partitions", "2")).stdout,
     features.map((name) => `${name} created\n`).join(""),
@@ -151,11 +158,21 @@ Deno.test("tailrace topics create makes what is missing, and list shows it", asy
   const list = await runCli(["topics", "list"], { env });
   assertEquals(
     list.stdout,
-    "TOPIC       PARTITIONS\na.b         3\ngeostream   2\nhist_noise  1\nnoise       2\nvideo       2\n",
+    `TOPIC                        PARTITIONS
+30_second_aggregation_topic  2
+a.b                          3
+geostream                    2
+hist_noise                   1
+likes                        2
+noise                        2
+tailrace-likes-by-id         2
+tailrace-likes-windows       2
+video                        2
+`,
   );
   const json = await runCli(["topics", "list", "--json"], { env });
   const found = JSON.parse(json.stdout).map((topic: { name: string }) => topic.name);
-  assertEquals(found, ["a.b", "geostream", "hist_noise", "noise", "video"]);
+  assertEquals(found, [...features, "a.b"].sort());
   await using kafka = connect(broker.bootstrap);
   await using views = new TopicViews(kafka);
   const { config } = await views.topic("video");
