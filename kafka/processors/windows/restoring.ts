@@ -4,6 +4,7 @@
  * before was not counted for it. Panes are moved to the new unit; a size that stays is a multiple of both units, so its windows keep
  * their counts. Left out: what follows of it (window_state.ts).
  * @module */
+import { windowStart } from "../../windows.ts";
 import { ClosedWindows } from "./closed_windows.ts";
 import { IdWindows } from "./id_windows.ts";
 import type { StateRecord, StoredMeta } from "./state_records.ts";
@@ -95,7 +96,7 @@ export class Restoring {
   }
 }
 
-/** The first start of a window at a time or after it, both ms. */
+/** The first start of a window after a time, both ms. */
 export function wholeFrom(timeMs: number, sizeMs: number): number {
-  return timeMs === -Infinity ? timeMs : Math.ceil(timeMs / sizeMs) * sizeMs;
+  return windowStart(timeMs, sizeMs) + sizeMs;
 }

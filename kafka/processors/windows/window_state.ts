@@ -171,15 +171,18 @@ export class WindowState {
     if (known?.log === log && next <= known.next) return "repeated";
     const parts = batch.parts === 1 ? [batch] : this.#parts.add(batch, offset);
     if (!parts) return "waiting";
+    // Whoever sends clicks is not idle.
+    const pass = (high: number | null) => {
+      if (batch.high !== null && high !== null) this.advance(Math.min(high, othersLowest ?? Infinity));
+    };
+    pass(known?.log === log ? known.high : null);
     const lates: LateEvents[] = [];
     let proven = -Infinity;
     for (const part of parts) {
       proven = Math.max(proven, this.#count(part, othersLowest ?? Infinity, lates));
       this.#totals.addTold(part);
     }
-    const high = this.#moveSource(batch, proven);
-    // Whoever sends clicks is not idle.
-    if (batch.high !== null && high !== null) this.advance(Math.min(high, othersLowest ?? Infinity));
+    pass(this.#moveSource(batch, proven));
     for (const late of lates) this.#addLate(late);
     this.#forgetSurplus();
     return "counted";

@@ -1,0 +1,220 @@
+/** A partition of ids in a case: its log of batches, the state that counts it, the topic of its state, and what it has published, with
+ * the truth beside it.
+ * @module */
+import { assertEquals } from "@std/assert";
+import { shownWindows } from "../../kafka/processors/windows/shown.ts";
+import type { FoldBatch } from "../../kafka/processors/windows/types.ts";
+import { WindowState } from "../../kafka/processors/windows/window_state.ts";
+import type { FinishedWindow, WindowSettings } from "../../kafka/windows.ts";
+import type { Random } from "../random.ts";
+import { type TrueEvent, type TrueStep, type TrueWindow, WindowTruth } from "./window_truth.ts";
+
+const encoder = new TextEncoder();
+
+type Settings = Pick<WindowSettings, "sizes" | "graceMs">;
+type Bounds = { readonly kept: number; readonly maxIds: number; readonly sources: number };
+
+/** A record of the by-id topic, with what its batch was folded from. */
+interface LogRecord {
+  readonly batch: FoldBatch;
+  readonly events: readonly (TrueEvent & { readonly isHere: boolean })[];
+}
+
+export class CountingLog {
+  readonly records: LogRecord[] = [];
+
+  /** Writes a batch once more, whole. */
+  repeat(random: Random): void {
+    const drawn = this.records[random.between(0, this.records.length - 1)];
+    if (!drawn || drawn.batch.part !== drawn.batch.parts - 1) return;
+    const { source, log, from } = drawn.batch;
+    const parts = this.records.filter(({ batch }) =>
+      batch.source === source && batch.log === log && batch.from === from
+    );
+    this.records.push(...parts.slice(0, drawn.batch.parts));
+  }
+}
+
+/** What is committed in one transaction. */
+interface Committed {
+  /** By key, the newest last; null is a tombstone. */
+  readonly records: { readonly key: string; readonly value: string | null }[];
+  readonly published: FinishedWindow[];
+  /** How many steps of the truth it holds. */
+  steps: number;
+}
+
+export class CountingPart {
+  readonly #bounds: Bounds;
+  readonly #log: CountingLog;
+  readonly #random: Random;
+  /** Those that hold for the truth from its beginning on. */
+  readonly #first: Settings;
+  #settings: Settings;
+  #state: WindowState;
+  #active: Set<number>;
+  readonly #steps: TrueStep[] = [];
+  readonly #committed: Committed = { records: [], published: [], steps: 0 };
+
+  constructor(settings: Settings, bounds: Bounds, log: CountingLog, random: Random) {
+    this.#bounds = bounds;
+    this.#log = log;
+    this.#random = random;
+    this.#first = this.#settings = settings;
+    this.#state = this.#newState();
+    this.#active = new Set(this.#allSources());
+  }
+
+  /** Counts records that it has not read yet. */
+  apply(records: number): void {
+    for (let n = 0; n < records && this.#state.position < this.#log.records.length; n++) {
+      const offset = this.#state.position, { batch, events } = this.#log.records[offset]!;
+      const applied = this.#state.apply(batch, this.#lowest(batch.source), offset);
+      assertEquals(this.#state.position, offset + 1);
+      if (applied !== "counted") continue;
+      const { source, log, sizes } = batch;
+      if (batch.high !== null) this.#active.add(source);
+      this.#steps.push({ do: "batch", source, log, sizes, events });
+      this.#pass();
+    }
+  }
+
+  /** Says who is not idle. */
+  setActive(sources: readonly number[]): void {
+    this.#active = new Set(sources);
+    this.#steps.push({ do: "active", sources });
+    this.#pass();
+  }
+
+  closeByClock(nowMs: number): void {
+    this.#state.closeByClock(nowMs);
+    this.#steps.push({ do: "clock", nowMs });
+  }
+
+  /** Commits what changed. */
+  take(): void {
+    const { records, finished } = this.#state.take();
+    this.#committed.records.push(...records);
+    for (const { size, window } of finished) {
+      assertEquals([window.type, window.window_end], [size.type, window.window_start + size.ms]);
+      this.#committed.published.push({ ...window });
+    }
+    this.#committed.steps = this.#steps.length;
+    assertEquals(this.#state.take(), { records: [], finished: [] });
+  }
+
+  /** Loses what is not committed, and goes on from the rest, with other settings perhaps. */
+  restart(settings?: Settings): void {
+    this.#steps.length = this.#committed.steps;
+    this.#settings = settings ?? this.#settings;
+    this.#state = this.#newState();
+    for (const { key, value } of this.#compacted()) assertEquals(this.#state.load(key, value), true, key);
+    const { sizes, graceMs } = this.#settings;
+    this.#steps.push({ do: "settings", sizes: sizes.map(({ ms }) => ms), graceMs });
+    const drawn = this.#allSources().filter(() => this.#random.between(0, 3) > 0);
+    this.setActive(drawn);
+  }
+
+  /** Commits, and holds all that was published and what is open against the truth.
+   * @throws {Error} when it is something else */
+  check(): void {
+    this.take();
+    const truth = new WindowTruth(
+      this.#first.sizes.map(({ ms }) => ms),
+      this.#first.graceMs,
+      this.#allSources(),
+    );
+    for (const step of this.#steps) truth.step(step);
+    const isExact = this.#bounds.kept > 1_000 && this.#bounds.maxIds > 1_000;
+    this.#checkPublished(truth, isExact);
+    assertEquals(this.#state.frontier ?? -Infinity, truth.frontier);
+    assertEquals(this.#state.totals.counted, truth.counted);
+    assertEquals(this.#state.totals.late, Object.fromEntries(truth.lateBySize));
+    this.#checkOpen(truth);
+  }
+
+  /** Late events of what is not kept any more are in the totals only. */
+  #checkPublished(truth: WindowTruth, isExact: boolean): void {
+    const published = new Map<string, FinishedWindow>();
+    for (const window of this.#committed.published) {
+      const key = `${window.window_end - window.window_start} ${window.video_uid} ${window.window_start}`;
+      const before = published.get(key);
+      if (before && (before.count !== window.count || before.late >= window.late)) {
+        throw new Error(`Published twice: ${JSON.stringify(before)}, then ${JSON.stringify(window)}`);
+      }
+      published.set(key, window);
+    }
+    const wanted = [...truth.windows].filter(([, { isClosed }]) => isClosed);
+    const keys = new Set(wanted.map(([key]) => key));
+    const extra = [...published].find(([key]) => !keys.has(key));
+    if (extra) throw new Error(`Published, and not to be: ${JSON.stringify(extra[1])}`);
+    for (const [key, window] of wanted) {
+      const found = published.get(key);
+      const isRight = found
+        ? found.count === window.count && (isExact ? found.late === window.late : found.late <= window.late)
+        : !isExact && window.count === 0;
+      if (!isRight) throw new Error(`Published ${JSON.stringify(found)}, to be ${JSON.stringify(window)}`);
+    }
+  }
+
+  /** As whoever reads the topic of the state sees it. */
+  #checkOpen(truth: WindowTruth): void {
+    const newest = new Map(this.#committed.records.map(({ key, value }) => [key, value]));
+    const bytesOf = (key: string) => {
+      const value = newest.get(key) ?? null;
+      return value === null ? null : encoder.encode(value);
+    };
+    const ids = new Set([...truth.windows.values()].map(({ id }) => id));
+    const meta = newest.has("m") ? JSON.parse(newest.get("m")!) : undefined;
+    let next = Infinity;
+    const isOpen = ({ isClosed, id, sizeMs }: TrueWindow, wanted: string, ms: number) =>
+      !isClosed && id === wanted && sizeMs === ms;
+    for (const id of ids) {
+      const shown = shownWindows(
+        id,
+        { open: bytesOf(`o${id}`), closed: bytesOf(`c${id}`) },
+        meta,
+        this.#settings,
+      );
+      for (const { size, windows } of shown) {
+        const open = windows.filter(({ final }) => !final).map((each) => [each.window_start, each.count]);
+        const wanted = [...truth.windows.values()].filter((window) => isOpen(window, id, size.ms))
+          .map(({ start, count }) => [start, count]).sort(([a], [b]) => a! - b!);
+        assertEquals(open, wanted, `open windows of ${id}, ${size.name}`);
+        for (const [start] of wanted) next = Math.min(next, start! + size.ms + this.#settings.graceMs);
+      }
+    }
+    assertEquals(this.#state.nextDueMs(), next === Infinity ? null : next);
+  }
+
+  #pass(): void {
+    const lowest = this.#lowest();
+    if (lowest !== null) this.#state.advance(lowest);
+  }
+
+  /** Lowest high of those who are active, null: nobody is. */
+  #lowest(except?: number): number | null {
+    const highs = [...this.#active].filter((source) => source !== except)
+      .map((source) => this.#state.highOf(source) ?? -Infinity);
+    return highs.length === 0 ? null : Math.min(...highs);
+  }
+
+  /** What compaction may have left, in an order that it may have: of each key the newest record, and some of those before it. */
+  #compacted(): Committed["records"] {
+    const { records } = this.#committed, newest = new Map(records.map(({ key }, i) => [key, i]));
+    const left = records.filter(({ key }, i) => newest.get(key) === i || this.#random.between(0, 3) === 0);
+    const byKey = Map.groupBy(left, ({ key }) => key);
+    if (this.#random.between(0, 1) === 0) return left;
+    const keys = [...byKey.keys()].map((key) => [this.#random.between(0, 1_000_000), key] as const);
+    return keys.sort(([a], [b]) => a - b).flatMap(([, key]) => byKey.get(key)!);
+  }
+
+  #newState(): WindowState {
+    const { sizes, graceMs } = this.#settings;
+    return new WindowState(sizes, { graceMs, kept: this.#bounds.kept, maxIds: this.#bounds.maxIds });
+  }
+
+  #allSources(): number[] {
+    return Array.from({ length: this.#bounds.sources }, (_, source) => source);
+  }
+}
