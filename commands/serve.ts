@@ -1,21 +1,23 @@
 /** `tailrace serve`: the whole service. Opens the parts from left to right, as the data flows, and closes them from right to left.
  *
  * Shutdown (SIGTERM, SIGINT): no new requests, `bye` to streams, requests end, the producer is flushed, viewers' positions are
- * committed, the last histograms are published and their file is closed, the embedded broker closes its files; all of it within
- * DRAIN_TIMEOUT_MS. Left out: what the parts do.
+ * committed, the last histograms are published and their file is closed, counting in windows is left to others, the embedded broker
+ * closes its files; all of it within DRAIN_TIMEOUT_MS. Left out: what the parts do.
  * @module */
 import type { Config } from "../config.ts";
 import about from "../deno.json" with { type: "json" };
 import { Kafka } from "../kafka/client.ts";
 import { type EmbeddedBroker, hostAndPort } from "../kafka/embedded.ts";
 import { Hub } from "../kafka/hub.ts";
-import { type HistogramsOptions, startHistograms } from "../kafka/processors/histograms.ts";
+import { startHistograms } from "../kafka/processors/histograms.ts";
 import type { Histograms } from "../kafka/processors/histogram_types.ts";
+import { ProcessorThread, type ThreadOptions } from "../kafka/processors/thread.ts";
 import { WindowView } from "../kafka/processors/windows/view.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { TopicViews } from "../kafka/topic_views.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { createApp } from "../routes/app.ts";
+import type { OperationsDeps } from "../routes/operations.ts";
 import { Connections, Heartbeats } from "../routes/streams.ts";
 import { ViewerPositions } from "../routes/viewer_positions.ts";
 import { describeBroker, openBroker } from "./broker.ts";
@@ -44,7 +46,9 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   await using producer = createProducer(kafka, { log: run.log, onTopicCreated });
   await using topicViews = new TopicViews(kafka);
   await using positions = new ViewerPositions({ kafka, log: run.log });
-  await using histograms = openHistograms(config, run, { ...way, clientId });
+  const thread = threadOptions(config, run, { ...way, clientId });
+  await using histograms = openHistograms(config, thread);
+  await using windows = openWindows(config, thread);
   metrics.measurements(() => whatIsCounted(histograms));
   const settings = config.windows;
   await using aggregations = new WindowView({ kafka, history: hub.history, settings, log: run.log });
@@ -64,15 +68,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
     positions,
     histograms,
     aggregations,
-    checks: {
-      kafka: async () => void await kafka.metadata([config.geoTopic]),
-      ...(broker && { sqlite: () => broker.checkWritable() }),
-      ...(config.measurements.length > 0 && { measurements: () => histograms.checkWritable() }),
-      // deno-lint-ignore require-await
-      draining: async () => {
-        if (draining.signal.aborted) throw new Error("the service is shutting down");
-      },
-    },
+    checks: readinessChecks(config, { kafka, broker, histograms, windows, draining: draining.signal }),
     service: { version: about.version, kafka: { mode: broker ? "embedded" : "external", brokers } },
   });
   await watch.first;
@@ -89,22 +85,63 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   draining.abort();
   hub.drain();
   connections.drain();
-  await close(config, run, { server, background: [demo, topics], producer, positions, histograms });
+  const processors = [histograms, windows];
+  await close(config, run, { server, background: [demo, topics], producer, positions, processors });
   if (failure) throw new CommandError(`The embedded broker failed: ${failure.message}`, { cause: failure });
 }
 
-/** Begins to count, in a thread of its own. */
-function openHistograms(config: Config, { log }: CommandRun, kafka: HistogramsOptions["kafka"]): Histograms {
+/** How each processor is run. */
+function threadOptions(
+  { logLevel, drainTimeoutMs }: Config,
+  { log }: CommandRun,
+  kafka: ThreadOptions["kafka"],
+): ThreadOptions {
+  return { kafka, log, logLevel, stopMs: drainTimeoutMs * 0.6 };
+}
+
+/** Begins to count measurements, in a thread of its own. */
+function openHistograms(config: Config, thread: ThreadOptions): Histograms {
   return startHistograms({
-    kafka,
+    ...thread,
     specs: config.measurements,
     file: `${config.dataDir}/measurements.db`,
     retentionMs: config.measurementsRetentionMs,
     retentionBytes: config.measurementsRetentionBytes,
-    log,
-    logLevel: config.logLevel,
-    stopMs: config.drainTimeoutMs * 0.6,
   });
+}
+
+/** Begins to count likes, in a thread of its own; null: nothing is to be counted. */
+function openWindows({ windows }: Config, thread: ThreadOptions): ProcessorThread<"windows"> | null {
+  return windows.sizes.length === 0 ? null : new ProcessorThread("windows", { settings: windows }, thread);
+}
+
+/** What has to be so for requests to be sent here: each check by its name. */
+function readinessChecks(
+  { geoTopic, measurements }: Config,
+  { kafka, broker, histograms, windows, draining }: {
+    kafka: Kafka;
+    broker: EmbeddedBroker | undefined;
+    histograms: Histograms;
+    windows: ProcessorThread<"windows"> | null;
+    draining: AbortSignal;
+  },
+): OperationsDeps["checks"] {
+  return {
+    kafka: async () => void await kafka.metadata([geoTopic]),
+    ...(broker && { sqlite: () => broker.checkWritable() }),
+    ...(measurements.length > 0 && { measurements: () => histograms.checkWritable() }),
+    ...(windows && { windows: () => checkCounting(windows) }),
+    // deno-lint-ignore require-await
+    draining: async () => {
+      if (draining.aborted) throw new Error("the service is shutting down");
+    },
+  };
+}
+
+/** @throws {Error} when likes are not counted until somebody does something about it */
+async function checkCounting(windows: ProcessorThread<"windows">): Promise<void> {
+  const { refusal } = await windows.ask("status");
+  if (refusal !== null) throw new Error(refusal);
 }
 
 /** What is waited for at the end. */
@@ -113,15 +150,17 @@ interface Closing {
   readonly background: readonly Promise<void>[];
   readonly producer: Producer;
   readonly positions: ViewerPositions;
-  readonly histograms: Histograms;
+  readonly processors: readonly (AsyncDisposable | null)[];
 }
 
-/** Lets requests end, writes what waits for Kafka, and publishes the last histograms, all of it in the time there is. */
+/** Lets requests end, writes what waits for Kafka, and lets the processors write their last, all of it in the time there is. */
 async function close(config: Config, { log }: CommandRun, parts: Closing): Promise<void> {
-  const { server, background, producer, positions, histograms } = parts, timeoutMs = config.drainTimeoutMs;
+  const { server, background, producer, positions, processors } = parts, timeoutMs = config.drainTimeoutMs;
   const closed = server.shutdown();
   // Who still asks for measurements gets some time, but not that of publishing the last histograms.
-  const counted = within(timeoutMs * 0.2, closed).then(() => histograms[Symbol.asyncDispose]());
+  const counted = within(timeoutMs * 0.2, closed).then(() =>
+    Promise.all(processors.map((each) => each?.[Symbol.asyncDispose]()))
+  );
   const drained = Promise.all([closed, ...background]).then(async () => {
     await Promise.all([producer.flush(), positions.flush(), counted]);
   });

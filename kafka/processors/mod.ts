@@ -3,8 +3,10 @@
  * Left out: what the topics hold (../topics.ts, ../measurements.ts), when they are made (commands/topic_setup.ts).
  * @module */
 import { histTopicOf, type MeasurementSpec } from "../measurements.ts";
+import { windowNames, type WindowSettings } from "../windows.ts";
 import { HistogramService, type HistogramServiceOptions } from "./histogram_service.ts";
 import type { Histograms } from "./histogram_types.ts";
+import { type WindowCounting, WindowService, type WindowServiceOptions } from "./windows/window_service.ts";
 
 /** A processor: what it reads, what it writes, how it is opened, and what it may be asked. */
 export interface Processor<S, O, P extends AsyncDisposable, A extends keyof P & string = keyof P & string> {
@@ -29,5 +31,20 @@ const histograms: Processor<
   asks: ["now", "rows", "series", "checkWritable"],
 };
 
-export const processors = { histograms } as const;
+const windows: Processor<
+  { readonly settings: WindowSettings },
+  WindowServiceOptions,
+  WindowCounting,
+  "status"
+> = {
+  in: ({ settings: { clicksTopic } }) => [clicksTopic, windowNames(clicksTopic).byIdTopic],
+  out: ({ settings: { clicksTopic, sizes } }) => {
+    const { byIdTopic, stateTopic } = windowNames(clicksTopic);
+    return [byIdTopic, stateTopic, ...sizes.map(({ topic }) => topic)];
+  },
+  open: (options) => new WindowService(options),
+  asks: ["status"],
+};
+
+export const processors = { histograms, windows } as const;
 export type ProcessorName = keyof typeof processors;

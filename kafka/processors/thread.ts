@@ -47,12 +47,12 @@ export class ProcessorThread<N extends ProcessorName> implements AsyncDisposable
   #disposed: Promise<void> | undefined;
 
   /** Waits for nothing.
-   * @param unavailable what a question is refused with while nobody is there who could answer */
+   * @param unavailable what a question is refused with while nobody is there who could answer; default: an Error */
   constructor(
     processor: N,
     options: SentOptions<N>,
     { kafka, log, logLevel, stopMs }: ThreadOptions,
-    unavailable: (reason: string) => Error,
+    unavailable = (reason: string) => new Error(`Cannot ask ${processor} as ${reason}`),
   ) {
     this.#start = { processor, kafka, logLevel, options };
     this.#log = log;

@@ -12,6 +12,7 @@ import { transactionalProducerContract } from "./transactional_producer.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
 import { videoPublishContract } from "./video_publish.ts";
+import { windowsContract } from "./windows.ts";
 
 let service: Service;
 
@@ -28,6 +29,7 @@ transactionContract("the embedded broker", false, () => service.bootstrap);
 transactionalProducerContract("the embedded broker", false, () => service.bootstrap);
 foldTaskContract("the embedded broker", false, () => service.bootstrap);
 histogramServiceContract("the embedded broker", false, () => service.bootstrap);
+windowsContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));
 videoContract("the embedded broker", false, () => ({ service }));
