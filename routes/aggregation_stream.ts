@@ -245,10 +245,14 @@ export class WindowStream implements Trunk, RoomMember {
   #tellReady(lengths: readonly Length[], fresh: readonly Length[], texts: string[]): void {
     const readies = lengths.map(({ ready }) => ready!), [first] = readies as [Ready];
     const worst = readies.reduce((a, b) => outcomes.indexOf(b.resume) > outcomes.indexOf(a.resume) ? b : a);
-    const isCommon = readies.every(({ requested }) => requested === first.requested);
+    // The id that a client came with was taken apart.
+    const isWhole = this.#lengths.length === 1 ||
+      lengths.every(({ asked, ready }) =>
+        ready!.requested === first.requested && ready!.requested !== asked.id
+      );
     const ready: Ready = {
       ...worst,
-      requested: isCommon ? first.requested : placeOf(this.#lengths.map(({ asked }) => asked.id)),
+      requested: isWhole ? first.requested : placeOf(this.#lengths.map(({ asked }) => asked.id)),
       start: this.#place(),
       skipped: readies.reduce((sum, { skipped }) => sum + skipped, 0),
     };

@@ -21,6 +21,7 @@ import type { WindowSize } from "../kafka/windows.ts";
 import { windowEventsResponse } from "./aggregation_events.ts";
 import { type FinishedEvent, windowFeed } from "./aggregation_feed.ts";
 import { readCount, readIds, readSizes, sizeOf } from "./aggregation_query.ts";
+import { windowSocketResponse } from "./aggregation_socket.ts";
 import { Rooms } from "./aggregation_rooms.ts";
 import { videoOf } from "./likes.ts";
 import type { AppEnv } from "./middleware.ts";
@@ -106,6 +107,7 @@ export function aggregationsRoutes(deps: AggregationsDeps): Hono<AppEnv> {
       return c.json(aggregationsData(aggregations, config, ids, count), 200, headers);
     })
     .get("/aggregations/events", (c) => windowEventsResponse(c, streamDeps))
+    .get("/aggregations/socket", (c) => windowSocketResponse(c, streamDeps))
     .get("/aggregations/:video", (c) => {
       const query = new URL(c.req.url).searchParams, id = videoOf(c);
       const wanted = readSizes(query, sizes);
