@@ -47,6 +47,8 @@ export interface WindowTaskOptions {
   readonly onFenced: () => void;
   /** Whether this instance has the partition at this very moment: only then the transactional id is taken. Default: yes. */
   readonly isOwner?: () => boolean;
+  /** How long a transaction is tried before it counts as failed, ms; default 10,000. */
+  readonly timeoutMs?: number;
   /** Default: the clocks. */
   readonly now?: () => Moment;
 }
@@ -104,11 +106,9 @@ export class WindowTask implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { kafka, names, partition, onFenced } = this.#options, { signal } = this.#stop;
-    await using producer = new TransactionalProducer(kafka, {
-      transactionalId: names.windowId(partition),
-      log: this.#log,
-    });
+    const { kafka, names, partition, onFenced, timeoutMs = 10_000 } = this.#options;
+    const { signal } = this.#stop, transactionalId = names.windowId(partition);
+    await using producer = new TransactionalProducer(kafka, { transactionalId, timeoutMs, log: this.#log });
     const isDone = new AbortController();
     const cut = async () => {
       await pause(endMs, isDone.signal);
