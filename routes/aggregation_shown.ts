@@ -40,6 +40,11 @@ export class ShownWindows {
     this.#remember(place, start);
   }
 
+  /** The client goes elsewhere in the log: whatever comes from there is told. */
+  forgetGreeted(): void {
+    this.#greeted.clear();
+  }
+
   /** A finished window comes from the log.
    * @returns false when it was told already */
   finish(place: string, start: number, late: number): boolean {

@@ -180,6 +180,7 @@ export class WindowStream implements Trunk, RoomMember {
   /** Sends all lengths to another place, of which there is one `ready` again. */
   seek(start: StartAt): void {
     this.#isBegun = false;
+    this.#shown.forgetGreeted();
     for (const length of this.#lengths) {
       if (!length.lane?.viewer) continue;
       length.ready = undefined;
