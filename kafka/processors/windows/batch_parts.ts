@@ -23,6 +23,11 @@ export class BatchParts {
     return first;
   }
 
+  /** Lets go of what waits. */
+  clear(): void {
+    this.#waiting.clear();
+  }
+
   /** Takes in a part.
    * @param offset its record's
    * @returns the whole batch with its last part, else null */

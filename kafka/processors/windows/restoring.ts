@@ -19,6 +19,7 @@ export interface RestoredPane {
 
 export class Restoring {
   readonly #sizes: readonly number[];
+  readonly #paneMs: number;
   readonly #open = new Map<string, OpenRecord>();
   /** The least recently written first. */
   readonly #closed = new Map<string, IdWindows>();
@@ -26,8 +27,9 @@ export class Restoring {
   meta: StoredMeta | null = null;
 
   /** @param sizes ms, ascending */
-  constructor(sizes: readonly number[]) {
+  constructor(sizes: readonly number[], paneMs: number) {
     this.#sizes = sizes;
+    this.#paneMs = paneMs;
   }
 
   load(record: StateRecord): void {
@@ -72,7 +74,7 @@ export class Restoring {
   }
 
   /** Panes of an id, some of them perhaps twice. */
-  panes(id: string, paneMs: number): RestoredPane[] {
+  panes(id: string): RestoredPane[] {
     const { meta } = this;
     const panes = this.#open.get(id)?.panes ?? [];
     if (!meta) return [];
@@ -81,7 +83,7 @@ export class Restoring {
       // What no size had called late yet is all there is, so it holds for a new size too.
       const most = typeof all === "number" ? all : Math.max(0, ...all);
       const counts = indices.map((i) => i < 0 ? most : typeof all === "number" ? all : all[i] ?? 0);
-      return { pane: Math.floor(pane * meta.paneMs / paneMs), counts };
+      return { pane: Math.floor(pane * meta.paneMs / this.#paneMs), counts };
     });
   }
 

@@ -8,7 +8,7 @@
  * record that looks like ours cannot be told from ours. Left out: what the numbers mean together (window_state.ts).
  * @module */
 import { isVideoId, maxSizes, maxWindowMs } from "../../windows.ts";
-import type { IdWindows, OpenPane } from "./id_windows.ts";
+import type { IdWindows } from "./id_windows.ts";
 import {
   type ClosedRecord,
   type ClosedWindow,
@@ -61,7 +61,7 @@ export function readStateRecord(key: string, value: unknown): StateRecord | null
 }
 
 /** What is open of an id. */
-export function openChange(id: string, panes: readonly OpenPane[]): StateChange {
+export function openChange({ id, panes }: IdWindows): StateChange {
   const key = stateKeys.open + id;
   if (panes.length === 0) return { key, value: null };
   let text = "";
