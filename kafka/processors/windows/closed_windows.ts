@@ -1,77 +1,81 @@
 /** Finished windows of one id and size, ascending by start.
  *
  * Ids may be many and their windows more, so they lie in one array of numbers. Left out: how many are kept, and what may be dropped
- * (id_windows.ts).
+ * (counted_ids.ts).
  * @module */
 import type { ClosedWindow } from "./types.ts";
 
 /** Numbers of a window: start, count, late, byClock. */
 const stride = 4;
+/** Numbers at the front that are dropped before the others are moved. */
+const maxDropped = 32 * stride;
 
 export class ClosedWindows {
-  readonly #numbers: number[] = [];
+  #numbers: number[] = [];
+  /** Where the oldest one begins. */
+  #front = 0;
 
   get length(): number {
-    return this.#numbers.length / stride;
+    return (this.#numbers.length - this.#front) / stride;
   }
 
-  /** @param index 0 … length − 1 */
+  /** @param index 0 … length − 1, as for the next two */
   startAt(index: number): number {
-    return this.#numbers[index * stride]!;
+    return this.#numbers[this.#front + index * stride]!;
   }
 
   countAt(index: number): number {
-    return this.#numbers[index * stride + 1]!;
+    return this.#numbers[this.#front + index * stride + 1]!;
   }
 
   lateAt(index: number): number {
-    return this.#numbers[index * stride + 2]!;
+    return this.#numbers[this.#front + index * stride + 2]!;
   }
 
   /** Start of the oldest one; Infinity when there is none. */
   get oldest(): number {
-    return this.#numbers[0] ?? Infinity;
+    return this.length === 0 ? Infinity : this.#numbers[this.#front]!;
   }
 
   /** Start of the newest one; −Infinity when there is none. */
   get newest(): number {
-    return this.#numbers[this.#numbers.length - stride] ?? -Infinity;
+    return this.length === 0 ? -Infinity : this.#numbers[this.#numbers.length - stride]!;
   }
 
   /** Where the window that begins at `start` is; −1 when it is not there. */
   indexOf(start: number): number {
-    const at = this.#placeOf(start);
-    return this.#numbers[at] === start ? at / stride : -1;
+    const index = this.#placeOf(start);
+    return index < this.length && this.startAt(index) === start ? index : -1;
   }
 
   /** Puts in a window that is not there yet.
    * @param byClock 1 or 0 */
   insert(start: number, count: number, late: number, byClock: 0 | 1): void {
-    const at = this.#placeOf(start);
-    if (at === this.#numbers.length) this.#numbers.push(start, count, late, byClock);
-    else this.#numbers.splice(at, 0, start, count, late, byClock);
+    const index = this.#placeOf(start);
+    if (index === this.length) this.#numbers.push(start, count, late, byClock);
+    else this.#numbers.splice(this.#front + index * stride, 0, start, count, late, byClock);
   }
 
   addLate(index: number, count: number): void {
-    this.#numbers[index * stride + 2]! += count;
+    this.#numbers[this.#front + index * stride + 2]! += count;
   }
 
   /** Lets go of the oldest ones. */
   dropOldest(windows: number): void {
-    if (windows === 0) return;
-    this.#numbers.copyWithin(0, windows * stride);
-    this.#numbers.length -= windows * stride;
+    this.#front += windows * stride;
+    if (this.#front < maxDropped) return;
+    this.#numbers = this.#numbers.slice(this.#front);
+    this.#front = 0;
   }
 
-  /** As they are written: JSON of `ClosedWindow[]`. */
-  toString(): string {
-    const numbers = this.#numbers;
-    let text = "[";
-    for (let i = 0; i < numbers.length; i += stride) {
-      if (i > 0) text += ",";
-      text += `[${numbers[i]},${numbers[i + 1]},${numbers[i + 2]}${numbers[i + 3] === 1 ? ",1]" : "]"}`;
+  /** As they are written. */
+  toJSON(): ClosedWindow[] {
+    const windows: ClosedWindow[] = [], numbers = this.#numbers;
+    for (let i = this.#front; i < numbers.length; i += stride) {
+      const start = numbers[i]!, count = numbers[i + 1]!, late = numbers[i + 2]!;
+      windows.push(numbers[i + 3] === 1 ? [start, count, late, 1] : [start, count, late]);
     }
-    return text + "]";
+    return windows;
   }
 
   /** @param windows ascending by start */
@@ -83,16 +87,15 @@ export class ClosedWindows {
     return closed;
   }
 
-  /** Place of the first number of the window that begins at `start` or behind it. Mostly the newest ones are asked for. */
+  /** Index of the window that begins at `start`, or where it would be. Mostly the newest ones are asked for. */
   #placeOf(start: number): number {
-    const numbers = this.#numbers;
-    let low = 0, high = numbers.length / stride;
-    if (start > this.newest) return numbers.length;
+    let low = 0, high = this.length;
+    if (start > this.newest) return high;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (numbers[middle * stride]! < start) low = middle + 1;
+      if (this.startAt(middle) < start) low = middle + 1;
       else high = middle;
     }
-    return low * stride;
+    return low;
   }
 }

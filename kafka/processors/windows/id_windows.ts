@@ -83,8 +83,7 @@ export class IdWindows {
   dropPanes(last: number): void {
     const end = this.#placeOf(last + 1);
     if (end === 0) return;
-    this.panes.copyWithin(0, end);
-    this.panes.length -= end;
+    this.panes.splice(0, end);
   }
 
   #placeOf(pane: number): number {

@@ -64,22 +64,22 @@ export function readStateRecord(key: string, value: unknown): StateRecord | null
 export function openChange({ id, panes }: IdWindows): StateChange {
   const key = stateKeys.open + id;
   if (panes.length === 0) return { key, value: null };
-  let text = "";
-  for (const { pane, count, counts } of panes) {
-    text += `${text === "" ? "" : ","}[${pane},${counts === null ? count : `[${counts.join()}]`}]`;
-  }
-  return { key, value: `{"panes":[${text}]}` };
+  const record: OpenRecord = {
+    panes: panes.map(({ pane, count, counts }) => [pane, counts ?? count] as const),
+  };
+  return { key, value: JSON.stringify(record) };
 }
 
 /** Finished windows of an id.
  * @param sizes ms */
 export function closedChange({ id, closed, late }: IdWindows, sizes: readonly number[]): StateChange {
-  const windows: string[] = [], lates: string[] = [];
+  const windows: Record<string, readonly ClosedWindow[]> = {}, lates: Record<string, number> = {};
   sizes.forEach((ms, size) => {
-    if (closed[size]!.length > 0) windows.push(`"${ms}":${closed[size]}`);
-    if (late[size]! > 0) lates.push(`"${ms}":${late[size]}`);
+    if (closed[size]!.length > 0) windows[ms] = closed[size]!.toJSON();
+    if (late[size]! > 0) lates[ms] = late[size]!;
   });
-  return { key: stateKeys.closed + id, value: `{"windows":{${windows.join()}},"late":{${lates.join()}}}` };
+  const record: ClosedRecord = { windows, late: lates };
+  return { key: stateKeys.closed + id, value: JSON.stringify(record) };
 }
 
 /** An id that is forgotten. */
