@@ -3,12 +3,8 @@
  * So the view, the routes and their streams are the real ones. Left out: counting (kafka/processors/windows/).
  * @module */
 import type { Kafka } from "../../kafka/client.ts";
-import type {
-  ClosedRecord,
-  ClosedWindow,
-  MetaRecord,
-  OpenRecord,
-} from "../../kafka/processors/windows/types.ts";
+import type { StoredMeta } from "../../kafka/processors/windows/state_records.ts";
+import type { ClosedRecord, ClosedWindow, OpenRecord } from "../../kafka/processors/windows/types.ts";
 import { TransactionalProducer, type TransactionRecord } from "../../kafka/transactions.ts";
 import {
   paneMsOf,
@@ -33,6 +29,7 @@ export class CountedWindows implements AsyncDisposable {
   readonly #closed = new Map<string, ClosedRecord>();
   #waiting: TransactionRecord[] = [];
   frontier: number | null = null;
+  #at = 0;
 
   private constructor(kafka: Kafka, readonly sizes: readonly WindowSize[], partitions: number) {
     this.#kafka = kafka;
@@ -87,20 +84,25 @@ export class CountedWindows implements AsyncDisposable {
     this.frontier = frontier;
     const ms = this.sizes.map((size) => size.ms);
     for (let partition = 0; partition < this.#partitions; partition++) {
-      const meta: MetaRecord = {
+      const meta: StoredMeta = {
         v: 1,
         paneMs: paneMsOf(this.sizes),
         sizes: ms,
         born: {},
         position: 1,
         frontier,
+        closedEnd: frontier === null ? null : frontier - 10_000,
+        kept: 60,
         sources: {},
         totals: { counted: 10, late: { [ms[0]!]: 1 }, wrong: { empty: 2 }, ahead: 0, missed: 0 },
         forgotten: null,
       };
       this.#put("m", JSON.stringify(meta), partition);
     }
-    await this.#producer.send(this.#waiting.splice(0));
+    // Whoever changed later is the newer one, however fast it goes.
+    this.#at = Math.max(this.#at + 1, Date.now());
+    const timestamp = this.#at;
+    await this.#producer.send(this.#waiting.splice(0).map((record) => ({ ...record, timestamp })));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,27 +5,17 @@
  * Values are read when somebody asks: most of what is counted nobody looks at. A value that is none of ours counts as not there. Pure:
  * no Kafka, no clock. Left out: who counts (window_state.ts), who reads the topic (view.ts).
  * @module */
-import { z } from "zod";
 import { type WindowSettings, type WindowSize, windowStart } from "../../windows.ts";
-import type { ClosedRecord, ClosedWindow, IdWindows, OpenRecord, Totals, WindowCount } from "./types.ts";
-
-const Numbers = z.record(z.string(), z.number());
-/** What is shown of a `MetaRecord`. */
-const ShownMeta = z.object({
-  v: z.literal(1),
-  paneMs: z.number().positive(),
-  sizes: z.array(z.number()),
-  born: Numbers,
-  frontier: z.number().nullable(),
-  totals: z.object({
-    counted: z.number(),
-    late: Numbers,
-    wrong: Numbers,
-    ahead: z.number(),
-    missed: z.number(),
-  }),
-});
-export type ShownMeta = z.infer<typeof ShownMeta>;
+import { readStateRecord, type StoredMeta } from "./state_records.ts";
+import {
+  type ClosedRecord,
+  type ClosedWindow,
+  type IdWindows,
+  type OpenRecord,
+  stateKeys,
+  type Totals,
+  type WindowCount,
+} from "./types.ts";
 
 /** The values of an id's records, as they were read; null: it has none. */
 export interface IdRecords {
@@ -37,14 +27,9 @@ const decoder = new TextDecoder();
 const nothingClosed: ClosedRecord = { windows: {}, late: {} };
 
 /** Reads how far a partition of ids is; null for what is none. */
-export function readMeta(value: Uint8Array): ShownMeta | null {
-  return ShownMeta.safeParse(parse(value)).data ?? null;
-}
-
-/** Reads finished windows. */
-export function readClosed(value: Uint8Array | null): ClosedRecord {
-  const found = value && parse(value) as ClosedRecord | null;
-  return typeof found?.windows === "object" && typeof found.late === "object" ? found : nothingClosed;
+export function readMeta(value: Uint8Array): StoredMeta | null {
+  const found = readStateRecord(stateKeys.meta, decoder.decode(value));
+  return found?.kind === "meta" ? found.value : null;
 }
 
 /** The windows of an id, one entry for each size.
@@ -52,14 +37,13 @@ export function readClosed(value: Uint8Array | null): ClosedRecord {
 export function shownWindows(
   id: string,
   records: IdRecords,
-  meta: ShownMeta | undefined,
-  settings: Pick<WindowSettings, "sizes" | "graceMs">,
+  meta: StoredMeta | undefined,
+  { sizes }: Pick<WindowSettings, "sizes">,
 ): readonly IdWindows[] {
-  const closed = readClosed(records.closed);
-  const open = records.open && parse(records.open) as OpenRecord | null;
-  return settings.sizes.map((size) => {
+  const closed = readClosed(id, records.closed), panes = readOpen(id, records.open);
+  return sizes.map((size) => {
     const past = (closed.windows[size.ms] ?? []).map((window) => closedCount(id, size, window));
-    const now = openCounts(open?.panes ?? [], meta, size, settings.graceMs)
+    const now = openCounts(panes, meta, size)
       .filter(([start]) => past.every((window) => window.window_start !== start))
       .map(([start, count]) => windowCount(id, size, start, { count, late: 0, final: false }));
     const windows = [...past, ...now].sort((a, b) => a.window_start - b.window_start);
@@ -86,7 +70,7 @@ export function finishedBetween(
   after: Uint8Array,
   sizes: readonly WindowSize[],
 ): Finished[] {
-  const old = readClosed(before), now = readClosed(after);
+  const old = readClosed(id, before), now = readClosed(id, after);
   return sizes.flatMap((size) => {
     const known = new Map(old.windows[size.ms]?.map(([start, , late]) => [start, late]));
     return (now.windows[size.ms] ?? [])
@@ -115,22 +99,21 @@ export function sumTotals(all: readonly Totals[]): Totals {
   };
 }
 
-/** Events by start of the window, ascending. Panes stay until the longest window over them is closed: what the frontier has passed in
- * a shorter one is over there. */
+/** Events by start of the window, ascending. Panes stay until the longest window over them is closed: what is over in a shorter
+ * one is left out there. */
 function openCounts(
   panes: OpenRecord["panes"],
-  meta: ShownMeta | undefined,
+  meta: StoredMeta | undefined,
   size: WindowSize,
-  graceMs: number,
 ): [start: number, count: number][] {
   const index = meta?.sizes.indexOf(size.ms) ?? -1;
   if (!meta || index < 0) return [];
-  const born = meta.born[size.ms] ?? -Infinity, frontier = meta.frontier ?? -Infinity;
+  const born = meta.born[size.ms] ?? -Infinity, closedEnd = meta.closedEnd ?? -Infinity;
   const counts = new Map<number, number>();
   for (const [pane, all] of panes) {
     const count = typeof all === "number" ? all : all[index] ?? 0;
     const start = windowStart(pane * meta.paneMs, size.ms);
-    if (count === 0 || start < born || start + size.ms + graceMs <= frontier) continue;
+    if (count === 0 || start < born || start + size.ms <= closedEnd) continue;
     counts.set(start, (counts.get(start) ?? 0) + count);
   }
   return [...counts];
@@ -150,10 +133,12 @@ function windowCount(
   return { type: size.type, video_uid: id, count, ...bounds, late, final };
 }
 
-function parse(value: Uint8Array): unknown {
-  try {
-    return JSON.parse(decoder.decode(value));
-  } catch {
-    return null;
-  }
+function readOpen(id: string, value: Uint8Array | null): OpenRecord["panes"] {
+  const found = value && readStateRecord(stateKeys.open + id, decoder.decode(value));
+  return found?.kind === "open" ? found.value?.panes ?? [] : [];
+}
+
+function readClosed(id: string, value: Uint8Array | null): ClosedRecord {
+  const found = value && readStateRecord(stateKeys.closed + id, decoder.decode(value));
+  return found?.kind === "closed" ? found.value ?? nothingClosed : nothingClosed;
 }

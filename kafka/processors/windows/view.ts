@@ -23,10 +23,10 @@ import {
   type IdRecords,
   newestOpen,
   readMeta,
-  type ShownMeta,
   shownWindows,
   sumTotals,
 } from "./shown.ts";
+import type { StoredMeta } from "./state_records.ts";
 import {
   type Aggregations,
   type IdWindows,
@@ -46,14 +46,21 @@ export interface WindowViewOptions {
   readonly clock?: Clock;
 }
 
-/** Ids whose order is known. */
-const maxRecent = 1_000;
+/** Ids of each partition whose order is known. */
+const maxRecent = 200;
 /** How often a listener is told of an id's open windows, at most. */
 const changedEveryMs = 1_000;
 const retryMs = 200;
 /** How long somebody waits for what another instance has written a moment ago. */
 const currentMs = 1_000;
 const decoder = new TextDecoder();
+
+/** What is known of an id. */
+interface KnownId extends IdRecords {
+  readonly partition: number;
+  /** When it changed last, ms since the epoch. */
+  readonly at: number;
+}
 
 /** The state topic in memory. */
 export class WindowView implements Aggregations {
@@ -63,10 +70,10 @@ export class WindowView implements Aggregations {
   readonly #topic: string;
   readonly #reader: TopicReader | undefined;
   readonly #listeners = new Set<WindowListener>();
-  readonly #ids = new Map<string, IdRecords & { readonly partition: number }>();
-  /** The ids that changed last, the newest one at the end. */
-  readonly #recent = new Set<string>();
-  readonly #metas = new Map<number, ShownMeta>();
+  readonly #ids = new Map<string, KnownId>();
+  /** The ids of each partition that changed last, the newest one at the end. */
+  readonly #recent = new Map<number, Set<string>>();
+  readonly #metas = new Map<number, StoredMeta>();
   readonly #paced: Paced;
   /** Next offsets of the state topic. */
   #positions: number[] = [];
@@ -116,7 +123,8 @@ export class WindowView implements Aggregations {
   }
 
   ids(limit: number): readonly string[] {
-    return [...this.#recent].reverse().slice(0, limit);
+    const recent = [...this.#recent.values()].flatMap((ids) => [...ids]);
+    return recent.reverse().sort((a, b) => this.#ids.get(b)!.at - this.#ids.get(a)!.at).slice(0, limit);
   }
 
   status(): WindowStatus {
@@ -194,7 +202,11 @@ export class WindowView implements Aggregations {
     for (const id of changed) this.#paced.changed(id);
   }
 
-  #take({ partition, key, value }: KafkaRecord, finished: Finished[], changed: Set<string>): void {
+  #take(
+    { partition, key, value, timestamp: at }: KafkaRecord,
+    finished: Finished[],
+    changed: Set<string>,
+  ): void {
     const name = key === null ? "" : decoder.decode(key), kind = name[0];
     if (name === stateKeys.meta) {
       const meta = value && readMeta(value);
@@ -205,21 +217,23 @@ export class WindowView implements Aggregations {
     const id = name.slice(1), before = this.#ids.get(id) ?? { open: null, closed: null };
     // What a fetch brought would be kept whole by a part of it.
     const kept = value && value.slice(), isOpen = kind === stateKeys.open;
-    const after = isOpen ? { ...before, open: kept, partition } : { ...before, closed: kept, partition };
+    const after = { ...before, ...(isOpen ? { open: kept } : { closed: kept }), partition, at };
     this.#keep(id, after);
     if (!this.#isLoaded || !this.#isWanted(id)) return;
     if (isOpen) changed.add(id);
     else if (kept) finished.push(...finishedBetween(id, before.closed, kept, this.sizes));
   }
 
-  #keep(id: string, records: IdRecords & { readonly partition: number }): void {
-    this.#recent.delete(id);
-    if (!records.open && !records.closed) return void this.#ids.delete(id);
-    this.#ids.set(id, records);
-    this.#recent.add(id);
-    if (this.#recent.size <= maxRecent) return;
-    const [oldest] = this.#recent;
-    this.#recent.delete(oldest!);
+  #keep(id: string, known: KnownId): void {
+    const recent = this.#recent.get(known.partition) ?? new Set();
+    this.#recent.set(known.partition, recent);
+    recent.delete(id);
+    if (!known.open && !known.closed) return void this.#ids.delete(id);
+    this.#ids.set(id, known);
+    recent.add(id);
+    if (recent.size <= maxRecent) return;
+    const [oldest] = recent;
+    recent.delete(oldest!);
   }
 
   #isWanted(id: string): boolean {
