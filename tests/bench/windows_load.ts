@@ -7,7 +7,7 @@ import { Kafka } from "../../kafka/client.ts";
 import { clickRecord } from "../../kafka/clicks.ts";
 import { createProducer, type OutRecord } from "../../kafka/producer.ts";
 import { TopicReader } from "../../kafka/reader.ts";
-import { FinishedWindow, type WindowSize, windowStart } from "../../kafka/windows.ts";
+import { type FinishedWindow, type WindowSize, windowStart } from "../../kafka/windows.ts";
 import { silentLogger } from "../../logger.ts";
 import { createTopic } from "../clients.ts";
 import { Random } from "../random.ts";
@@ -65,18 +65,15 @@ export function makeClicks(
 /** What windows have to say, event by event: one is late when its window's end and grace are not after the newest time before it. */
 export function truthOf({ ids, which, times }: Clicks, sizes: readonly WindowSize[], graceMs: number): {
   readonly counts: WindowCounts;
-  readonly late: number;
+  readonly late: WindowCounts;
 } {
-  const counts = new Map<string, number>();
-  let newest = -Infinity, late = 0;
+  const counts = new Map<string, number>(), late = new Map<string, number>();
+  let newest = -Infinity;
   for (const [i, time] of times.entries()) {
     for (const { ms } of sizes) {
-      const start = windowStart(time, ms);
-      if (start + ms + graceMs <= newest) late++;
-      else {
-        const key = `${ms}/${ids[which[i]!]}/${start}`;
-        counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
+      const start = windowStart(time, ms), key = `${ms}/${ids[which[i]!]}/${start}`;
+      const told = start + ms + graceMs <= newest ? late : counts;
+      told.set(key, (told.get(key) ?? 0) + 1);
     }
     newest = Math.max(newest, time);
   }
@@ -106,7 +103,7 @@ export class Published implements AsyncDisposable {
   readonly counts = new Map<string, number>();
   /** Windows that were published with two counts. */
   readonly contradictions: string[] = [];
-  /** By what was late, as it is told last: `size/id/start`. */
+  /** Events that were late, by `size/id/start`, as it is told last. */
   readonly late = new Map<string, number>();
   readonly complete: Promise<void>;
   readonly #parts = new AsyncDisposableStack();
@@ -132,8 +129,8 @@ export class Published implements AsyncDisposable {
     }
   }
 
-  #add(ms: number, value: unknown): void {
-    const { video_uid, window_start, count, late = 0 } = FinishedWindow.partial({ late: true }).parse(value);
+  #add(ms: number, value: Omit<FinishedWindow, "late"> & { readonly late?: number }): void {
+    const { video_uid, window_start, count, late = 0 } = value;
     const key = `${ms}/${video_uid}/${window_start}`;
     if (late > 0) this.late.set(key, late);
     if (count === 0) return; // only late events
