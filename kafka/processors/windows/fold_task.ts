@@ -53,14 +53,14 @@ export interface FoldTaskOptions {
   readonly isOwner?: () => boolean;
   /** ms since the epoch; default: the clock. */
   readonly now?: () => number;
+  /** How long a log has to look as if it had lost its end before that is believed, ms: a new leader may know it late. Default 5,000. */
+  readonly cutSureMs?: number;
 }
 
 /** Least time between two transactions, ms: usually, and while there is a backlog. */
 const commitMs = 100, backlogCommitMs = 500;
 /** Pauses after failures, ms: the first, the longest; and while there is no topic, or this instance does not have the partition. */
 const firstPauseMs = 50, maxPauseMs = 1_000, missingPauseMs = 500;
-/** How long a log has to look as if it had lost its end before that is believed: a new leader may know it late, ms. */
-const cutSureMs = 5_000;
 /** How long a transaction may go on after the end, ms. */
 const graceMs = 1_000;
 /** Nothing to do wakes up by itself so often, ms. */
@@ -150,7 +150,8 @@ export class FoldTask implements AsyncDisposable {
   /** Shuts out whoever folded before, then learns how far that one came.
    * @returns null when it has to be tried again later */
   async #begin(producer: TransactionalProducer): Promise<Begun | null> {
-    const { source, settings: { clicksTopic }, names, isOwner, lastCovered } = this.#options;
+    const { source, settings: { clicksTopic }, names, isOwner, lastCovered, cutSureMs = 5_000 } =
+      this.#options;
     const connection = this.#connection, { signal } = this.#stop;
     const { partitions } = await findTopic(connection, clicksTopic);
     const leader = partitions?.find(({ partition }) => partition === source)?.leader;

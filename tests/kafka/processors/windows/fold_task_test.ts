@@ -2,6 +2,7 @@
  * tests/contract/fold_task.ts.
  * @module */
 import { assert, assertEquals } from "@std/assert";
+import type { FoldBatch } from "../../../../kafka/processors/windows/types.ts";
 import { TransactionalProducer } from "../../../../kafka/transactions.ts";
 import { silentLogger } from "../../../../logger.ts";
 import { eventually, pause } from "../../../eventually.ts";
@@ -198,6 +199,35 @@ Deno.test("FoldTask that begins with an empty topic whose records are gone comes
   ]);
 });
 
+Deno.test("FoldTask goes on at the end of a log that has lost its end, under another name, and when it is sure only", async () => {
+  await using parts = await open();
+  const { ground } = parts, { foldGroup, foldId } = ground.names;
+  await ground.click(["a", "a", "a"]);
+  const task = ground.fold();
+  const [{ log }] = await ground.settled(3) as [FoldBatch];
+  await task[Symbol.asyncDispose]();
+  await using kafka = connect(ground.bootstrap);
+  await using producer = new TransactionalProducer(kafka, { transactionalId: foldId(0), log: silentLogger });
+  await producer.init();
+  const position = { partition: 0, offset: 100, metadata: log }; // as if there had been so many
+  await producer.send([], {
+    group: foldGroup,
+    topics: [{ topic: ground.settings.clicksTopic, partitions: [position] }],
+  });
+  const proxy = ground.proxy(), unsure = ground.fold(proxy.bootstrap, { cutSureMs: 1e9 });
+  await eventually("it to have looked twice", () => proxy.count(initProducerIdApi) > 1);
+  await unsure[Symbol.asyncDispose]();
+  assertEquals((await ground.batches(0)).length, 1);
+  await using _task = ground.fold(undefined, { cutSureMs: 100 });
+  await eventually("it to be sure", async () => {
+    await ground.click(["b"]);
+    return (await ground.batches(0)).length > 1;
+  });
+  const [, ...more] = await ground.batches(0);
+  assertEquals(new Set(more.map((batch) => batch.log)), new Set([`${log}~1`]));
+  assert(more[0]!.from >= 3, `from ${more[0]!.from}`);
+});
+
 Deno.test("FoldTask waits for its partition, and for the topic of ids, and goes on when Kafka comes back", async () => {
   await using parts = await open();
   const { broker, ground } = parts, { clicksTopic } = ground.settings, proxy = ground.proxy();
@@ -240,14 +270,15 @@ Deno.test("FoldTask reads no more than it can hold while commits are held up, an
   const gate = Promise.withResolvers<"pass">();
   proxy.onRequest = ({ api }) => api === endTxnApi ? gate.promise : "pass";
   const client = await ground.client(), nobody = { id: -1, epoch: -1 }, start = Date.now();
-  for (let n = 0, clicks = 10_000; n < 10; n++) {
+  for (let n = 0, clicks = 25_000; n < 4; n++) {
     const timestamp = start - n * 60_000;
     const records = Array.from(
       { length: clicks },
-      (_, id) => ({ value: `${id}`.padEnd(40, "-"), timestamp }),
+      (_, id) => ({ value: `${id}`.padEnd(20, "-"), timestamp }),
     );
     for (const { value } of records) ground.note(value, timestamp);
-    await client.produce(nobody, -1, records, { transactional: false, transactionalId: null });
+    const options = { transactional: false, transactionalId: null };
+    assertEquals((await client.produce(nobody, -1, records, options))[0], 0);
   }
   await using _task = ground.fold(proxy.bootstrap);
   await eventually("a commit", () => proxy.count(endTxnApi) > 0);
