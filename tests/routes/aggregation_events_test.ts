@@ -3,6 +3,7 @@ import { composeId } from "../../routes/multiplex.ts";
 import { SseClient, type SseEvent } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { CountedWindows, minute, t0 } from "./aggregation_ground.ts";
+import { RawSocket } from "./raw_socket.ts";
 import { problem, TestService } from "./test_service.ts";
 
 const sizes = ["1m", "5m"];
@@ -190,4 +191,34 @@ Deno.test("/aggregations/events tells once that Kafka is away, and that it is ba
   await late.first("window", ({ final }) => final);
   assertEquals(viewer.all("status").map(({ kafka }) => kafka), ["down", "up"]);
   assertEquals(logged(viewer.events), ["1m a 0 1*"]);
+});
+
+Deno.test("/aggregations/events: who takes nothing holds up nobody, and has every finished window in the end", async () => {
+  await using service = await TestService.open({ windows: sizes, ringBytes: 200_000 });
+  await using counted = await CountedWindows.open(service.broker, sizes);
+  await service.aggregations.loaded;
+  const path = "/aggregations/events?size=1m&id=a";
+  using slow = await RawSocket.open(service.port);
+  await slow.request(`GET ${path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`);
+  await using fast = await SseClient.open(service.url + path);
+  await fast.first("ready");
+  await eventually("both to be there", () => service.hub.size === 2);
+  const { topic, type } = counted.size("1m"), count = 20_000;
+  const values = Array.from({ length: count }, (_, i) => {
+    const bounds = { window_start: t0 + i * minute, window_end: t0 + (i + 1) * minute };
+    return { key: "a", value: JSON.stringify({ type, video_uid: "a", count: i, ...bounds, late: 0 }) };
+  });
+  for (let i = 0; i < count; i += 1_000) {
+    await service.producer.sendAll(topic, values.slice(i, i + 1_000));
+    await counted.fill("a", { [t0 + count * minute]: i + 1 }).commit(t0 + i * minute);
+  }
+  await eventually("the fast one to have all", () => logged(fast.events).length === count, 20_000);
+  await fast.first("window", ({ final }) => !final);
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let chunk; !text.includes(`"count":${count - 1},`) && (chunk = await slow.chunk());) {
+    text += decoder.decode(chunk, { stream: true });
+  }
+  const counts = [...text.matchAll(/"count":(\d+)[^}]*"final":true/g)].map(([, digits]) => Number(digits));
+  assertEquals(counts, Array.from({ length: count }, (_, i) => i));
 });
