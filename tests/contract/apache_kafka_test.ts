@@ -2,6 +2,7 @@
 import { ApacheKafka } from "../apache_kafka.ts";
 import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
+import { aggregationsContract } from "./aggregations.ts";
 import { foldTaskContract } from "./fold_task.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
@@ -47,3 +48,4 @@ videoContract("Apache Kafka", ignore, () => ({ service }));
 videoPublishContract("Apache Kafka", ignore, () => ({ service }));
 framesContract("Apache Kafka", ignore, () => ({ service }));
 histogramsContract("Apache Kafka", ignore, () => ({ service }));
+aggregationsContract("Apache Kafka", ignore, () => ({ service }));

@@ -1,5 +1,6 @@
 /** The contract suites on the embedded broker. @module */
 import { Service } from "../service.ts";
+import { aggregationsContract } from "./aggregations.ts";
 import { foldTaskContract } from "./fold_task.ts";
 import { framesContract } from "./frames.ts";
 import { geoContract } from "./geo.ts";
@@ -36,3 +37,4 @@ videoContract("the embedded broker", false, () => ({ service }));
 videoPublishContract("the embedded broker", false, () => ({ service }));
 framesContract("the embedded broker", false, () => ({ service }));
 histogramsContract("the embedded broker", false, () => ({ service }));
+aggregationsContract("the embedded broker", false, () => ({ service }));
