@@ -49,10 +49,11 @@ export class Rounds {
   }
 
   /** Takes note that batches have come.
+   * @param isLive all that was written before had been read
    * @returns `wanted`: it has to be asked where sources end before they are applied; `needed`: nothing can be said without that */
-  hear(batches: readonly ReadBatch[], now: Moment): "needed" | "wanted" | null {
+  hear(batches: readonly ReadBatch[], now: Moment, isLive: boolean): "needed" | "wanted" | null {
     const isNews = batches.some(({ batch }) => this.#arrivals.isQuiet(batch.source, now.steadyMs));
-    for (const { batch } of batches) this.#arrivals.hear(batch, now);
+    for (const { batch } of batches) this.#arrivals.hear(batch, now, isLive);
     if (batches.some(({ batch }) => hasMarks(batch))) return "needed";
     if (now.steadyMs < this.#askAt && !isNews) return null;
     return this.#wants(batches, now) ? "wanted" : null;

@@ -54,9 +54,10 @@ export class Arrivals {
     for (const [source, { at }] of known) this.#hear(source, at, now);
   }
 
-  /** A batch has come. How old it is, is judged now and never again: a clock that is set later changes nothing. */
-  hear({ source, at, high }: Pick<FoldBatch, "source" | "at" | "high">, now: Moment): void {
-    if (high !== null) this.#hear(source, at, now);
+  /** A batch has come. How old its newest record is, is judged now and never again: a clock that is set later changes nothing.
+   * @param isLive it was written just now, so nothing depends on how the clock of whoever wrote it is set */
+  hear({ source, at, high }: Pick<FoldBatch, "source" | "at" | "high">, now: Moment, isLive: boolean): void {
+    if (high !== null) this.#hear(source, isLive ? now.clockMs : at, now);
   }
 
   /** Whether nothing has come from a source for the grace. */

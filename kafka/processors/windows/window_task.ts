@@ -162,7 +162,8 @@ export class WindowTask implements AsyncDisposable {
     const end = await endOf(this.#connection, names.byIdTopic, partition);
     const rounds = new Rounds(state, { graceMs, paneMs: paneMsOf(sizes) }, this.#now());
     log.debug("windows are counted here", { position: state.position, end });
-    return { rounds, producer, end, change: null, committedAt: -Infinity };
+    // Committed at once: with less grace than before some windows are closed now.
+    return { rounds, producer, end, change: "closed", committedAt: -Infinity };
   }
 
   /** Reads, counts and commits until it is stopped. */
@@ -204,7 +205,7 @@ export class WindowTask implements AsyncDisposable {
   async #round(counting: Counting, reads: readonly Read[]): Promise<void> {
     const { rounds, rounds: { state } } = counting, now = this.#now();
     const batches = reads.flatMap((read) => read.kind === "records" ? this.#batches(read.fetched) : []);
-    const wish = rounds.hear(batches, now);
+    const wish = rounds.hear(batches, now, state.position >= counting.end);
     const ends = wish && await this.#ask(wish === "needed");
     if (this.#stop.signal.aborted) return;
     let next = state.position;

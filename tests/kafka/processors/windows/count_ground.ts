@@ -165,6 +165,12 @@ export class CountGround implements AsyncDisposable {
     );
   }
 
+  /** Waits until the finals are the truth, each told once. */
+  async settlesOnce(): Promise<void> {
+    await this.settles(this.truth());
+    assertEquals((await this.told()).length, this.truth().size, "windows are told again");
+  }
+
   /** Waits until the finals are these. */
   async settles(wanted: Map<string, string>, timeoutMs = 20_000): Promise<void> {
     let found = new Map<string, string>();

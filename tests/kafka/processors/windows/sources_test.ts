@@ -28,10 +28,12 @@ Deno.test("Arrivals: a source is quiet a grace after it was heard of, counted fr
   const quiet = (ms: number) => [0, 1, 2, 3].filter((source) => arrivals.isQuiet(source, ms));
   assertEquals(quiet(0), [0, 1, 2, 3], "of whom nobody has heard");
   const now = { clockMs: start, steadyMs: 500 };
-  arrivals.hear({ source: 0, at: start, high: 5 }, now);
-  arrivals.hear({ source: 1, at: start - 4_000, high: 5 }, now);
-  arrivals.hear({ source: 2, at: start - 3_600_000, high: 5 }, now); // a backlog that is read now
-  arrivals.hear({ source: 3, at: start + 3_600_000, high: 5 }, now); // by a clock that is an hour ahead
+  const hear = (source: number, at: number | null, moment = now, high: number | null = 5, isLive = false) =>
+    arrivals.hear({ source, at, high }, moment, isLive);
+  hear(0, start);
+  hear(1, start - 4_000);
+  hear(2, start - 3_600_000); // a backlog that is read now
+  hear(3, start + 3_600_000); // by a clock that is an hour ahead
   assertEquals(quiet(500), [2]);
   assertEquals(arrivals.nextQuiet(500), 6_500);
   assertEquals(quiet(6_499), [2]);
@@ -40,12 +42,15 @@ Deno.test("Arrivals: a source is quiet a grace after it was heard of, counted fr
   assertEquals(quiet(10_500), [0, 1, 2, 3]);
   assertEquals(arrivals.nextQuiet(10_500), Infinity);
   // What comes later never makes it quiet earlier; records without a time are no sign of life.
-  arrivals.hear({ source: 0, at: start, high: 5 }, { clockMs: start, steadyMs: 20_000 });
-  arrivals.hear({ source: 0, at: start - 9_000, high: 5 }, { clockMs: start, steadyMs: 20_001 });
-  arrivals.hear({ source: 0, at: start, high: null }, { clockMs: start, steadyMs: 25_000 });
-  arrivals.hear({ source: 1, at: null, high: null }, { clockMs: start, steadyMs: 25_000 });
+  hear(0, start, { clockMs: start, steadyMs: 20_000 });
+  hear(0, start - 9_000, { clockMs: start, steadyMs: 20_001 });
+  hear(0, start, { clockMs: start, steadyMs: 25_000 }, null);
+  hear(1, null, { clockMs: start, steadyMs: 25_000 }, null);
   assertEquals([arrivals.isQuiet(0, 29_999), arrivals.isQuiet(0, 30_000)], [false, true]);
   assertEquals(arrivals.isQuiet(1, 25_000), true);
+  // Written just now, by a clock that is an hour behind.
+  hear(2, start - 3_600_000, { clockMs: start, steadyMs: 30_000 }, 5, true);
+  assertEquals([arrivals.isQuiet(2, 39_999), arrivals.isQuiet(2, 40_000)], [false, true]);
 });
 
 Deno.test("Arrivals.restore() makes nobody idle who would not be without the restart", () => {
