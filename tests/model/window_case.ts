@@ -24,6 +24,7 @@ const sizeSets = [
   ["1m", "10m"],
   ["1s", "7s", "1m"],
 ];
+const lags = [0, 60_000, 600_000, 6 * 3_600_000];
 const graces = [0, 1_000, 10_000, 60_000, 600_000];
 
 /** What a case is like. */
@@ -77,6 +78,8 @@ class WindowCase {
   #sizes: readonly WindowSize[];
   #graceMs: number;
   #nowMs: number;
+  /** Times are multiples of it. */
+  readonly #unitMs: number;
   #logsMade = 0;
 
   constructor(random: Random, counts: Counts) {
@@ -97,7 +100,8 @@ class WindowCase {
     this.#sizes = this.#drawSizes();
     this.#graceMs = this.#one(graces);
     this.#nowMs = Date.UTC(2026, 0, between(1, 28), between(0, 23)) + between(0, 3_600_000);
-    const beginMs = this.#nowMs - between(0, 6 * 3_600_000);
+    const beginMs = this.#nowMs - between(0, this.#one(lags));
+    this.#unitMs = this.#one([1, 1_000, 15_000]);
     this.#sources = Array.from({ length: this.#nature.sources }, (_, source) => ({
       ...this.#newLog(source),
       atMs: beginMs + between(0, 1) * between(0, 3_600_000),
@@ -136,11 +140,7 @@ class WindowCase {
       ["check", 3, () => part.check()],
       ["idle", 10, () => part.setActive(this.#drawActive())],
       ["clock", 8, () => this.#clock(part)],
-      [
-        "made anew",
-        1,
-        () => void (this.#sources[source] = { ...this.#sources[source]!, ...this.#newLog(source) }),
-      ],
+      ["made anew", 2, () => this.#makeAnew(source)],
       ["settings", this.#nature.changesSettings ? 4 : 0, () => this.#changeSettings()],
     ]);
     this.#counts[name] = (this.#counts[name] ?? 0) + 1;
@@ -156,7 +156,8 @@ class WindowCase {
       const at = this.#sources[source]!.atMs += between(0, each);
       const isOld = between(0, 9) === 0, isAhead = this.#nature.hasAhead && between(0, 40) === 0;
       const lateMs = isOld ? between(0, this.#one([60_000, 1_200_000, 7_200_000])) : between(0, 2_000);
-      const timeMs = isAhead ? this.#nowMs + maxAheadMs + between(1, 10_000_000) : at - lateMs;
+      const exactMs = isAhead ? this.#nowMs + maxAheadMs + between(1, 10_000_000) : at - lateMs;
+      const timeMs = exactMs - exactMs % this.#unitMs;
       clicks.push({ id: between(0, 30) === 0 ? null : this.#one(this.#nature.ids), timeMs });
       this.#counts.events = (this.#counts.events ?? 0) + 1;
     }
@@ -221,7 +222,7 @@ class WindowCase {
   }
 
   #clock(part: CountingPart): void {
-    this.#nowMs += this.#random.between(0, 900_000);
+    this.#nowMs += this.#random.between(0, this.#one([20_000, 90_000, 900_000]));
     part.setActive([]);
     part.closeByClock(this.#nowMs);
   }
@@ -239,6 +240,11 @@ class WindowCase {
     } else this.#sizes = this.#drawSizes();
     for (const part of this.#parts) part.restart(this.#settings());
     this.#sources.forEach((_, source) => this.#foldAgain(source));
+  }
+
+  #makeAnew(source: number): void {
+    const { atMs } = this.#sources[source]!, backMs = this.#random.between(0, this.#one(lags));
+    this.#sources[source] = { ...this.#newLog(source), atMs: atMs - backMs };
   }
 
   #newLog(source: number): Omit<Source, "atMs"> {

@@ -12,26 +12,41 @@ import { type TrueEvent, type TrueStep, type TrueWindow, WindowTruth } from "./w
 const encoder = new TextEncoder();
 
 type Settings = Pick<WindowSettings, "sizes" | "graceMs">;
-type Bounds = { readonly kept: number; readonly maxIds: number; readonly sources: number };
+interface Bounds {
+  readonly kept: number;
+  readonly maxIds: number;
+  readonly sources: number;
+  readonly changesSettings: boolean;
+}
 
 /** A record of the by-id topic, with what its batch was folded from. */
 interface LogRecord {
   readonly batch: FoldBatch;
   readonly events: readonly (TrueEvent & { readonly isHere: boolean })[];
+  readonly isRepeated?: boolean;
 }
 
 export class CountingLog {
   readonly records: LogRecord[] = [];
+
+  /** Offsets of the parts of a batch, up to one of them. */
+  partsOf(offset: number): number[] {
+    const { source, log, from } = this.records[offset]!.batch;
+    const isSame = ({ batch }: LogRecord) =>
+      batch.source === source && batch.log === log && batch.from === from;
+    return [...this.records.keys()].filter((other) => other <= offset && isSame(this.records[other]!));
+  }
 
   /** Writes a batch once more, whole. */
   repeat(random: Random): void {
     const drawn = this.records[random.between(0, this.records.length - 1)];
     if (!drawn || drawn.batch.part !== drawn.batch.parts - 1) return;
     const { source, log, from } = drawn.batch;
-    const parts = this.records.filter(({ batch }) =>
-      batch.source === source && batch.log === log && batch.from === from
-    );
-    this.records.push(...parts.slice(0, drawn.batch.parts));
+    const ofSource = this.records.filter(({ batch }) => batch.source === source);
+    if (ofSource.at(-1)!.batch.log !== log) return; // an earlier log is told of by nobody
+    const parts = ofSource.filter(({ batch }) => batch.log === log && batch.from === from);
+    const again = parts.slice(0, drawn.batch.parts).map((record) => ({ ...record, isRepeated: true }));
+    this.records.push(...again);
   }
 }
 
@@ -42,6 +57,8 @@ interface Committed {
   readonly published: FinishedWindow[];
   /** How many steps of the truth it holds. */
   steps: number;
+  /** And how many offsets. */
+  counted: number;
 }
 
 export class CountingPart {
@@ -54,7 +71,9 @@ export class CountingPart {
   #state: WindowState;
   #active: Set<number>;
   readonly #steps: TrueStep[] = [];
-  readonly #committed: Committed = { records: [], published: [], steps: 0 };
+  /** Offsets of batches that were counted. */
+  readonly #counted: number[] = [];
+  readonly #committed: Committed = { records: [], published: [], steps: 0, counted: 0 };
 
   constructor(settings: Settings, bounds: Bounds, log: CountingLog, random: Random) {
     this.#bounds = bounds;
@@ -68,10 +87,14 @@ export class CountingPart {
   /** Counts records that it has not read yet. */
   apply(records: number): void {
     for (let n = 0; n < records && this.#state.position < this.#log.records.length; n++) {
-      const offset = this.#state.position, { batch, events } = this.#log.records[offset]!;
+      const offset = this.#state.position, { batch, events, isRepeated } = this.#log.records[offset]!;
       const applied = this.#state.apply(batch, this.#lowest(batch.source), offset);
       assertEquals(this.#state.position, offset + 1);
+      const isLast = batch.part === batch.parts - 1;
+      const isKnown = isRepeated || this.#counted.includes(offset);
+      assertEquals(applied, isKnown ? "repeated" : isLast ? "counted" : "waiting");
       if (applied !== "counted") continue;
+      this.#counted.push(...this.#log.partsOf(offset));
       const { source, log, sizes } = batch;
       if (batch.high !== null) this.#active.add(source);
       this.#steps.push({ do: "batch", source, log, sizes, events });
@@ -100,12 +123,14 @@ export class CountingPart {
       this.#committed.published.push({ ...window });
     }
     this.#committed.steps = this.#steps.length;
+    this.#committed.counted = this.#counted.length;
     assertEquals(this.#state.take(), { records: [], finished: [] });
   }
 
   /** Loses what is not committed, and goes on from the rest, with other settings perhaps. */
   restart(settings?: Settings): void {
     this.#steps.length = this.#committed.steps;
+    this.#counted.length = this.#committed.counted;
     this.#settings = settings ?? this.#settings;
     this.#state = this.#newState();
     for (const { key, value } of this.#compacted()) assertEquals(this.#state.load(key, value), true, key);
@@ -130,7 +155,7 @@ export class CountingPart {
     assertEquals(this.#state.frontier ?? -Infinity, truth.frontier);
     assertEquals(this.#state.totals.counted, truth.counted);
     assertEquals(this.#state.totals.late, Object.fromEntries(truth.lateBySize));
-    this.#checkOpen(truth);
+    this.#checkShown(truth, isExact);
   }
 
   /** Late events of what is not kept any more are in the totals only. */
@@ -158,7 +183,7 @@ export class CountingPart {
   }
 
   /** As whoever reads the topic of the state sees it. */
-  #checkOpen(truth: WindowTruth): void {
+  #checkShown(truth: WindowTruth, isExact: boolean): void {
     const newest = new Map(this.#committed.records.map(({ key, value }) => [key, value]));
     const bytesOf = (key: string) => {
       const value = newest.get(key) ?? null;
@@ -176,7 +201,8 @@ export class CountingPart {
         meta,
         this.#settings,
       );
-      for (const { size, windows } of shown) {
+      for (const { size, windows, late } of shown) {
+        if (isExact && !this.#bounds.changesSettings) assertEquals(late, truth.lateOf(id, size.ms));
         const open = windows.filter(({ final }) => !final).map((each) => [each.window_start, each.count]);
         const wanted = [...truth.windows.values()].filter((window) => isOpen(window, id, size.ms))
           .map(({ start, count }) => [start, count]).sort(([a], [b]) => a! - b!);

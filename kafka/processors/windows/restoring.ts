@@ -56,12 +56,7 @@ export class Restoring {
 
   /** Ids with what was finished of them, the least recently changed first, then those of which nothing was. */
   *ids(): Generator<IdWindows> {
-    const gone = this.#sizes.flatMap((ms, size) => this.meta?.sizes.includes(ms) ? [] : [size]);
     for (const owner of this.#closed.values()) {
-      for (const size of gone) { // left from an earlier time in which there was such a size
-        owner.closed[size] = new ClosedWindows();
-        owner.late[size] = 0;
-      }
       owner.isOpenStored = this.#open.has(owner.id);
       yield owner;
     }
