@@ -11,6 +11,7 @@ import type { BrokerMetrics } from "./kafka/broker/mod.ts";
 import type { HistogramNow } from "./kafka/processors/histogram_types.ts";
 import { addMeasurementMetrics } from "./measurement_metrics.ts";
 import { Counter, Gauge, Histogram, Reading, Registry } from "./prometheus.ts";
+import { addWindowMetrics, type WindowsNow } from "./window_metrics.ts";
 
 export type Transport = "sse" | "websocket" | "mjpeg";
 export type PostOutcome = "acknowledged" | "invalid" | "failed";
@@ -51,6 +52,8 @@ export interface Metrics {
   broker(snapshot: () => Promise<BrokerMetrics>): void;
   /** Adds those of the measurements that are counted, read at each scrape. */
   measurements(snapshot: () => Promise<readonly HistogramNow[]>): void;
+  /** Adds those of clicks and their windows, read at each scrape. */
+  windows(snapshot: () => Promise<WindowsNow>): void;
   /** The exposition; of what does not answer the last numbers stay. */
   text(): Promise<string>;
   snapshot(): Promise<MetricsSnapshot>;
@@ -59,7 +62,7 @@ export interface Metrics {
 /** What a broker without the service around it counts and times. */
 export type BrokerOnlyMetrics = Pick<
   Metrics,
-  "registry" | "httpRequest" | "broker" | "measurements" | "text"
+  "registry" | "httpRequest" | "broker" | "measurements" | "windows" | "text"
 >;
 
 const maxTopics = 100;
@@ -122,6 +125,7 @@ export function createBrokerMetrics(version: string): BrokerOnlyMetrics {
     },
     broker: (snapshot) => read(snapshot, addBrokerMetrics(registry)),
     measurements: (snapshot) => read(snapshot, addMeasurementMetrics(registry)),
+    windows: (snapshot) => read(snapshot, addWindowMetrics(registry)),
     async text() {
       // A part that is gone must not take the metrics of others with it.
       await Promise.allSettled(reads.map((one) => one()));

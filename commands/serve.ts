@@ -12,6 +12,7 @@ import { Hub } from "../kafka/hub.ts";
 import { startHistograms } from "../kafka/processors/histograms.ts";
 import type { Histograms } from "../kafka/processors/histogram_types.ts";
 import { ProcessorThread, type ThreadOptions } from "../kafka/processors/thread.ts";
+import type { Aggregations } from "../kafka/processors/windows/types.ts";
 import { WindowView } from "../kafka/processors/windows/view.ts";
 import { createProducer, type Producer } from "../kafka/producer.ts";
 import { TopicViews } from "../kafka/topic_views.ts";
@@ -52,6 +53,7 @@ export async function serve(config: Config, run: CommandRun): Promise<void> {
   metrics.measurements(() => whatIsCounted(histograms));
   const settings = config.windows;
   await using aggregations = new WindowView({ kafka, history: hub.history, settings, log: run.log });
+  if (windows) metrics.windows(() => howLikesAreCounted(aggregations, windows));
   using heartbeats = new Heartbeats(config.heartbeatMs);
   const connections = new Connections();
   using watch = watchKafka(kafka, config.geoTopic, metrics);
@@ -215,6 +217,12 @@ async function within(ms: number, work: Promise<void>): Promise<boolean> {
 async function whatIsCounted(histograms: Histograms) {
   const asked = await Promise.allSettled(histograms.specs.map(({ name }) => histograms.now(name)));
   return asked.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+}
+
+/** As everybody has counted them, and what this instance does for it. */
+async function howLikesAreCounted(aggregations: Aggregations, windows: ProcessorThread<"windows">) {
+  const own = await windows.ask("status").catch(() => null);
+  return { ...aggregations.status(), sizes: aggregations.sizes, own };
 }
 
 /** Keeps the metric of Kafka's presence true; `first` resolves after the first answer or failure.

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readWindowSize } from "../kafka/windows.ts";
 import { createBrokerMetrics, createMetrics, type Metrics } from "../metrics.ts";
+import type { WindowsNow } from "../window_metrics.ts";
 
 /** The value of a series by its whole name, as scraped. */
 async function scraped(metrics: Pick<Metrics, "text">, series: string): Promise<number | undefined> {
@@ -190,6 +192,40 @@ Deno.test("Metrics.measurements() shows what is counted at each scrape, and the 
     }
   }
   assert(scrape > 3, "it was gone in the end");
+});
+
+Deno.test("Metrics.windows() shows what is counted of clicks, and by which instance, at each scrape", async () => {
+  const metrics = createMetrics("0.0.0");
+  const totals = { counted: 9, late: { 60_000: 3 }, wrong: { empty: 2 }, ahead: 1, missed: 4 };
+  const counted = { state: "ready", watermark: 1_500, ids: 5, totals } as const;
+  const sizes = ["1m", "5m"].map((name) => readWindowSize(name)!);
+  const nows: WindowsNow[] = [
+    { ...counted, state: "loading", watermark: null, sizes, own: null },
+    { ...counted, sizes, own: { refusal: null, folded: [0, 2], counted: [1] } },
+  ];
+  metrics.windows(() => Promise.resolve(nows.shift()!));
+  const lines = async () =>
+    (await metrics.text()).split("\n").filter((line) => /^tailrace_(cl|wi)/.test(line));
+  const first = await lines();
+  assertEquals(first.filter((line) => /watermark|ready|partitions/.test(line)), [
+    "tailrace_windows_ready 0",
+    "tailrace_windows_watermark_seconds 0",
+    'tailrace_windows_partitions{work="fold"} 0',
+    'tailrace_windows_partitions{work="count"} 0',
+  ]);
+  assertEquals(await lines(), [
+    'tailrace_clicks_total{outcome="counted"} 9',
+    'tailrace_clicks_total{outcome="ahead"} 1',
+    'tailrace_clicks_total{outcome="missed"} 4',
+    'tailrace_clicks_total{outcome="empty"} 2',
+    'tailrace_clicks_late_total{size="1m"} 3',
+    'tailrace_clicks_late_total{size="5m"} 0',
+    "tailrace_windows_ready 1",
+    "tailrace_windows_ids 5",
+    "tailrace_windows_watermark_seconds 1.5",
+    'tailrace_windows_partitions{work="fold"} 2',
+    'tailrace_windows_partitions{work="count"} 1',
+  ]);
 });
 
 Deno.test("Metrics.snapshot() sums up for the start page", async () => {
