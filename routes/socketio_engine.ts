@@ -159,7 +159,12 @@ export class Engine extends Server {
       session.emit(byeEvent);
       session.close(true);
     });
-    session.once("close", leave);
+    session.once("close", () => {
+      const { transport } = session;
+      // A client that does not read keeps its connection after its session is over.
+      if (transport instanceof SocketTransport) transport.closed.then(leave);
+      else leave();
+    });
     let unsent = 0, connects = 0;
     session.on("packetCreate", ({ data }: Packet) => {
       unsent += (data as string | undefined)?.length ?? 0;

@@ -1,6 +1,8 @@
 /** Engine.IO over a WebSocket: one packet is one text message.
  *
- * Packets wait in engine.io's buffer while the socket lags, where their length is bounded (socketio_engine.ts). Pings are engine.io's.
+ * Packets wait here and in engine.io's buffer while the socket lags, never at the runtime: what that holds it keeps for as long as the
+ * client keeps its connection, as nothing ends one whose client does not read. Their length is bounded (socketio_engine.ts). Pings are
+ * engine.io's.
  * Left out: bytes, which no event here has, and compression.
  * @see {@link https://socket.io/docs/v4/engine-io-protocol/#websocket}
  * @module */
@@ -23,13 +25,17 @@ export interface SocketTransportOptions {
 export class SocketTransport extends Transport {
   readonly #socket: WebSocket;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Packets that the socket has no room for, from `#next` on. */
+  #waiting: readonly Packet[] = [];
+  #next = 0;
+  readonly #closed = Promise.withResolvers<void>();
 
   /** @param socket that is about to open */
   constructor(request: EngineRequest, socket: WebSocket, options: SocketTransportOptions) {
     super(request);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#ready(1);
+    socket.onopen = () => this.#write(1);
     socket.onmessage = ({ data }) => {
       try {
         this.#read(data, options.maxLength);
@@ -38,7 +44,10 @@ export class SocketTransport extends Transport {
         this.onError("failed");
       }
     };
-    socket.onclose = () => this.onClose();
+    socket.onclose = () => {
+      this.#closed.resolve();
+      this.onClose();
+    };
     // `close` follows; without a listener the runtime would report it as an uncaught error.
     socket.onerror = () => {};
   }
@@ -47,26 +56,31 @@ export class SocketTransport extends Transport {
     return "websocket";
   }
 
+  /** Resolves when the connection is gone, which may be long after the session. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
   override send(packets: Packet[]): void {
     this.writable = false;
-    for (const packet of packets) {
-      parser.encodePacket(packet, true, (data) => {
-        if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data as string);
-      });
-    }
-    this.emit("drain");
-    this.#ready(1);
+    [this.#waiting, this.#next] = [packets, 0];
+    this.#write(1);
   }
 
   override doClose(fn?: () => void): void {
-    clearTimeout(this.#timer);
+    this.#drop();
     this.#socket.close();
     fn?.();
   }
 
   protected override onClose(): void {
-    clearTimeout(this.#timer);
+    this.#drop();
     if (this.readyState !== "closed") super.onClose();
+  }
+
+  #drop(): void {
+    clearTimeout(this.#timer);
+    this.#waiting = [];
   }
 
   #read(data: unknown, maxLength: number): void {
@@ -76,13 +90,19 @@ export class SocketTransport extends Transport {
     else this.onData(data);
   }
 
-  #ready(pauseMs: number): void {
-    if (this.readyState !== "open" || this.#socket.readyState !== WebSocket.OPEN) return;
-    if (this.#socket.bufferedAmount > maxUnsentBytes) {
+  #write(pauseMs: number): void {
+    const socket = this.#socket;
+    if (this.readyState !== "open" || socket.readyState !== WebSocket.OPEN) return;
+    while (this.#next < this.#waiting.length && socket.bufferedAmount <= maxUnsentBytes) {
+      parser.encodePacket(this.#waiting[this.#next++]!, true, (data) => socket.send(data as string));
+    }
+    if (socket.bufferedAmount > maxUnsentBytes) {
       const next = Math.min(pauseMs * 2, longestPauseMs);
-      this.#timer = setTimeout(() => this.#ready(next), pauseMs);
+      this.#timer = setTimeout(() => this.#write(next), pauseMs);
       return;
     }
+    this.#waiting = [];
+    this.emit("drain");
     this.writable = true;
     this.emit("ready");
   }

@@ -110,7 +110,7 @@ Deno.test("who leaves is out of its rooms", async () => {
   assert(ground.windows.isWanted("a"));
   client.socket.disconnect();
   await eventually("nobody in the room", () => !ground.windows.isWanted("a"));
-  assertEquals(ground.connections.size, 0);
+  await eventually("no connection", () => ground.connections.size === 0);
 });
 
 for (const transport of ["polling", "websocket"]) {
