@@ -222,3 +222,26 @@ Deno.test("/aggregations/events: who takes nothing holds up nobody, and has ever
   const counts = [...text.matchAll(/"count":(\d+)[^}]*"final":true/g)].map(([, digits]) => Number(digits));
   assertEquals(counts, Array.from({ length: count }, (_, i) => i));
 });
+
+Deno.test("/aggregations/events moves on past what it does not show, by heartbeats, and is a stream as any other in /streams", async () => {
+  await using service = await TestService.open({ windows: sizes, heartbeatMs: 50 });
+  await using counted = await CountedWindows.open(service.broker, sizes);
+  await service.aggregations.loaded;
+  const url = `${service.url}/aggregations/events?id=a`;
+  await using viewer = await SseClient.open(url);
+  const { start } = await viewer.first("ready");
+  const address = "/aggregations/1m/events?key=b";
+  await using streams = await SseClient.open(`${service.url}/streams?s=${encodeURIComponent(address)}`);
+  await streams.first("ready");
+  await counted.finish("b", "1m", t0, 1).commit();
+  const place = await eventually("a new place", () => viewer.lastEventId !== start && viewer.lastEventId);
+  assertEquals(viewer.all("window"), []);
+  await counted.finish("a", "1m", t0, 2).commit();
+  await viewer.first("window");
+  await using resumed = await SseClient.open(url, { lastEventId: place });
+  assertEquals((await resumed.first("ready")).resume, "exact");
+  await resumed.first("window");
+  assertEquals(logged(resumed.events), ["1m a 0 2*"]);
+  const { stream, data } = await streams.first("window");
+  assertEquals([stream, data.video_uid, data.size, data.final], [address, "b", "1m", true]);
+});
