@@ -99,6 +99,7 @@ function showVideos(videos) {
   cards = videos.map((video) => known.get(video) ?? make(video));
   byId("waiting").hidden = cards.length > 0;
   byId("cards").classList.toggle("is-few", cards.length <= 4);
+  byId("cards").classList.toggle("is-three", cards.length === 3);
   byId("cards").append(...cards.filter(({ element }) => !element.isConnected).map(({ element }) => element));
   const [first] = cards;
   widths.disconnect();
@@ -183,7 +184,7 @@ function tick() {
 function showTotals() {
   const { status, sizes, graceMs, phase } = session;
   const { counted = 0, late = {}, wrong = {}, missed = 0 } = status?.totals ?? {};
-  setText(byId("counted"), status ? `${count(counted)} counted` : "");
+  setText(byId("counted"), status && sizes.length > 0 ? `${count(counted)} counted` : "");
   const most = Math.max(0, ...Object.values(late));
   setText(byId("late"), most > 0 ? `${count(most)} late` : "");
   byId("late").title = sizes.map(({ ms }) => `${lengthText(ms)}: ${count(late[ms] ?? 0)}`).join(", ");
@@ -205,10 +206,14 @@ function showTotals() {
 
 function showEmpty() {
   const { phase, videos } = session;
-  const isEmpty = phase === "live" && videos.every(({ isEmpty }) => isEmpty);
+  const isEmpty = phase === "live" && state.video === null && videos.every(({ isEmpty }) => isEmpty);
   const box = byId("empty"), first = videos[0]?.id ?? "test";
   byId("empty-test").hidden = videos.length > 0;
   if (isEmpty && box.hidden) {
+    setText(
+      byId("empty-text"),
+      `${videos.length > 0 ? "Like a video below" : "Send a like"}, or run one of these:`,
+    );
     byId("empty-commands").replaceChildren(
       copyLine(likeCommand(first), "line that likes a video"),
       copyLine(generateCommand(first), "line that likes it sixty times a minute"),

@@ -12,8 +12,8 @@ import { pathOf } from "./aggregations_api.js";
 import { BarsView } from "./bars_view.js";
 import { barsIn } from "./bars.js";
 import { LikeButton } from "./like_button.js";
-import { leftText, lengthText, spanText, startOf } from "./window_times.js";
-import { barsText, barText, short } from "./words.js";
+import { leftText, lengthText, startOf } from "./window_times.js";
+import { barsText, barText, short, shorter } from "./words.js";
 
 /** @typedef {object} CardEars
  * @property {(video: Video) => void} onLike
@@ -94,6 +94,7 @@ class CardRow {
     this.#parts = Object.fromEntries(names.map((name) => [name, part(name)]));
     this.#bars = new BarsView(/** @type {any} */ (part("bars")), { ms: size.ms, pitch });
     setText(part("length"), lengthText(size.ms));
+    part("bars").setAttribute("aria-label", `Past windows of ${lengthText(size.ms)}`); // until it is in sight
   }
 
   get place() {
@@ -105,13 +106,13 @@ class CardRow {
     const { ms } = this.#size, { late: lateText, last: lastText, now: nowText, left, progress } = this.#parts;
     this.#bars.draw(bars, place);
     if (!lateText || !lastText || !nowText || !left || !progress) return;
-    setText(lateText, late > 0 ? `${short(late)} late` : "");
+    setText(lateText, late > 0 ? `${shorter(late, 999)} late` : "");
     lateText.title = `${count(late)} came too late for their window of ${lengthText(ms)}`;
     setText(lastText, short(last.count));
     lastText.title = barText(last, ms, now);
     lastText.classList.toggle("is-zero", last.count === 0);
-    setText(nowText, short(open.count));
-    nowText.title = spanText(open.start, ms, now);
+    setText(nowText, shorter(open.count, 9_999));
+    nowText.title = barText(open, ms, now);
     setText(left, `${leftText(open.start + ms - now)} left`);
     progress.style.transform = `scaleX(${((now - open.start) / ms).toFixed(3)})`;
     const words = barsText(bars, ms);

@@ -127,6 +127,7 @@ class SizeSection {
     const part = this.#part, shown = this.#isWhole ? windows : windows.slice(0, fewRows);
     while (this.#rows.length > shown.length) this.#rows.pop()?.remove();
     shown.forEach((bar, i) => fill(this.#rows[i] ??= this.#addRow(), bar, this.#size.ms, now));
+    part("table").hidden = windows.length === 0;
     part("none").hidden = windows.length > 0;
     const all = part("all");
     all.hidden = windows.length <= fewRows;

@@ -36,7 +36,7 @@ export class Likes {
       say(`Liked ${video.name}`);
     } catch (error) {
       const { title, detail } = problemOf(error);
-      video.undo(hopedAt, `Your like was not stored: ${detail ?? title}`);
+      video.undo(hopedAt, `Your like was not stored: ${detail ?? title}`, this.#now());
       say(`Your like of ${video.name} was not stored: ${title}`);
     } finally {
       this.#pending--;

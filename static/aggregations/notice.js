@@ -20,7 +20,7 @@ export function describe(session, frame, now) {
     return { kind: "failed", word: "Error", title, detail: detailOf(problem), action: "retry" };
   }
   if (phase === "off") {
-    const detail = "The service was started with WINDOWS=none; the setting names the lengths of windows.";
+    const detail = "The service was started with WINDOWS=none; it takes lengths instead, such as 1m,5m,10m.";
     return { kind: "stalled", word: "Off", title: "No likes are counted here", detail };
   }
   if (frame.kafka.health === "down") return kafkaAway(frame.kafka.since, now);

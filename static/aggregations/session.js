@@ -10,18 +10,20 @@
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Problem, Stream, StreamState } from "../shared/stream.js" */
 /** @import { WindowOfSize } from "./video.js" */
-/** @import { Size } from "./window_times.js" */
+/** @import { Place, Size } from "./window_times.js" */
 import { ApiError, mayPass, problemOf } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
 import { eventsOf, fetchAggregations } from "./aggregations_api.js";
 import { Video } from "./video.js";
+import { isCatchingUp } from "./window_times.js";
 
 /** What the stream brings: finished windows, with the time at which they were published, and open ones.
  * @typedef {WindowOfSize & { video_uid: string, timestamp?: number }} WindowEvent */
 
 const firstWaitMs = 1_000, longestWaitMs = 15_000;
-const askMs = 3_000;
+/** How often it is asked how things are; and while there is no video. */
+const askMs = 3_000, askSoonMs = 1_000;
 /** Finished windows of each size that are asked for: at first and after a loss; and now and then. */
 const windowsAtFirst = 60, windowsLater = 2;
 
@@ -37,7 +39,7 @@ export class Session {
   graceMs = 0;
   clicksTopic = "";
   /** @type {WindowStatus | null} */ status = null;
-  /** Whether the event time went faster than the clock, which is what happens when old likes are counted. */
+  /** Whether old likes are being counted. */
   isCatchingUp = false;
   /** Finished windows that were passed over on the stream. @type {{ missed: number, at: number } | null} */ gap =
     null;
@@ -56,7 +58,7 @@ export class Session {
   #askedAt = 0;
   #isAsking = false;
   #work = new AbortController();
-  /** @type {{ watermark: number, at: number } | null} */ #before = null;
+  /** How far the counting was. @type {Place | null} */ #before = null;
 
   /** @param {{ only: string | null, limit: number, frame: Frame, onVideos: () => void, onChange: () => void, ask: () => void, onWindow: (video: Video, window: WindowEvent) => void }} options
    *   `only`: the id of the one that is wanted; `limit`: of videos; `onVideos`: there are others than before; `ask`: for a drawing */
@@ -80,8 +82,8 @@ export class Session {
 
   /** Whether there may be more videos than are shown. */
   get hasMore() {
-    return this.#only === null && (this.status?.ids ?? 0) > this.videos.length &&
-      this.videos.length >= this.#limit;
+    const counted = this.videos.filter(({ isEmpty }) => !isEmpty).length; // titles are there without likes
+    return this.#only === null && this.videos.length >= this.#limit && (this.status?.ids ?? 0) > counted;
   }
 
   /** Asks what there is, and follows it. */
@@ -116,7 +118,7 @@ export class Session {
     const isLost = this.connection?.name !== "open" || this.#frame.kafka.health === "down";
     if (!isLost) this.#lostAt = 0;
     else if (this.#lostAt === 0) this.#lostAt = now + this.skewMs;
-    if (now - this.#askedAt > askMs) this.#ask(windowsLater);
+    if (now - this.#askedAt > (this.videos.length > 0 ? askMs : askSoonMs)) this.#ask(windowsLater);
   }
 
   pause() {
@@ -151,7 +153,9 @@ export class Session {
     this.graceMs = data.grace_ms;
     this.clicksTopic = data.clicks_topic;
     this.status = data.status;
-    this.#watch(data.status.watermark, data.now);
+    const place = { watermark: data.status.watermark, at: data.now };
+    this.isCatchingUp = isCatchingUp(this.#before, place);
+    this.#before = place;
     /** @type {Video[]} */
     const added = [];
     for (const each of data.videos) {
@@ -167,14 +171,6 @@ export class Session {
     this.videos = [...this.videos, ...added];
     this.#options.onVideos();
     this.#follow();
-  }
-
-  /** Whether old likes are being counted. @param {number | null} watermark @param {number} now */
-  #watch(watermark, now) {
-    const before = this.#before;
-    this.#before = watermark === null ? null : { watermark, at: now };
-    const isOld = watermark !== null && now - watermark > 60_000;
-    this.isCatchingUp = isOld && before !== null && watermark - before.watermark > 2 * (now - before.at);
   }
 
   #follow() {

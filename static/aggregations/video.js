@@ -17,6 +17,8 @@ import { lastOver, startOf } from "./window_times.js";
  * @property {Bar} now the one that is open
  * @property {number} late events of this size, of all time */
 
+const soberMs = 10_000;
+
 /** Windows of one size. */
 class SizeWindows {
   size;
@@ -46,8 +48,9 @@ export class Video {
   /** Likes that were given here: those stored, and those under way. */
   given = 0;
   pending = 0;
-  /** Why the newest one was not stored; empty: it was. */
+  /** Why the newest one was not stored, for a while; empty: it was. */
   refusal = "";
+  #refusedAt = 0;
   #graceMs;
   #kept;
   #sizes;
@@ -80,7 +83,6 @@ export class Video {
     for (const { size, windows, late } of aggregations) {
       const own = this.#sizes.find((each) => each.size.name === size);
       if (!own) continue;
-      own.late = Math.max(own.late, late);
       const named = new Set(windows.map(({ window_start }) => window_start));
       const newest = Math.max(
         ...windows.filter(({ final }) => final).map(({ window_start }) => window_start),
@@ -89,6 +91,7 @@ export class Video {
         if (!isFinal && !named.has(start) && start <= newest) own.windows.delete(start);
       }
       for (const window of windows) this.take({ size, ...window });
+      own.late = late;
     }
     this.version++;
   }
@@ -134,21 +137,27 @@ export class Video {
     this.version++;
   }
 
-  /** It was not stored. @param {number} hopedAt @param {string} why */
-  undo(hopedAt, why) {
+  /** It was not stored. @param {number} hopedAt @param {string} why @param {number} now */
+  undo(hopedAt, why, now) {
     for (const own of this.#sizes) this.#lower(own, hopedAt);
     this.pending--;
     this.given--;
     this.refusal = why;
+    this.#refusedAt = now;
     this.version++;
   }
 
-  /** Believes the service again when all that was given should long be counted. @param {number} now */
+  /** Believes the service again when all that was given should long be counted, and forgets why it was not.
+   * @param {number} now */
   sober(now) {
-    if (this.pending > 0 || this.#settledAt === 0 || now - this.#settledAt < 10_000) return;
-    this.#settledAt = 0;
-    for (const own of this.#sizes) own.hoped = { start: NaN, count: 0 };
-    this.version++;
+    const isSettled = this.pending === 0 && this.#settledAt > 0 && now - this.#settledAt > soberMs;
+    const isRead = this.refusal !== "" && now - this.#refusedAt > soberMs;
+    if (isSettled) {
+      this.#settledAt = 0;
+      for (const own of this.#sizes) own.hoped = { start: NaN, count: 0 };
+    }
+    if (isRead) this.refusal = "";
+    if (isSettled || isRead) this.version++;
   }
 
   /** @param {number} i which size @param {number} now @param {number} length of the bars @returns {Row} */

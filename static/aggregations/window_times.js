@@ -5,6 +5,9 @@ import { dayOf, timeOfDay } from "../shared/format.js";
 
 /** @typedef {{ readonly name: string, readonly type: string, readonly ms: number, readonly topic: string }} Size */
 
+/** How far the likes are counted, by their own time, and when that was; ms since the epoch.
+ * @typedef {{ readonly watermark: number | null, readonly at: number }} Place */
+
 const minuteMs = 60_000, hourMs = 3_600_000;
 const hourAndMinute = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
@@ -14,6 +17,12 @@ export const startOf = (at, ms) => Math.floor(at / ms) * ms;
 /** Start of the newest window that is over, its time for late likes too. @param {number} now @param {number} ms length
  * @param {number} graceMs */
 export const lastOver = (now, ms, graceMs) => startOf(now - graceMs, ms) - ms;
+
+/** Whether old likes are counted: by those, time goes faster than the clock. @param {Place | null} before @param {Place} place */
+export function isCatchingUp(before, { watermark, at }) {
+  if (watermark === null || before === null || before.watermark === null) return false;
+  return at - watermark > minuteMs && watermark - before.watermark > 2 * (at - before.at);
+}
 
 /** A length: `30 s`, `5 min`, `1 h`. @param {number} ms */
 export function lengthText(ms) {

@@ -5,13 +5,17 @@
 import { count } from "../shared/format.js";
 import { lengthText, spanText } from "./window_times.js";
 
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
+const narrow = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 2 });
 
 /** How a window stands, in a word. @type {Readonly<Record<Kind, string>>} */
 export const kindWords = { none: "final", final: "final", ended: "waiting", open: "open" };
 
-/** A count in a narrow place. @param {number} n */
-export const short = (n) => n < 100_000 ? count(n) : compact.format(n);
+/** A count in a place of five characters. @param {number} n */
+export const short = (n) => n < 10_000 ? count(n) : compact.format(n);
+
+/** One in a narrower place. @param {number} n @param {number} most that is written as it is */
+export const shorter = (n, most) => n <= most ? count(n) : narrow.format(n);
 
 /** @param {number} n */
 export const likes = (n) => `${count(n)} ${n === 1 ? "like" : "likes"}`;

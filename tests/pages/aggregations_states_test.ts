@@ -1,0 +1,338 @@
+/** The page of likes in the states that the real service cannot be brought into on demand, scripted. @module */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Page } from "playwright-core";
+import { eventually } from "../eventually.ts";
+import { requires } from "../requirements.ts";
+import { seriousFindings } from "./accessibility.ts";
+import { type PageOptions, TestBrowser } from "./browser.ts";
+import { fill, ScriptedAggregations, type ScriptedOptions, titled } from "./scripted_aggregations.ts";
+
+const ids = titled.map(({ id }) => id);
+const [first] = titled as [typeof titled[number]];
+const text = async (page: Page, selector: string) =>
+  (await page.locator(selector).first().textContent())?.replace(/\s+/g, " ").trim() ?? "";
+const card = (title: string) => `.card[aria-label="${title}"]`;
+/** A cell of a card's row. */
+const cell = (page: Page, title: string, row: number, part: string) =>
+  text(page, `${card(title)} tbody tr:nth-child(${row}) [data-part="${part}"]`);
+
+/** Waits for a state, and that its notice can be read by everyone. */
+async function arrives(page: Page, word: string, title: RegExp): Promise<void> {
+  await eventually(`"${word}"`, async () => await text(page, "#state") === word);
+  assertMatch(await text(page, "#notice-title"), title);
+  assertEquals(await seriousFindings(page), []);
+}
+
+const isLive = (page: Page) => eventually("live", async () => await text(page, "#state") === "Live");
+const problem = (status: number, title: string, detail: string) => () =>
+  Response.json({ title, detail, status }, { status });
+
+interface Step {
+  readonly path?: string;
+  readonly options?: ScriptedOptions;
+  readonly view?: PageOptions;
+  readonly prepare?: (service: ScriptedAggregations) => void;
+}
+
+const filled = (service: ScriptedAggregations) => fill(service, ids, 30);
+
+Deno.test({
+  name: "the states of /aggregations, in Chromium",
+  ignore: requires("chromium").ignore,
+  fn: async (t) => {
+    await using browser = await TestBrowser.launch();
+    const step = (
+      name: string,
+      { path = "", options, view, prepare }: Step,
+      run: (page: Page, service: ScriptedAggregations, complaints: string[]) => Promise<void>,
+    ) =>
+      t.step(name, async () => {
+        await using service = new ScriptedAggregations(options);
+        prepare?.(service);
+        await browser.page(
+          `${service.url}/aggregations${path}`,
+          (page, complaints) => run(page, service, complaints),
+          { permissions: ["clipboard-read", "clipboard-write"], ...view },
+        );
+      });
+
+    await step(
+      "live: windows fill, become final, and are late",
+      { prepare: filled },
+      async (page, service, complaints) => {
+        await isLive(page);
+        // Half a minute from both ends, as the page goes by the clock.
+        const start = Math.floor(Date.now() / 600_000) * 600_000;
+        const before = Number(await cell(page, first.title, 3, "now"));
+        service.made.like(first.id, Date.now(), 3);
+        await eventually("three more", async () => {
+          const isNext = Math.floor(Date.now() / 600_000) * 600_000 > start;
+          return isNext || Number(await cell(page, first.title, 3, "now")) === before + 3;
+        });
+        service.made.like(first.id, Date.now() - 5 * 60_000, 4);
+        await eventually("late", async () => await cell(page, first.title, 1, "late") === "4 late");
+        for (const part of ["final", "open", "late"]) {
+          const d = await page.getAttribute(`${card(first.title)} tbody tr:nth-child(1) .bar-${part}`, "d");
+          assert(d, `bars that are ${part}`);
+        }
+        const bars = page.locator(`${card(first.title)} tbody tr:nth-child(1) .bars`);
+        assertMatch(
+          await bars.getAttribute("aria-label") ?? "",
+          /^Likes in the last \d+ windows of 1 min: \d+ to \d+$/,
+        );
+        await bars.hover();
+        assertMatch(await text(page, "#tip"), /^.+ – .+: \d+ likes?/);
+        assertEquals(await seriousFindings(page), []);
+        assertEquals(complaints, []);
+      },
+    );
+
+    await step("loading: says so, then is live", {
+      prepare: (service) => {
+        filled(service);
+        const answered = Promise.withResolvers<void>();
+        answer = answered.resolve;
+        service.refuseData = async () => {
+          await answered.promise;
+          return problem(503, "Aggregations unavailable", "Still being read")();
+        };
+      },
+    }, async (page, service) => {
+      await eventually("loading", async () => await text(page, "#waiting-text") === "Loading the windows");
+      answer();
+      await arrives(page, "Waiting", /^Aggregations unavailable$/);
+      assertMatch(
+        await text(page, "#notice-detail"),
+        /^Still being read\. (Next try in \d+ s|Trying now)\.$/,
+      );
+      service.refuseData = null;
+      await isLive(page);
+    });
+
+    await step("nothing yet: the lines that like, and a like by a click", {}, async (page, service) => {
+      await page.waitForSelector("#empty:visible");
+      const lines = await page.locator("#empty-commands code").allTextContents();
+      assertEquals(lines, [
+        `curl -X POST ${service.url}/videos/${first.id}/likes`,
+        `tailrace publish likes --video ${first.id} --rate 60`,
+      ]);
+      assertEquals(await seriousFindings(page), []);
+      await page.click(`${card(first.title)} .like`);
+      await page.waitForSelector("#empty", { state: "hidden" });
+      assertEquals(service.posted.get(first.id), 1);
+    });
+
+    await step(
+      "no videos at all: a test like makes one",
+      { options: { videos: [] } },
+      async (page, service) => {
+        await page.click("#test-like");
+        await page.waitForSelector(card("test"));
+        assertEquals([...service.posted], [["test", 1]]);
+        assertEquals(await seriousFindings(page), []);
+      },
+    );
+
+    await step(
+      "no windows: says which setting has them",
+      { options: { videos: [], sizes: [] } },
+      async (page) => {
+        await arrives(page, "Off", /^No likes are counted here$/);
+        assertStringIncludes(await text(page, "#notice-detail"), "WINDOWS=none");
+        assert(await page.isDisabled("#pause") && await page.isDisabled("#generator-open"));
+      },
+    );
+
+    await step("a like is shown before it is counted, and once", {
+      prepare: (service) => service.isCounting = false,
+    }, async (page, service) => {
+      await isLive(page);
+      const stored = Promise.withResolvers<void>();
+      service.refuseLike = async () => {
+        await stored.promise;
+        return Response.json({ timestamp: service.made.now() }, { status: 202 });
+      };
+      for (let i = 0; i < 3; i++) await page.click(`${card(first.title)} .like`);
+      await eventually("three", async () => await cell(page, first.title, 3, "now") === "3");
+      assertEquals(await text(page, `${card(first.title)} .like`), "3");
+      stored.resolve();
+      await eventually("said", async () => await text(page, "#said") === `Liked ${first.title}`);
+      service.made.like(first.id, service.made.now(), 3);
+      service.made.like(first.id, service.made.now());
+      await eventually("four", async () => await cell(page, first.title, 3, "now") === "4");
+    });
+
+    await step("a like that is not stored is taken back, and why is said", {}, async (page, service) => {
+      await isLive(page);
+      service.refuseLike = problem(503, "Kafka unavailable", "Kafka did not answer within 10 s");
+      await page.focus(`${card(first.title)} .like`);
+      await page.keyboard.press("Enter");
+      const refusal = `${card(first.title)} .refusal`;
+      await eventually(
+        "why",
+        async () => (await text(page, refusal)).includes("Kafka did not answer within 10 s"),
+      );
+      assertEquals(await cell(page, first.title, 1, "now"), "0");
+      assertEquals(await text(page, `${card(first.title)} .like`), "Like");
+      assertEquals(
+        await text(page, "#said"),
+        `Your like of ${first.title} was not stored: Kafka unavailable`,
+      );
+      assertEquals(await seriousFindings(page), []);
+      service.refuseLike = null;
+      await page.keyboard.press("Enter");
+      await eventually("no more", async () => await text(page, refusal) === "");
+    });
+
+    await step(
+      "paused: stands still, and goes on with all that came",
+      { prepare: filled },
+      async (page, service) => {
+        await isLive(page);
+        await page.click("#pause");
+        await arrives(page, "Paused", /^Paused at/);
+        await eventually("nobody", () => service.viewers === 0);
+        const before = await cell(page, first.title, 3, "late");
+        service.made.like(first.id, Date.now() - 25 * 60_000, 7);
+        assertEquals(before, "");
+        await page.click("#notice-action");
+        await isLive(page);
+        await eventually("all", async () => await cell(page, first.title, 1, "late") === "7 late");
+      },
+    );
+
+    await step(
+      "Kafka away: since when; and gone when it is back",
+      { prepare: filled },
+      async (page, service) => {
+        await isLive(page);
+        service.tell("status", { kafka: "down" });
+        await arrives(page, "Kafka away", /^Kafka is away since .*\d/);
+        service.tell("status", { kafka: "up" });
+        await isLive(page);
+      },
+    );
+
+    await step(
+      "a lost connection: tries again when told to, and misses nothing",
+      { prepare: filled },
+      async (page, service) => {
+        await isLive(page);
+        service.refuseStream = problem(503, "Away", "Away");
+        service.disconnect();
+        await arrives(page, "Reconnecting", /^The connection is lost$/);
+        await page.waitForSelector("#notice-action:visible");
+        service.made.like(first.id, Date.now() - 25 * 60_000, 7);
+        service.refuseStream = null;
+        await page.click("#notice-action");
+        await isLive(page);
+        await eventually("what came", async () => await cell(page, first.title, 1, "late") === "7 late");
+      },
+    );
+
+    await step("gap: how many windows, until it is dismissed; and what was no like", {
+      prepare: (service) => {
+        filled(service);
+        Object.assign(service.made, { wrong: { "not-utf8": 3, "empty": 1 }, missed: 12 });
+      },
+    }, async (page, service) => {
+      await isLive(page);
+      assertEquals(await text(page, "#wrong"), "16 not counted");
+      assertStringIncludes(
+        await page.getAttribute("#wrong", "title") ?? "",
+        "3 not-utf8, 1 empty, 12 removed",
+      );
+      service.tell("gap", { partition: 0, from: 0, to: 12, skipped: 12, reason: "retention" });
+      await arrives(page, "Gap", /^12 finished windows were passed over$/);
+      await page.click("#notice-action");
+      await isLive(page);
+    });
+
+    await step("no permission: what happened, the request's id, and another try", {
+      prepare: (service) => service.refuseData = problem(403, "Forbidden", "Not these videos"),
+    }, async (page, service) => {
+      await arrives(page, "Error", /^Forbidden$/);
+      assertMatch(await text(page, "#notice-detail"), /^Not these videos · Request [\w-]+/);
+      service.refuseData = null;
+      await page.click("#notice-action");
+      await isLive(page);
+    });
+
+    await step(
+      "one alone by its title: its windows as a table; and all again",
+      { prepare: filled },
+      async (page) => {
+        await page.click(`${card(first.title)} h2 a`);
+        await eventually("its title", async () => await text(page, "h1") === first.title);
+        assertEquals(new URL(page.url()).pathname, `/aggregations/${first.id}`);
+        const minutes = page.locator(".size").first();
+        await eventually("rows", async () => await minutes.locator("tbody tr").count() === 8);
+        await minutes.locator("[data-part='all']").click();
+        await eventually("all rows", async () => await minutes.locator("tbody tr").count() > 20);
+        assertMatch(await minutes.locator("tbody tr").nth(3).innerText(), /^.+ – .+\s+\d+\s+–\s+final$/);
+        assertEquals(await seriousFindings(page), []);
+        await page.goBack();
+        await eventually("all", async () => await page.locator("#cards > .card").count() === 3);
+      },
+    );
+
+    await step("one that nobody knows, of any name, on a phone", {
+      path: `/${encodeURIComponent(`a/b "c" ${"x".repeat(100)}`)}`,
+      view: { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true },
+    }, async (page, service, complaints) => {
+      await isLive(page);
+      await page.tap(".like");
+      await eventually("one", async () => await text(page, ".size [data-part='now']") === "1");
+      assertEquals([...service.posted.values()], [1]);
+      assertEquals(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+      assertEquals(await seriousFindings(page), []);
+      assertEquals(complaints, []);
+    });
+
+    await step(
+      "the generator: as many as it says, for who is chosen, until it is stopped",
+      {},
+      async (page, service) => {
+        await isLive(page);
+        await page.click("#generator-open");
+        await page.fill("#generator-rate", "600");
+        await page.selectOption("#generator-for", { label: "A river of records" });
+        await page.keyboard.press("Tab");
+        await page.keyboard.press("Enter");
+        await eventually("five", () => (service.posted.get(ids[2]!) ?? 0) >= 5);
+        assertMatch(await text(page, "#generator-text"), /of 600 per minute/);
+        await page.click("#generator-run");
+        const stored = await eventually(
+          "its end",
+          async () => /^(\d+) likes stored$/.exec(await text(page, "#generator-text")),
+        );
+        assertEquals(service.posted.size, 1);
+        assert(Number(stored[1]) <= service.posted.get(ids[2]!)!);
+        service.refuseLike = problem(503, "Kafka unavailable", "");
+        await page.click("#generator-run");
+        await eventually(
+          "it gives up",
+          async () => (await text(page, "#generator-text")).startsWith("Stopped: Kafka unavailable"),
+        );
+        assertEquals(await seriousFindings(page), []);
+      },
+    );
+
+    await step("more than fit: as many as are asked for, in the address", {
+      prepare: (service) => {
+        for (let i = 0; i < 60; i++) service.made.like(`video-${i}`);
+      },
+    }, async (page) => {
+      await isLive(page);
+      assertEquals(await page.locator("#cards > .card").count(), 24);
+      await page.click("#more-button");
+      await eventually("twice", async () => await page.locator("#cards > .card").count() === 48);
+      assertEquals(new URL(page.url()).search, "?limit=48");
+      await page.goBack();
+      await eventually("as before", async () => await page.locator("#cards > .card").count() === 24);
+    });
+  },
+});
+
+/** Lets the step of loading go on. */
+let answer: () => void = () => {};
