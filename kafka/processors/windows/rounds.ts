@@ -120,8 +120,9 @@ export class Rounds {
     let newest = -Infinity;
     for (const { batch: { source, high } } of batches) {
       if (high === null) continue;
-      highs.set(source, Math.max(high, highs.get(source) ?? -Infinity));
-      newest = Math.max(newest, high);
+      const highest = Math.max(high, highs.get(source) ?? -Infinity);
+      highs.set(source, highest);
+      newest = Math.max(newest, highest);
     }
     const holding = [...highs].filter(([source]) => !this.#arrivals.isQuiet(source, steadyMs));
     return holding.length === 0 ? newest : Math.min(...holding.map(([, high]) => high ?? -Infinity));
