@@ -42,8 +42,8 @@ interface Dialect {
   readonly paneMs: number;
   /** Index of each of our sizes in the batch's, −1: it has none. Null: they are the same. */
   readonly indices: readonly number[] | null;
-  /** Lowest high of the other active sources, ms; Infinity: there are none. */
-  readonly othersLowest: number;
+  /** What the watermark comes to with it, ms. */
+  readonly watermark: number;
 }
 
 /** Events of a pane, and for which sizes they came behind their own source. */
@@ -150,17 +150,17 @@ export class WindowState {
     if (known?.log === log && next <= known.next) return "repeated";
     const parts = batch.parts === 1 ? [batch] : this.#parts.add(batch, offset);
     if (!parts) return "waiting";
-    const lowest = othersLowest ?? Infinity;
     // Whoever sends clicks is not idle.
-    const pass = (own: number | null) => own !== null && high !== null && this.advance(Math.min(own, lowest));
-    pass(known?.log === log ? known.high : null);
-    const lates: LateEvents[] = [];
-    let proven = -Infinity;
+    const watermark = (own: number | null) =>
+      own === null || high === null ? -Infinity : Math.min(own, othersLowest ?? Infinity);
+    const before = known?.log === log ? known.high : null;
+    this.advance(watermark(before));
+    const lates: LateEvents[] = [], after = watermark(this.#moveSource(batch));
     for (const part of parts) {
-      proven = Math.max(proven, this.#count(part, lowest, lates));
+      this.#count(part, after, lates);
       this.#totals.addTold(part);
     }
-    pass(this.#moveSource(batch, proven));
+    this.advance(after);
     for (const late of lates) {
       this.#totals.addLate(this.#ms[late.size]!, late.events);
       this.#ids.addLate(late);
@@ -215,12 +215,11 @@ export class WindowState {
     });
   }
 
-  /** @returns an event time that the source has certainly shown, ms */
-  #count(batch: FoldBatch, othersLowest: number, lates: LateEvents[]): number {
+  #count(batch: FoldBatch, watermark: number, lates: LateEvents[]): void {
     const ids = this.#ids, { closedEnd, born } = ids, all = (1 << this.#ms.length) - 1;
-    const dialect = this.#dialectOf(batch, othersLowest), { indices, paneMs } = dialect;
+    const dialect = this.#dialectOf(batch, watermark), { indices, paneMs } = dialect;
     const allWholeFrom = Math.max(...born);
-    let proven = -Infinity, counted = 0;
+    let counted = 0;
     for (const [id, panes] of batch.counts) {
       let owner = ids.of(id);
       for (const [number, events, behind = 0] of panes) {
@@ -230,7 +229,6 @@ export class WindowState {
         let sizes = all;
         if (!isInTime) {
           const marks = indices ? translated(behind, indices) : behind;
-          proven = Math.max(proven, this.#provenBy(pane, marks));
           sizes = this.#inTime({ id, owner, pane, events, marks }, dialect, lates);
           if (sizes === 0) continue;
         }
@@ -239,13 +237,12 @@ export class WindowState {
       }
     }
     this.#totals.counted += counted;
-    return proven;
   }
 
   /** The sizes for which events are in time, a bit for each; the others for which they are late go into `lates`. */
   #inTime(
     { id, owner, pane, events, marks }: PaneEvents,
-    { othersLowest }: Dialect,
+    { watermark }: Dialect,
     lates: LateEvents[],
   ): number {
     let inTime = 0;
@@ -253,28 +250,19 @@ export class WindowState {
       const start = pane.starts[size]!, end = pane.ends[size]!, bit = 1 << size;
       if (start < this.#ids.born[size]!) continue;
       const isLate = end <= this.#ids.closedEnd || owner?.wasClosed(size, start, end) ||
-        (marks & bit) !== 0 && end + this.#options.graceMs <= othersLowest;
+        (marks & bit) !== 0 && end + this.#options.graceMs <= watermark;
       if (isLate) lates.push({ id, size, start, events });
       else inTime |= bit;
     }
     return inTime;
   }
 
-  /** What came behind by a window and its grace came behind a time that is as far. */
-  #provenBy(pane: Pane, marks: number): number {
-    let proven = -Infinity;
-    for (let size = 0; size < this.#ms.length; size++) {
-      if (marks & (1 << size)) proven = Math.max(proven, pane.ends[size]! + this.#options.graceMs);
-    }
-    return proven;
-  }
-
   /** @returns its highest event time, ms; null: none */
-  #moveSource({ source, log, from, next, high, at }: FoldBatch, proven: number): number | null {
+  #moveSource({ source, log, from, next, high, at }: FoldBatch): number | null {
     const found = this.#sources.get(source), known = found?.log === log ? found : undefined;
     // Batches that were gone before they were read here.
     if (known && from > known.next) this.#totals.missed += from - known.next;
-    const highest = Math.max(known?.high ?? -Infinity, high ?? -Infinity, proven);
+    const highest = Math.max(known?.high ?? -Infinity, high ?? -Infinity);
     // Records that are no clicks are no sign of life.
     const heard = high === null ? null : at;
     const record = {
@@ -289,14 +277,14 @@ export class WindowState {
   }
 
   /** How to read a batch. Where it lacks a size of ours, that size's windows are whole only behind it. */
-  #dialectOf({ paneMs, sizes, high }: FoldBatch, othersLowest: number): Dialect {
+  #dialectOf({ paneMs, sizes, high }: FoldBatch, watermark: number): Dialect {
     const isOurs = sizes.length === this.#ms.length && sizes.every((ms, size) => ms === this.#ms[size]);
-    if (isOurs) return { paneMs, indices: null, othersLowest };
+    if (isOurs) return { paneMs, indices: null, watermark };
     const { born } = this.#ids;
     this.#ms.forEach((ms, size) => {
       if (!sizes.includes(ms)) born[size] = Math.max(born[size]!, wholeFrom(high ?? -Infinity, ms));
     });
-    return { paneMs, indices: this.#ms.map((ms) => sizes.indexOf(ms)), othersLowest };
+    return { paneMs, indices: this.#ms.map((ms) => sizes.indexOf(ms)), watermark };
   }
 
   /** Goes on from what was loaded. Without a meta it means nothing. */
