@@ -26,9 +26,10 @@ export interface FoldReaderOptions {
 
 /** Above so many counts reading waits. */
 export const maxPanes = 50_000;
-/** Bytes that are asked for at once, and records that are folded before others of this thread have a turn: a compressed batch may hold
- * very many. */
-const fetchBytes = 1024 * 1024, maxPiece = 20_000;
+/** Bytes that are asked for at once: four times as many take no less time and 70 MB more memory. */
+const fetchBytes = 256 * 1024;
+/** So many records are folded before others of this thread have a turn: a compressed batch may hold very many. */
+const maxPiece = 20_000;
 
 /** Reads until it is disposed, or the log is another one. */
 export class FoldReader implements AsyncDisposable {
