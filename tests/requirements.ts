@@ -30,7 +30,10 @@ export type PythonClient =
   | "numpy"
   | "requests"
   | "requests-sse"
-  | "websockets";
+  | "websockets"
+  | "python-socketio"
+  | "websocket-client"
+  | "aiohttp";
 
 /** Whether tests that need it are ignored, and why (null when they are not). */
 export interface Availability {
@@ -112,6 +115,9 @@ const look: { readonly [name in Requirement]: () => string | null } = {
   requests: () => pythonClient("requests", "requests"),
   "requests-sse": () => pythonClient("requests-sse", "requests_sse"),
   websockets: () => pythonClient("websockets", "websockets"),
+  "python-socketio": () => pythonClient("python-socketio", "socketio"),
+  "websocket-client": () => pythonClient("websocket-client", "websocket"),
+  aiohttp: () => pythonClient("aiohttp", "aiohttp"),
 };
 
 function pythonClient(name: PythonClient, module: string): string | null {
