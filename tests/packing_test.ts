@@ -26,6 +26,7 @@ Deno.test("deno task compile packs the pages, the workers and the libraries, and
       "main.ts",
       "kafka/broker/worker.ts",
       "kafka/processors/worker.ts",
+      "routes/socketio_rooms.ts",
       ...filesUnder("static"),
       ...filesUnder("commands", ".ts"),
     ];
@@ -33,10 +34,11 @@ Deno.test("deno task compile packs the pages, the workers and the libraries, and
     const libraries = [
       ...["@platformatic/wasm-utils", "@tmcw/togeojson", "@xmldom/xmldom", "commander", "hono", "kafkajs"],
       ...["kafkajs-snappy", "leaflet", "topojson-client", "uplot", "world-atlas", "zod"],
+      ...["engine.io", "socket.io", "socket.io-adapter", "socket.io-parser", "ws"],
     ];
     const hasLibrary = (name: string) => packed.some((each) => each.includes(`/${name}/`));
     assertEquals(libraries.filter((name) => !hasLibrary(name)), [], "libraries that are not in the binary");
-    const testsOnly = ["playwright-core", "axe-core"].filter(hasLibrary);
+    const testsOnly = ["playwright-core", "axe-core", "socket.io-client"].filter(hasLibrary);
     assertEquals(
       [...testsOnly, ...packed.filter((each) => each.startsWith("tests/"))],
       [],
