@@ -2,7 +2,9 @@
  *
  * The instances are in this process, on a topic of the test's own. Left out: what a user sees (aggregations.ts), kill -9 (tests/crash/).
  * @module */
+import type { Admin } from "kafkajs";
 import { plainKafka } from "../clients.ts";
+import { eventually } from "../eventually.ts";
 import { ServiceGround } from "../kafka/processors/windows/service_ground.ts";
 import { Random } from "../random.ts";
 
@@ -22,6 +24,7 @@ export function windowsContract(on: string, ignore: boolean, bootstrap: () => st
     });
   test("instances come and go, and each window is published with one count, the right one", comeAndGo);
   test("clicks get more partitions, which are counted too", morePartitions);
+  test("a topic of clicks that is made anew is counted from its beginning", madeAnew);
 }
 
 async function comeAndGo(ground: ServiceGround): Promise<void> {
@@ -44,19 +47,40 @@ async function comeAndGo(ground: ServiceGround): Promise<void> {
   await ground.finished();
 }
 
+/** What kafkajs's admin can do that others of the tests' clients cannot. */
+async function asAdmin(ground: ServiceGround, work: (admin: Admin) => Promise<unknown>): Promise<void> {
+  const admin = plainKafka(ground.bootstrap).admin();
+  await admin.connect();
+  await work(admin).finally(() => admin.disconnect());
+}
+
 async function morePartitions(ground: ServiceGround): Promise<void> {
   const random = new Random("clicks that get more partitions");
   const instances = [ground.count({ watchMs: 200 }), ground.count({ watchMs: 200 })];
   await ground.send(random);
   await ground.dealt(instances, [1, 2], [1, 2]);
-  const admin = plainKafka(ground.bootstrap).admin();
-  await admin.connect();
-  await admin.createPartitions({
-    topicPartitions: [{ topic: ground.settings.clicksTopic, count: 5 }],
-  });
-  await admin.disconnect();
+  const topicPartitions = [{ topic: ground.settings.clicksTopic, count: 5 }];
+  await asAdmin(ground, (admin) => admin.createPartitions({ topicPartitions }));
   await ground.dealt(instances, [2, 3], [1, 2]);
   ground.partitions = 5;
   await ground.send(random);
+  await ground.finished();
+}
+
+async function madeAnew(ground: ServiceGround): Promise<void> {
+  const random = new Random("clicks that are made anew"), { clicksTopic } = ground.settings;
+  const first = ground.count();
+  await ground.send(random);
+  await ground.finished();
+  await asAdmin(ground, async (admin) => {
+    await admin.deleteTopics({ topics: [clicksTopic] });
+    await eventually("it to be gone", async () => !(await admin.listTopics()).includes(clicksTopic));
+  });
+  await ground.make();
+  await ground.send(random);
+  await ground.finished();
+  await first[Symbol.asyncDispose]();
+  await ground.send(random);
+  ground.count();
   await ground.finished();
 }
