@@ -14,6 +14,7 @@ import {
   unknownOffset,
 } from "../kafka/cursor.ts";
 import type { History } from "../kafka/history.ts";
+import { pause } from "../kafka/pause.ts";
 import type { Aggregations } from "../kafka/processors/windows/types.ts";
 
 /** A picture and the places that it belongs to, in the order of the topics. */
@@ -22,36 +23,51 @@ export interface Beginning<T> {
   readonly starts: readonly StartAt[];
 }
 
-/** How often it is tried while windows finish. */
-const tries = 5;
+/** How often it is tried while windows finish; and the pause after which Kafka is asked again while it is away, ms. */
+const tries = 5, retryMs = 200;
 
-/** Takes a picture between two finished windows.
+/** Takes a picture between two finished windows; waits for Kafka while it is away.
  * @param take makes the picture of what `aggregations` know now; the newest one counts
- * @returns null when Kafka does not answer, when a topic is not there yet, or when windows finish all the time */
+ * @returns null when windows finish all the time, not all partitions can be asked, or `signal` aborts */
 export async function beginBetween<T>(
   history: Pick<History, "positions" | "clusterId">,
   aggregations: Aggregations,
   topics: readonly string[],
-  take: () => T,
+  { take, signal }: { readonly take: () => T; readonly signal: AbortSignal },
 ): Promise<Beginning<T> | null> {
-  const ends = (at: number) => Promise.all(topics.map((topic) => history.positions(topic, at)));
-  try {
-    const cluster = clusterHash(await history.clusterId());
-    for (let i = 0; i < tries; i++) {
+  const ends = (at: number) => Promise.all(topics.map((topic) => endOf(history, topic, at)));
+  for (let tried = 0; tried < tries && !signal.aborted;) {
+    try {
+      const cluster = clusterHash(await history.clusterId());
       const before = await ends(latestOffset);
-      if (!await (aggregations.current?.() ?? true)) return null;
+      // A partition without a leader says nothing for a while: nobody waits for it.
+      if (before.flat().includes(unknownOffset)) return null;
+      const isCurrent = await (aggregations.current?.() ?? true);
       const picture = take();
       const after = await ends(appendedOffset);
-      if (before.some((positions) => positions.includes(unknownOffset))) return null;
-      if (!isSame(before, after)) continue;
-      return { picture, starts: before.map((positions) => parseCursor(formatCursor(cluster, positions))) };
+      if (isCurrent && isSame(before, after)) {
+        return { picture, starts: before.map((positions) => parseCursor(formatCursor(cluster, positions))) };
+      }
+      tried += isCurrent ? 1 : 3; // that has taken a second
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      await pause(retryMs, signal);
     }
-  } catch (error) {
-    if (!(error instanceof KafkaError)) throw error;
   }
   return null;
 }
 
+/** Where a topic ends; one that is not there yet has no partitions. */
+async function endOf(history: Pick<History, "positions">, topic: string, at: number): Promise<Positions> {
+  try {
+    return await history.positions(topic, at);
+  } catch (error) {
+    if (error instanceof KafkaError && error.code === "UNKNOWN_TOPIC_OR_PARTITION") return [];
+    throw error;
+  }
+}
+
+/** Whether nothing came in between. */
 function isSame(before: readonly Positions[], after: readonly Positions[]): boolean {
   return before.every((positions, i) =>
     positions.length === after[i]!.length &&

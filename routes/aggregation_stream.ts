@@ -81,6 +81,7 @@ export class WindowStream implements Trunk, RoomMember {
   #isBegun = false;
   #isPaused = false;
   readonly #closed = Promise.withResolvers<ReadonlyMap<Length, StartAt>>();
+  readonly #stop = new AbortController();
   #isClosed = false;
   #isDown = false;
   #told = "";
@@ -119,6 +120,7 @@ export class WindowStream implements Trunk, RoomMember {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#stop.abort();
     this.#closed.resolve(new Map());
     for (const id of this.#ids) this.#sources.rooms.leave(id, this);
     this.#lanes.close();
@@ -195,7 +197,8 @@ export class WindowStream implements Trunk, RoomMember {
     if (this.#ids.size === 0 || fresh.length === 0) return new Map();
     await aggregations.loaded;
     const topics = fresh.map(({ asked }) => asked.stream.topic);
-    const found = await beginBetween(hub.history, aggregations, topics, () => this.#look());
+    const { signal } = this.#stop, take = () => this.#look();
+    const found = await beginBetween(hub.history, aggregations, topics, { take, signal });
     this.#picture = found?.picture ?? null;
     return new Map(found?.starts.map((start, i) => [fresh[i]!, start]));
   }

@@ -245,3 +245,13 @@ Deno.test("/aggregations/events moves on past what it does not show, by heartbea
   const { stream, data } = await streams.first("window");
   assertEquals([stream, data.video_uid, data.size, data.final], [address, "b", "1m", true]);
 });
+
+Deno.test("/aggregations/events waits for topics that are not there yet, and has all of them from the beginning", async () => {
+  await using service = await TestService.open({ windows: sizes });
+  await using viewer = await SseClient.open(`${service.url}/aggregations/events?id=a`);
+  assertMatch((await viewer.first("ready")).start, /^m1\.v1\.[0-9a-f]{8}\.0:-1;v1\.[0-9a-f]{8}\.0:-1$/);
+  await using counted = await CountedWindows.open(service.broker, sizes, 2);
+  for (let i = 0; i < 5; i++) await counted.finish("a", "1m", t0 + i * minute, i).commit();
+  await viewer.first("window", ({ count, final }) => final && count === 4);
+  assertEquals(logged(viewer.events), Array.from({ length: 5 }, (_, i) => `1m a ${i} ${i}*`));
+});
