@@ -2,7 +2,8 @@
  *
  * Two ends matter. The watermark moves `closedEnd`: windows that end there or earlier are closed for every id, also for one that comes
  * later. The clock closes windows farther on, but only of the ids that are in them; these windows are not let go before the watermark has
- * passed them, or their id would count in them again. What is let go after that is late anyway.
+ * passed them, or their id would count in them again. What is let go after that is late anyway. Where all that becomes too much, as with
+ * clicks whose times do not move or lie months apart, `closedEnd` is moved on as if the watermark had passed.
  * Left out: what is late (window_state.ts), which windows are due (open_panes.ts).
  * @module */
 import type { WindowSize } from "../../windows.ts";
@@ -20,7 +21,12 @@ export interface CountedIdsOptions {
   /** Ids with nothing open that are kept, and their finished windows. */
   readonly maxIds: number;
   readonly maxWindows: number;
+  /** Panes that one id may have open. */
+  readonly maxPanes: number;
 }
+
+/** So many times `maxIds` ids may have windows that the clock has closed and the watermark has not passed. */
+const unpassedShare = 4;
 
 /** Events that are late for a size. */
 export interface LateEvents {
@@ -36,6 +42,8 @@ export class CountedIds {
   /** Every size, a bit for each. */
   readonly #all: number;
   readonly #kept: number;
+  readonly #maxPanes: number;
+  readonly #maxUnpassed: number;
   readonly #ids = new Map<string, IdWindows>();
   readonly #panes: OpenPanes;
   readonly #resting: RestingIds;
@@ -43,6 +51,8 @@ export class CountedIds {
   readonly #unpassed = new Set<IdWindows>();
   /** Not later than the first of them will be. */
   #nextPassed = Infinity;
+  /** Ids with too many panes open. */
+  readonly #crowded = new Set<IdWindows>();
   #closedEnd = -Infinity;
   #forgotten = -Infinity;
   #changed: IdWindows[] = [];
@@ -50,10 +60,13 @@ export class CountedIds {
   /** From when on windows are whole, by index of the size, ms; what starts earlier is not published. */
   readonly born: number[];
 
-  constructor(sizes: readonly WindowSize[], { paneMs, kept, maxIds, maxWindows }: CountedIdsOptions) {
+  constructor(sizes: readonly WindowSize[], options: CountedIdsOptions) {
+    const { paneMs, kept, maxIds, maxWindows, maxPanes } = options;
     this.#sizes = sizes;
     this.#all = (1 << sizes.length) - 1;
     this.#kept = kept;
+    this.#maxPanes = maxPanes;
+    this.#maxUnpassed = unpassedShare * maxIds;
     this.#panes = new OpenPanes(paneMs, sizes.map(({ ms }) => ms));
     this.#resting = new RestingIds(maxIds, maxWindows);
     this.born = sizes.map(() => -Infinity);
@@ -138,8 +151,18 @@ export class CountedIds {
     if (end > this.#closedEnd) this.#close(end);
   }
 
-  /** Forgets ids with nothing open that are too many, the least recently changed first. */
-  forgetSurplus(): void {
+  /** Sees to it that nothing is too much: closes windows that the watermark has not passed if need be, and forgets ids with nothing open,
+   * the least recently changed first. */
+  relieve(): void {
+    for (const { panes } of this.#crowded) {
+      const surplus = panes[panes.length - this.#maxPanes - 1];
+      if (surplus) this.pass(this.#panes.at(surplus.pane).lastEnd);
+    }
+    this.#crowded.clear();
+    for (const { closedUntil } of this.#unpassed) {
+      if (this.#unpassed.size <= this.#maxUnpassed) break;
+      this.pass(closedUntil);
+    }
     for (const owner of this.#resting.takeSurplus()) {
       this.#ids.delete(owner.id);
       this.#note(owner);
@@ -286,6 +309,7 @@ export class CountedIds {
     if (owner.panes.length === 0) this.#resting.delete(owner);
     const entry = owner.insert(pane.pane);
     this.#panes.enter(pane, entry);
+    if (owner.panes.length > this.#maxPanes) this.#crowded.add(owner);
     return entry;
   }
 

@@ -40,9 +40,6 @@ export interface StateChange {
   readonly value: string | null;
 }
 
-/** More than any id can have: of open panes, finished windows of a size, sources. */
-const maxEntries = 100_000;
-
 /** Reads a record.
  * @param value JSON, or what it says; null for a tombstone
  * @returns null for what is none of ours */
@@ -103,7 +100,7 @@ function parse(text: string): unknown {
 }
 
 function isOpen(value: unknown): value is OpenRecord {
-  if (!isObject(value) || !isShortArray(value.panes)) return false;
+  if (!isObject(value) || !Array.isArray(value.panes)) return false;
   let last = -1;
   return value.panes.every((entry) => {
     if (!Array.isArray(entry) || entry.length !== 2 || !isCount(entry[0]) || entry[0] <= last) return false;
@@ -119,7 +116,7 @@ function isClosed(value: unknown): value is ClosedRecord {
 }
 
 function areClosed(windows: unknown, ms: number): windows is ClosedWindow[] {
-  if (!isSize(ms) || !isShortArray(windows)) return false;
+  if (!isSize(ms) || !Array.isArray(windows)) return false;
   let last = -1;
   return windows.every((window) => {
     if (!Array.isArray(window) || window.length < 3 || window.length > 4 || !window.every(isCount)) {
@@ -164,10 +161,6 @@ function isSize(ms: unknown): ms is number {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isShortArray(value: unknown): value is unknown[] {
-  return Array.isArray(value) && value.length <= maxEntries;
 }
 
 function isCount(value: unknown): value is number {

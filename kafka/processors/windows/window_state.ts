@@ -25,7 +25,12 @@ export interface WindowStateOptions {
   /** Ids with nothing open that are kept, and finished windows of all of them: 50,000 and a million. */
   readonly maxIds?: number;
   readonly maxWindows?: number;
+  /** Panes that one id may have open: as many as surely find room in a record. */
+  readonly maxPanes?: number;
 }
+
+/** Bytes of a record that every broker takes, and those of a pane and of each of its counts. */
+const recordBytes = 900_000, paneBytes = 18, countBytes = 6;
 
 /** What became of a batch: `waiting` is a part whose batch counts with its last part, `repeated` was counted before. */
 export type Applied = "counted" | "waiting" | "repeated";
@@ -75,8 +80,13 @@ export class WindowState {
     this.#ms = sizes.map(({ ms }) => ms);
     this.#paneMs = paneMsOf(sizes);
     this.#options = options;
-    const { kept, maxIds = 50_000, maxWindows = 1_000_000 } = options;
-    this.#ids = new CountedIds(sizes, { paneMs: this.#paneMs, kept, maxIds, maxWindows });
+    this.#ids = new CountedIds(sizes, {
+      paneMs: this.#paneMs,
+      maxIds: 50_000,
+      maxWindows: 1_000_000,
+      maxPanes: Math.floor(recordBytes / (paneBytes + countBytes * sizes.length)),
+      ...options,
+    });
     this.#restoring = new Restoring(this.#ms, this.#paneMs);
   }
 
@@ -165,7 +175,7 @@ export class WindowState {
       this.#totals.addLate(this.#ms[late.size]!, late.events);
       this.#ids.addLate(late);
     }
-    this.#ids.forgetSurplus();
+    this.#ids.relieve();
     return "counted";
   }
 
@@ -177,7 +187,7 @@ export class WindowState {
     this.#frontier = watermark;
     this.#metaChanged = true;
     this.#ids.pass(watermark - this.#options.graceMs);
-    this.#ids.forgetSurplus();
+    this.#ids.relieve();
   }
 
   /** Closes what has ended its grace by the clock. Only while all sources are idle; the watermark stays where it is.

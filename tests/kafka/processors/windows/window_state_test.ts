@@ -233,6 +233,18 @@ Deno.test("WindowState goes on with other sizes: those that stay keep their coun
   ]);
 });
 
+Deno.test("WindowState publishes no window of a new size that turns out not to be whole", () => {
+  const topic = new Topic(), before = newState({ sizes: ["1m"] });
+  before.apply(batchOf({ a: [[0, 1]] }, { sizes: ["1m"], high: 1_000 }), null, 0);
+  topic.write(before.take());
+  const sizes = ["1m", "2m"], after = topic.restored({ sizes });
+  after.apply(batchOf({ a: [[2, 1], [4, 1]] }, { sizes, source: 1, high: 250_000 }), -Infinity, 1);
+  // Folded before there were windows of two minutes, by who has read no further.
+  after.apply(batchOf({ a: [[2, 1]] }, { sizes: ["1m"], from: 1, high: 150_000 }), 250_000, 2);
+  after.advance(10 * minute);
+  assertEquals(finishedOf(after.take()), ["1m a 0 1 0", "1m a 2 2 0", "1m a 4 1 0", "2m a 4 1 0"]);
+});
+
 Deno.test("WindowState keeps what lies ahead of all sources for a size that is new", () => {
   const topic = new Topic(), before = newState({ sizes: ["1m"] });
   before.apply(batchOf({ a: [[0, 1], [200, 7]] }, { sizes: ["1m"], high: 1_000, ahead: 7 }), null, 0);
@@ -333,6 +345,52 @@ Deno.test("WindowState forgets ids when their finished windows are too many toge
   assertEquals([topic.newest.get("cv0"), topic.newest.get("ov0") ?? null], [null, null]);
   assertEquals(topic.valueOf("cv1").windows[60000].length, 2);
   assertEquals(topic.valueOf("m").forgotten, 120_000);
+});
+
+Deno.test("WindowState closes the oldest windows of an id that has more panes open than a record holds", () => {
+  const sizes = ["1m", "2m"], topic = new Topic(), state = newState({ sizes, maxPanes: 3 });
+  const panes = [0, 2, 4, 6, 8].map((pane) => [pane, 1] as const);
+  state.apply(batchOf({ a: panes.slice(0, 3), b: [[1, 1]] }, { sizes, high: 300_000 }), -Infinity, 0);
+  assertEquals(finishedOf(state.take()), []);
+  state.apply(batchOf({ a: panes.slice(3) }, { sizes, from: 1, high: 600_000 }), -Infinity, 1);
+  const taken = state.take();
+  topic.write(taken);
+  assertEquals(finishedOf(taken), [
+    ...["1m a 0 1 0", "1m b 1 1 0", "1m a 2 1 0"],
+    ...["2m a 0 1 0", "2m b 0 1 0", "2m a 2 1 0"],
+  ]);
+  assertEquals(topic.valueOf("oa").panes.length, 3);
+  assertEquals([topic.valueOf("m").frontier, topic.valueOf("m").closedEnd], [null, 240_000]);
+  const again = topic.restored({ sizes, maxPanes: 3 });
+  again.apply(batchOf({ a: [[0, 1]], c: [[3, 1]] }, { sizes, source: 1, high: 0 }), null, 2);
+  assertEquals(finishedOf(again.take()), ["1m a 0 1 1", "2m a 0 1 1", "1m c 3 0 1", "2m c 2 0 1"]);
+});
+
+Deno.test("WindowState closes windows for all when too many ids have some that only the clock has closed", () => {
+  const topic = new Topic(), sizes = ["1m"], state = newState({ sizes, maxIds: 1 });
+  const finished = [0, 1, 2, 3, 4, 5, 6, 0].map((number, from) => {
+    state.apply(batchOf({ [`v${number}`]: [[0, 1]] }, { sizes, from, high: 0 }), null, from);
+    state.closeByClock(10 * minute);
+    const taken = state.take();
+    topic.write(taken);
+    return finishedOf(taken).join();
+  });
+  // Times that never move on would keep all of them for ever: with the sixth id the minute is over for everybody.
+  assertEquals(finished, [
+    "1m v0 0 1 0",
+    "1m v1 0 1 0",
+    "1m v2 0 1 0",
+    "1m v3 0 1 0",
+    "1m v4 0 1 0",
+    "1m v5 0 1 0",
+    "",
+    "",
+  ]);
+  assertEquals(state.totals.late, { 60000: 2 });
+  assertEquals([...topic.newest].filter(([, value]) => value !== null).map(([key]) => key).sort(), [
+    "cv5",
+    "m",
+  ]);
 });
 
 Deno.test("WindowState is bothered neither by an event of 1970 nor by one of next year", () => {
