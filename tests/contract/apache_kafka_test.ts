@@ -15,6 +15,7 @@ import { transactionalProducerContract } from "./transactional_producer.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
 import { videoPublishContract } from "./video_publish.ts";
+import { windowTaskContract } from "./window_task.ts";
 import { windowsContract } from "./windows.ts";
 
 const { ignore } = requires("apache-kafka");
@@ -41,6 +42,7 @@ transactionContract("Apache Kafka", ignore, () => kafka.bootstrap);
 transactionalProducerContract("Apache Kafka", ignore, () => kafka.bootstrap);
 foldTaskContract("Apache Kafka", ignore, () => kafka.bootstrap);
 histogramServiceContract("Apache Kafka", ignore, () => kafka.bootstrap);
+windowTaskContract("Apache Kafka", ignore, () => kafka.bootstrap);
 windowsContract("Apache Kafka", ignore, () => kafka.bootstrap);
 geoContract("Apache Kafka", ignore, () => ({ service }));
 topicsContract("Apache Kafka", ignore, () => ({ service }));

@@ -13,6 +13,7 @@ import { transactionalProducerContract } from "./transactional_producer.ts";
 import { transactionContract } from "./transactions.ts";
 import { videoContract } from "./video.ts";
 import { videoPublishContract } from "./video_publish.ts";
+import { windowTaskContract } from "./window_task.ts";
 import { windowsContract } from "./windows.ts";
 
 let service: Service;
@@ -30,6 +31,7 @@ transactionContract("the embedded broker", false, () => service.bootstrap);
 transactionalProducerContract("the embedded broker", false, () => service.bootstrap);
 foldTaskContract("the embedded broker", false, () => service.bootstrap);
 histogramServiceContract("the embedded broker", false, () => service.bootstrap);
+windowTaskContract("the embedded broker", false, () => service.bootstrap);
 windowsContract("the embedded broker", false, () => service.bootstrap);
 geoContract("the embedded broker", false, () => ({ service }));
 topicsContract("the embedded broker", false, () => ({ service }));

@@ -2,6 +2,7 @@
  * held against what was clicked. Left out: tests.
  * @module */
 import { assertEquals } from "@std/assert";
+import type { Kafka } from "../../../../kafka/client.ts";
 import { FoldTask } from "../../../../kafka/processors/windows/fold_task.ts";
 import { lastCovered } from "../../../../kafka/processors/windows/restore.ts";
 import { WindowTask, type WindowTaskOptions } from "../../../../kafka/processors/windows/window_task.ts";
@@ -14,7 +15,6 @@ import {
   windowStart,
 } from "../../../../kafka/windows.ts";
 import { silentLogger } from "../../../../logger.ts";
-import { createTopic } from "../../../clients.ts";
 import { eventually } from "../../../eventually.ts";
 import { newTopic } from "../../../new_topic.ts";
 import { TransactionClient } from "../../broker/transaction_client.ts";
@@ -31,6 +31,7 @@ export class CountGround implements AsyncDisposable {
   readonly #parts = new AsyncDisposableStack();
   readonly #clicked = new Map<string, number>();
   readonly #readers = new Map<string, TransactionClient>();
+  #kafka!: Kafka;
   #producer!: Producer;
 
   private constructor(readonly bootstrap: string, sizes: readonly string[], graceMs: number) {
@@ -53,20 +54,28 @@ export class CountGround implements AsyncDisposable {
   ): Promise<CountGround> {
     const ground = new CountGround(bootstrap, sizes, graceMs), parts = ground.#parts;
     const { settings: { clicksTopic }, names: { byIdTopic, stateTopic } } = ground;
-    await createTopic(bootstrap, clicksTopic, partitions);
-    const others = [byIdTopic, stateTopic, ...ground.settings.sizes.map(({ topic }) => topic)];
-    for (const topic of others) {
-      await createTopic(bootstrap, topic, 1);
+    ground.#kafka = parts.use(connect(bootstrap));
+    ground.#producer = parts.use(createProducer(ground.#kafka, { log: silentLogger }));
+    await ground.make(clicksTopic, partitions);
+    for (const topic of [byIdTopic, stateTopic, ...ground.settings.sizes.map(({ topic }) => topic)]) {
+      await ground.make(topic, 1);
       ground.#readers.set(topic, parts.use(await TransactionClient.connect(ground.port, { topic })));
     }
-    ground.#producer = parts.use(
-      createProducer(parts.use(connect(bootstrap)), { log: silentLogger }),
-    );
     return ground;
   }
 
   get port(): number {
     return Number(this.bootstrap.split(":").at(-1));
+  }
+
+  /** Makes a topic, and waits until it can be used. */
+  async make(topic: string, partitions: number): Promise<void> {
+    await this.#kafka.createTopic(topic, { partitions });
+    await eventually(`${topic} to have leaders`, async () => {
+      const { topics: [found] } = await this.#kafka.metadata([topic]);
+      return found?.partitions.length === partitions &&
+        found.partitions.every(({ leader }) => leader !== null);
+    });
   }
 
   proxy(): BrokerProxy {
@@ -78,14 +87,22 @@ export class CountGround implements AsyncDisposable {
     partition: number,
     clicks: readonly (readonly [id: string, timestamp: number])[],
   ): Promise<void> {
-    for (const [id, timestamp] of clicks) {
-      for (const { ms } of this.settings.sizes) {
-        const key = `${id} ${ms} ${windowStart(timestamp, ms)}`;
-        this.#clicked.set(key, (this.#clicked.get(key) ?? 0) + 1);
-      }
-    }
+    for (const [id, timestamp] of clicks) this.note(id, timestamp);
     const records = clicks.map(([value, timestamp]) => ({ value, timestamp, partition }));
     await this.#producer.sendAll(this.settings.clicksTopic, records);
+  }
+
+  /** A click that somebody else sent. */
+  note(id: string, timestamp: number): void {
+    for (const { ms } of this.settings.sizes) {
+      const key = `${id} ${ms} ${windowStart(timestamp, ms)}`;
+      this.#clicked.set(key, (this.#clicked.get(key) ?? 0) + 1);
+    }
+  }
+
+  /** Closes it together with the ground. */
+  use<T extends AsyncDisposable | Disposable>(part: T): T {
+    return this.#parts.use(part);
   }
 
   /** Sends what is perhaps no click. */
