@@ -95,7 +95,7 @@ class WindowCase {
       changesSettings,
       hasAhead: !changesSettings && between(0, 3) === 0,
       kept: isTight ? between(1, 4) : 1_000_000,
-      maxIds: isResting ? between(1, 8) : 1_000_000,
+      maxIds: isResting ? between(8, 12) : 1_000_000, // a quarter of the ids at least, or windows close early
     };
     this.#sizes = this.#drawSizes();
     this.#graceMs = this.#one(graces);

