@@ -34,9 +34,9 @@ export function windowTaskContract(on: string, ignore: boolean, bootstrap: () =>
   test("goes on when the by-id topic was made anew", madeAnew);
 }
 
-/** The start of a minute some hours ago. */
+/** The start of a minute, days ago. */
 function longAgo(): number {
-  return Math.floor(Date.now() / minuteMs) * minuteMs - 6 * 3_600_000;
+  return Math.floor(Date.now() / minuteMs) * minuteMs - 3 * 86_400_000;
 }
 
 /** One to three clicks in each of some minutes. */
