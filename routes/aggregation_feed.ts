@@ -1,6 +1,7 @@
 /** What viewers see of a window: the finished ones as records of their topics, with their place in the log, and the open ones.
  *
- * An event says `size`, `1m`, where a record says `type`, `1min`: a message of a socket has a `type` of its own. Left out: which
+ * An event says `type`, `1min`, as a record does, and `size`, `1m`, as a request does. A message of a socket has its own name as `type`
+ * (socket_protocol.ts), so `type` comes first here, where it is found. Left out: which
  * windows are open (kafka/processors/windows/view.ts), who is shown which (aggregation_events.ts).
  * @module */
 import { defineFeed } from "../kafka/feed.ts";
@@ -10,7 +11,7 @@ import { FinishedWindow } from "../kafka/windows.ts";
 import { readValue } from "./record_value.ts";
 
 /** What a viewer gets of a window; times are ms since the epoch. */
-export interface WindowEvent extends Omit<WindowCount, "type"> {
+export interface WindowEvent extends WindowCount {
   /** `1m`, as a request asks for it. */
   readonly size: string;
 }
@@ -32,7 +33,7 @@ export const windowFeed = defineFeed<FinishedEvent>(windowEventName, readFinishe
 
 /** A window as an event, without a place in the log. */
 export function windowEvent({ type, ...window }: WindowCount): WindowEvent {
-  return { size: sizeName(type) ?? type, ...window };
+  return { type, size: sizeName(type) ?? type, ...window };
 }
 
 /** Null for a record that holds none. */
@@ -40,8 +41,8 @@ function readFinished(record: KafkaRecord, topic: string): FinishedEvent | null 
   const window = readValue(FinishedWindow, record), size = window && sizeName(window.type);
   if (!size) return null;
   const { partition, offset, timestamp } = record;
-  const { type: _, ...counted } = window;
-  return { topic, partition, offset, timestamp, size, ...counted, final: true };
+  const { type, ...counted } = window;
+  return { type, size, topic, partition, offset, timestamp, ...counted, final: true };
 }
 
 /** `1m` of `1min`, `30s` of `30sec`. */

@@ -33,11 +33,15 @@ export function chooseProtocol(offered: string | undefined, byDefault: SocketPro
   return known.find((protocol) => protocol !== undefined) ?? byDefault;
 }
 
+/** A member `type` that data begins with; a message says its own name there. */
+const ownType = /^\{"type":"[^"]*",?/;
+
 /** An event as text.
  * @param label members that say whose it is, each with a comma before it */
 export function eventText(name: string, label: string, json: string, id: string): string {
   // The data of `end` is its cursor, which a message has anyway.
-  const members = json === "{}" || name === "end" ? "" : `,${json.slice(1, -1)}`;
+  const data = json.startsWith('{"type":') ? json.replace(ownType, "{") : json;
+  const members = data === "{}" || name === "end" ? "" : `,${data.slice(1, -1)}`;
   return `{"type":"${name}"${label}${members}${id === "" ? "" : `,"cursor":"${id}"`}}`;
 }
 

@@ -56,7 +56,8 @@ Deno.test("/aggregations/events tells what there is, then windows as they fill a
   await viewer.first("window", ({ size, count }) => size === "1m" && count === 5);
   await counted.finish("a", "1m", t0 + 3 * minute, 5).finish("b", "1m", t0 + 3 * minute, 9).commit();
   const last = await viewer.first("window", ({ final, count }) => final && count === 5);
-  assertEquals([last.topic, last.partition, last.late, last.window_end], [
+  assertEquals([last.type, last.topic, last.partition, last.late, last.window_end], [
+    "1min",
     "1_minute_aggregation_topic",
     0,
     0,

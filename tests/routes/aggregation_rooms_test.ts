@@ -47,6 +47,7 @@ Deno.test("Rooms hands one window, encoded once, to all members of a video, and 
   assertEquals([b.all.length, other.all.length, listeners], [2, 0, 1]);
   a.all.forEach((window, i) => assertStrictEquals(window, b.all[i]));
   assertEquals(JSON.parse(a.all[1]!.json), {
+    type: "1min",
     size: "1m",
     video_uid: "a",
     count: 3,

@@ -45,6 +45,9 @@ Deno.test("/aggregations/socket with id tells windows as every stream does, and 
   await viewer.first("another", ({ type, code }) => type === "error" && code === "no-stream");
   viewer.socket.send("nonsense");
   assertEquals((await viewer.end()).code, 4501);
+  await using plain = await WsClient.open(`${service.url}/aggregations/1m/socket?cursor=earliest`);
+  const record = await plain.first("a record", ({ type }) => type === "window");
+  assertEquals([record.size, record.count, record.final, record.offset], ["1m", 1, true, 0]);
   await using none = await WsClient.open(`${service.url}/aggregations/2m/socket`);
   assertEquals((await none.end()).code, 4503);
 });
