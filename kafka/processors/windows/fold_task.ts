@@ -24,7 +24,7 @@ import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { stablePosition } from "../../stable_position.ts";
 import { topicIdOf } from "../../topic_id.ts";
-import { Fenced, outcomeUnknown, TransactionalProducer } from "../../transactions.ts";
+import { Fenced, type GroupOffsets, outcomeUnknown, TransactionalProducer } from "../../transactions.ts";
 import type { windowNames, WindowSettings } from "../../windows.ts";
 import { findTopic } from "../topic_places.ts";
 import { batchRecords } from "./batch_records.ts";
@@ -171,7 +171,11 @@ export class FoldTask implements AsyncDisposable {
     const begun = { topicId, ...beginFold({ topicId, end, committed, covered }) };
     if (!begun.isCut) this.#cutSince = null;
     else if (performance.now() - (this.#cutSince ??= performance.now()) < cutSureMs) return null;
-    else this.#log.warn("clicks have lost their end, going on from there", { committed, end });
+    else {
+      this.#log.warn("clicks have lost their end, going on from there", { committed, end });
+      // Or, were there more again before the first batch, somebody else might go on at the offset that was committed.
+      await producer.send([], this.#position(begun.from, begun.log));
+    }
     this.#log.debug("clicks are folded here", { from: begun.from, log: begun.log });
     return begun;
   }
@@ -205,12 +209,16 @@ export class FoldTask implements AsyncDisposable {
   }
 
   async #commit(batches: readonly FoldBatch[], log: string, producer: TransactionalProducer): Promise<void> {
-    const { source, settings: { clicksTopic }, names } = this.#options;
-    const offset = { partition: source, offset: batches[0]!.next, metadata: log };
-    const topics = [{ topic: clicksTopic, partitions: [offset] }];
-    await producer.send(batchRecords(names.byIdTopic, batches), { group: names.foldGroup, topics });
+    const records = batchRecords(this.#options.names.byIdTopic, batches);
+    await producer.send(records, this.#position(batches[0]!.next, log));
     this.#told = "";
     this.#failingSince = null;
+  }
+
+  #position(offset: number, metadata: string): GroupOffsets {
+    const { source, settings: { clicksTopic }, names } = this.#options;
+    const partitions = [{ partition: source, offset, metadata }];
+    return { group: names.foldGroup, topics: [{ topic: clicksTopic, partitions }] };
   }
 
   /** What does not pass is told, once. */

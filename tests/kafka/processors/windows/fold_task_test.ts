@@ -218,14 +218,14 @@ Deno.test("FoldTask goes on at the end of a log that has lost its end, under ano
   await eventually("it to have looked twice", () => proxy.count(initProducerIdApi) > 1);
   await unsure[Symbol.asyncDispose]();
   assertEquals((await ground.batches(0)).length, 1);
-  await using _task = ground.fold(undefined, { cutSureMs: 100 });
-  await eventually("it to be sure", async () => {
-    await ground.click(["b"]);
-    return (await ground.batches(0)).length > 1;
-  });
-  const [, ...more] = await ground.batches(0);
+  const client = await ground.client(), sure = ground.fold(undefined, { cutSureMs: 100 });
+  await eventually("it to be sure", async () => (await client.committed(foldGroup))[1] === 3);
+  await sure[Symbol.asyncDispose]();
+  await ground.click(Array.from({ length: 200 }, () => "b")); // past what was committed before
+  await using _task = ground.fold();
+  const [, ...more] = await ground.settled(203);
   assertEquals(new Set(more.map((batch) => batch.log)), new Set([`${log}~1`]));
-  assert(more[0]!.from >= 3, `from ${more[0]!.from}`);
+  assertEquals(more[0]!.from, 3);
 });
 
 Deno.test("FoldTask waits for its partition, and for the topic of ids, and goes on when Kafka comes back", async () => {
