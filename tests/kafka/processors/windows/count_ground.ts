@@ -196,7 +196,10 @@ export class CountGround implements AsyncDisposable {
       "the finished windows",
       async () => text(found = await this.finals()) === text(wanted),
       timeoutMs,
-      () => ({ found: [...found], wanted: [...wanted] }),
+      () => ({
+        found: [...found].filter(([key, count]) => wanted.get(key) !== count),
+        wanted: [...wanted].filter(([key, count]) => found.get(key) !== count),
+      }),
     );
   }
 
