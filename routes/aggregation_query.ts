@@ -6,7 +6,7 @@ import { StreamError } from "../errors.ts";
 import { isVideoId, maxIdBytes, type WindowSize } from "../kafka/windows.ts";
 
 /** Videos that one request names. */
-export const maxIds = 100;
+const maxIds = 100;
 
 /** Reads `id=`, which may repeat; or several with commas between, where `%2C` is a comma of an id.
  * @param search of the request's address, as it was sent
