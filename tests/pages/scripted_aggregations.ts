@@ -14,6 +14,7 @@ import { windowEvent } from "../../routes/aggregation_feed.ts";
 import { type AggregationsDeps, aggregationsRoutes } from "../../routes/aggregations.ts";
 import { pagesRoutes } from "../../routes/pages.ts";
 import { shell } from "../../routes/shell.ts";
+import type { AggregationsData } from "../../routes/aggregations.ts";
 import { MadeAggregations, usualSizes } from "../routes/made_aggregations.ts";
 
 /** One open stream. */
@@ -52,13 +53,18 @@ export class ScriptedAggregations implements AsyncDisposable {
   /** Whether likes are counted as soon as they are posted. */
   isCounting = true;
   kafkaUp = true;
+  /** Its clock, ms since the epoch: it begins in the middle of all windows, so that none ends while a test looks. */
+  readonly now: () => number;
   #viewers = new Set<Viewer>();
   #closing = new AbortController();
   #server: Deno.HttpServer<Deno.NetAddr>;
   #offset = 0;
 
   constructor({ videos = titled, sizes = usualSizes, port = 0 }: ScriptedOptions = {}) {
+    const startedAt = Date.now(), offsetMs = Math.floor(startedAt / 600_000) * 600_000 + 265_000 - startedAt;
+    this.now = () => Date.now() + offsetMs;
     this.made = new MadeAggregations(sizes);
+    this.made.now = this.now;
     this.made.listen({
       finished: (window) => this.#send(window),
       changed: (_, open) => open.forEach((window) => this.#send(window)),
@@ -111,14 +117,18 @@ export class ScriptedAggregations implements AsyncDisposable {
       })
       .get("/aggregations", async (c, next) => {
         const isData = !c.req.header("accept")?.includes("text/html");
-        if (isData && this.refuseData) return await this.refuseData();
-        return await next();
+        if (!isData) return await next();
+        if (this.refuseData) return await this.refuseData();
+        await next();
+        const data = await c.res.json() as AggregationsData;
+        c.res = Response.json({ ...data, now: this.now() });
+        return undefined;
       });
   }
 
   #like(video: string): Response {
     this.posted.set(video, (this.posted.get(video) ?? 0) + 1);
-    const timestamp = this.made.now();
+    const timestamp = this.now();
     if (this.isCounting) this.made.like(video, timestamp);
     return Response.json({ video, partition: 0, offset: this.#offset++, timestamp }, { status: 202 });
   }
@@ -142,7 +152,7 @@ export class ScriptedAggregations implements AsyncDisposable {
           end: () => leave() && controller.close(),
         };
         this.#viewers.add(viewer);
-        const data = { resume: "fresh", requested: null, start: null, skipped: 0, serverTime: Date.now() };
+        const data = { resume: "fresh", requested: null, start: null, skipped: 0, serverTime: this.now() };
         viewer.write(`event: ready\nid: v1.0badcafe.0:0\ndata: ${JSON.stringify(data)}\n\n`);
       },
       cancel: () => void this.#viewers.delete(viewer),
@@ -156,7 +166,7 @@ export class ScriptedAggregations implements AsyncDisposable {
 /** Fills windows up to now, of each of `ids` some likes a minute, and closes those that are over.
  * @param minutes how far back */
 export function fill(service: ScriptedAggregations, ids: readonly string[], minutes = 90): void {
-  const now = service.made.now();
+  const now = service.now();
   ids.forEach((id, n) => {
     for (let s = minutes * 60; s > 0; s -= 5) {
       const wave = 2 + 2 * Math.sin((s + n * 400) / (220 + 60 * n));
