@@ -24,6 +24,8 @@ import { lengthsText, lengthText } from "./window_times.js";
 import { likes as likesText } from "./words.js";
 
 const tickMs = 500;
+/** Videos whose stream is named in the details: an address that can be read. */
+const mostNamed = 4;
 /** Shortest time between two sentences about windows, for who does not see them. */
 const sayMs = 5_000;
 
@@ -84,8 +86,8 @@ function onVideos() {
     document.title = `${first.name} · Tailrace`;
     setText(byId("title"), first.name);
   }
-  const name = state.video === null ? "Windows of all that is shown" : "Windows of this video";
-  const shown = session.videos.slice(0, 4).map(({ id }) => id);
+  const shown = session.videos.slice(0, mostNamed).map(({ id }) => id);
+  const name = `Windows of ${shown.length === 1 ? "this video" : `the first ${shown.length} videos`}`;
   if (shown.length > 0) frame.setStreams([{ name: `${name}, as server-sent events`, url: eventsOf(shown) }]);
   generator.setVideos();
   tick();
