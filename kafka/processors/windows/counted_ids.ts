@@ -57,8 +57,7 @@ export class CountedIds {
   #forgotten = -Infinity;
   #changed: IdWindows[] = [];
   #finished: FreshWindow[] = [];
-  /** From when on windows are whole, by index of the size, ms; what starts earlier is not published. */
-  readonly born: number[];
+  readonly #born: number[];
 
   constructor(sizes: readonly WindowSize[], options: CountedIdsOptions) {
     const { paneMs, kept, maxIds, maxWindows, maxPanes } = options;
@@ -69,12 +68,17 @@ export class CountedIds {
     this.#maxUnpassed = unpassedShare * maxIds;
     this.#panes = new OpenPanes(paneMs, sizes.map(({ ms }) => ms));
     this.#resting = new RestingIds(maxIds, maxWindows);
-    this.born = sizes.map(() => -Infinity);
+    this.#born = sizes.map(() => -Infinity);
   }
 
   /** Windows that end here or earlier are closed, ms. */
   get closedEnd(): number {
     return this.#closedEnd;
+  }
+
+  /** From when on windows are whole, by index of the size, ms; −Infinity: always. What starts earlier is not published. */
+  get born(): readonly number[] {
+    return this.#born;
   }
 
   /** No window that was let go with its id ended later, ms. */
@@ -93,6 +97,13 @@ export class CountedIds {
 
   paneAt(pane: number): Pane {
     return this.#panes.at(pane);
+  }
+
+  /** Windows of a size are whole only if they begin at a time or later, ms. */
+  bear(size: number, from: number): void {
+    if (from <= this.#born[size]!) return;
+    this.#born[size] = from;
+    this.#panes.abandon(size, from);
   }
 
   /** Counts events.
@@ -203,7 +214,7 @@ export class CountedIds {
     if (!meta) return;
     this.#closedEnd = meta.closedEnd ?? -Infinity;
     this.#forgotten = meta.forgotten ?? -Infinity;
-    restoring.born().forEach((from, size) => this.born[size] = from);
+    restoring.born().forEach((from, size) => this.#born[size] = from);
     for (const owner of restoring.ids()) {
       this.#restoreClosed(owner, meta.kept);
       for (const { pane, counts } of restoring.panes(owner.id)) {
@@ -234,7 +245,7 @@ export class CountedIds {
     let open = 0;
     counts.forEach((events, size) => {
       const start = pane.starts[size]!, end = pane.ends[size]!;
-      const isOpen = events > 0 && end > this.#closedEnd && start >= this.born[size]!;
+      const isOpen = events > 0 && end > this.#closedEnd && start >= this.#born[size]!;
       if (isOpen && !owner.wasClosed(size, start, end)) open |= 1 << size;
     });
     if (open === 0) return;
@@ -249,7 +260,7 @@ export class CountedIds {
     this.#panes.close(until, (owner, size, start) => {
       const end = start + this.#sizes[size]!.ms;
       // Another id may have come to this window after the clock had closed it.
-      if (owner.wasClosed(size, start, end) || start < this.born[size]!) return;
+      if (owner.wasClosed(size, start, end)) return;
       owner.closed[size]!.insert(start, owner.sum, 0, isByClock ? 1 : 0);
       if (isByClock) this.#unpass(owner, end);
       this.#publish(owner, size, start, owner.sum, 0);

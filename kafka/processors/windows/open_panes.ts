@@ -103,6 +103,15 @@ export class OpenPanes {
     });
   }
 
+  /** Gives up windows of a size that begin before a time. */
+  abandon(size: number, before: number): void {
+    for (const start of this.#starts[size]!) if (start < before) this.#starts[size]!.delete(start);
+    this.#nextEnd = Infinity;
+    this.#starts.forEach((starts, other) => {
+      for (const start of starts) this.#nextEnd = Math.min(this.#nextEnd, start + this.#sizes[other]!);
+    });
+  }
+
   /** Lets go of panes over which every window has ended at `until` or before it.
    * @returns whose they were */
   drop(until: number): Set<IdWindows> {

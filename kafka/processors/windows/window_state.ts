@@ -226,8 +226,8 @@ export class WindowState {
   }
 
   #count(batch: FoldBatch, watermark: number, lates: LateEvents[]): void {
-    const ids = this.#ids, { closedEnd, born } = ids, all = (1 << this.#ms.length) - 1;
     const dialect = this.#dialectOf(batch, watermark), { indices, paneMs } = dialect;
+    const ids = this.#ids, { closedEnd, born } = ids, all = (1 << this.#ms.length) - 1;
     const allWholeFrom = Math.max(...born);
     let counted = 0;
     for (const [id, panes] of batch.counts) {
@@ -290,9 +290,8 @@ export class WindowState {
   #dialectOf({ paneMs, sizes, high }: FoldBatch, watermark: number): Dialect {
     const isOurs = sizes.length === this.#ms.length && sizes.every((ms, size) => ms === this.#ms[size]);
     if (isOurs) return { paneMs, indices: null, watermark };
-    const { born } = this.#ids;
     this.#ms.forEach((ms, size) => {
-      if (!sizes.includes(ms)) born[size] = Math.max(born[size]!, wholeFrom(high ?? -Infinity, ms));
+      if (!sizes.includes(ms) && high !== null) this.#ids.bear(size, wholeFrom(high, ms));
     });
     return { paneMs, indices: this.#ms.map((ms) => sizes.indexOf(ms)), watermark };
   }

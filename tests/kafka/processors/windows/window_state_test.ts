@@ -104,6 +104,16 @@ Deno.test("WindowState takes marked events for late only where the other sources
   assertEquals([state.highOf(0), state.highOf(1)], [130_000, null]);
 });
 
+Deno.test("WindowState knows how far a source was before it was idle, though its fold has begun again", () => {
+  const state = newState({ sizes: ["1m"] }), sizes = ["1m"];
+  state.apply(batchOf({}, { sizes, source: 1, high: 65_000 }), -Infinity, 0);
+  state.apply(batchOf({}, { sizes, high: 200_000 }), 65_000, 1);
+  assertEquals(state.frontier, 65_000); // and then both are idle
+  state.apply(batchOf({ a: [[1, 1], [3, 1]] }, { sizes, from: 1, high: 180_001 }), null, 2);
+  assertEquals(finishedOf(state.take()), ["1m a 1 0 1"]);
+  assertEquals(state.frontier, 200_000);
+});
+
 Deno.test("WindowState counts an event once, whatever the clock has closed", () => {
   const state = newState({ sizes: ["1m", "10m"] }), sizes = ["1m", "10m"];
   state.apply(batchOf({ a: [[5, 3]] }, { sizes, high: 5 * minute }), null, 0);
@@ -163,7 +173,9 @@ Deno.test("WindowState lets go of parts that wait when its place is set back, an
   state.position = 0;
   assertEquals(state.position, 0);
   assertEquals(JSON.parse(state.take().records.at(-1)!.value!).position, 0);
-  state.apply(waiting, null, 3);
+  state.position = 30;
+  assertEquals(JSON.parse(state.take().records.at(-1)!.value!).position, 30);
+  state.apply(waiting, null, 40);
   state.apply({ ...waiting, source: 1 }, null, 20_000);
   assertEquals(JSON.parse(state.take().records.at(-1)!.value!).position, 20_000);
   // A part of another batch of the source does not complete it.
@@ -233,6 +245,15 @@ Deno.test("WindowState goes on with other sizes: those that stay keep their coun
   ]);
 });
 
+Deno.test("WindowState writes that sizes are others, also when nothing is open", () => {
+  const topic = new Topic(), before = newState({ sizes: ["1m"] });
+  before.apply(batchOf({}, { sizes: ["1m"], high: 1_000 }), null, 0);
+  topic.write(before.take());
+  topic.write(topic.restored({ sizes: ["1m", "2m"] }).take());
+  assertEquals(topic.valueOf("m").born, { 120000: 120_000 });
+  assertEquals(topic.restored({ sizes: ["1m", "2m"] }).take().records, []);
+});
+
 Deno.test("WindowState publishes no window of a new size that turns out not to be whole", () => {
   const topic = new Topic(), before = newState({ sizes: ["1m"] });
   before.apply(batchOf({ a: [[0, 1]] }, { sizes: ["1m"], high: 1_000 }), null, 0);
@@ -250,6 +271,7 @@ Deno.test("WindowState keeps what lies ahead of all sources for a size that is n
   before.apply(batchOf({ a: [[0, 1], [200, 7]] }, { sizes: ["1m"], high: 1_000, ahead: 7 }), null, 0);
   topic.write(before.take());
   const after = topic.restored({ sizes: ["1m", "10m"] });
+  assertEquals(after.take().records.map(({ key }) => key), ["oa", "m"]);
   after.closeByClock(Date.UTC(2000));
   assertEquals(finishedOf(after.take()), ["1m a 0 1 0", "1m a 200 7 0", "10m a 200 7 0"]);
 });
