@@ -5,14 +5,14 @@
  * itself. Left out: the sockets (nodes.ts); records of the formats before v2 (Kafka 0.11).
  * @see {@link https://kafka.apache.org/protocol}
  * @module */
-import { Buffer } from "node:buffer";
-import murmur2 from "kafkajs/src/producer/partitioners/default/murmur2.js";
+import type { Buffer } from "node:buffer";
 import { errorCodes } from "kafkajs/src/protocol/error.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
 import Long from "kafkajs/src/utils/long.js";
 import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
 import { withDeadline } from "../deadline.ts";
+import { murmur2 } from "./murmur2.ts";
 import {
   asKafkaError,
   firstOf,
@@ -103,7 +103,7 @@ export function errorName(code: number): string | null {
 
 /** The partition of a key among `count`, as Java's default partitioner has it (murmur2). */
 export function partitionOf(key: Uint8Array, count: number): number {
-  return (murmur2(Buffer.from(key.buffer, key.byteOffset, key.byteLength)) & 0x7fffffff) % count;
+  return (murmur2(key) & 0x7fffffff) % count;
 }
 
 /** Sockets to the nodes of one cluster. After a failure at a node its sockets are cut; the next request opens new ones. */
