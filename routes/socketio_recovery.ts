@@ -4,11 +4,13 @@
  * (python-socketio calls `handler(data, number)`). So only clients that connect with `auth: { recover: true }` get numbers, and only
  * what such a client is in the room for is kept. An event is encoded once for those with numbers and once for the others. Both what is
  * kept and who is waited for are bounded; who comes back too late, or to another instance, begins afresh and is not `recovered`.
- * Left out: `except`, binary events, and a timer: what is too old is seen when it is asked for.
+ * Left out: events to several rooms, to all of them or with an acknowledgement, `except`, bytes (nothing here sends such); and a timer:
+ * what is too old is seen when it is asked for.
  * @see {@link https://socket.io/docs/v4/connection-state-recovery}
  * @module */
 import { Adapter, type Session } from "socket.io-adapter";
 import type { Namespace, Socket } from "socket.io";
+import { messageOf, SocketTransport } from "./socketio_socket.ts";
 
 /** How long a client may be away, ms; how many of them are waited for, with how many rooms together; how many events are kept. */
 export const recoverWithinMs = 120_000;
@@ -33,15 +35,15 @@ interface Away {
   readonly next: number;
 }
 
+/** An event that somebody may have missed. */
 interface Kept {
-  readonly rooms: readonly string[];
+  readonly room: string;
   readonly data: readonly unknown[];
 }
 
-/** A packet as the package hands it to an adapter. */
+/** An event as the package hands it to an adapter. */
 interface EventPacket {
   nsp?: string;
-  readonly id?: number;
   readonly data: readonly unknown[];
 }
 type Broadcast = Parameters<Adapter["broadcast"]>[1];
@@ -67,14 +69,17 @@ export class RecoveringAdapter extends Adapter {
   }
 
   override broadcast(packet: EventPacket, options: Broadcast): void {
-    const rooms = [...options.rooms], clients = this.#clientsIn(rooms);
-    packet.nsp = (this.nsp as Namespace).name;
-    const [numbered, plain] = [clients.filter(takesNumbers), clients.filter((one) => !takesNumbers(one))];
+    const { name, sockets } = this.nsp as Namespace, [room] = options.rooms as Set<string>;
+    packet.nsp = name;
+    const numbered: Socket[] = [], plain: Socket[] = [];
+    for (const id of this.rooms.get(room!) ?? []) {
+      const socket = sockets.get(id as never);
+      if (socket) (dataOf(socket).recovers === true ? numbered : plain).push(socket);
+    }
     if (plain.length > 0) this.#write(plain, packet);
-    const isKept = packet.id === undefined && rooms.some((room) => this.#awaited.has(room));
-    if (numbered.length === 0 && !isKept) return;
-    const number = this.#keep(rooms, packet.data);
-    for (const one of numbered) dataOf(one).told = number;
+    if (numbered.length === 0 && !this.#awaited.has(room!)) return;
+    const number = this.#keep(room!, packet.data);
+    for (const socket of numbered) dataOf(socket).told = number;
     if (numbered.length > 0) this.#write(numbered, { ...packet, data: [...packet.data, String(number)] });
   }
 
@@ -107,7 +112,7 @@ export class RecoveringAdapter extends Adapter {
     const rooms = new Set(session.rooms), missedPackets: unknown[][] = [];
     for (let number = from; number < this.#next; number++) {
       const kept = this.#kept[number - first]!;
-      if (!kept.rooms.some((room) => rooms.has(room))) continue;
+      if (!rooms.has(kept.room)) continue;
       missedPackets.push([...kept.data, String(number)]);
       data.told = number;
     }
@@ -126,33 +131,27 @@ export class RecoveringAdapter extends Adapter {
   }
 
   /** @returns its number */
-  #keep(rooms: readonly string[], data: readonly unknown[]): number {
-    this.#kept.push({ rooms, data });
+  #keep(room: string, data: readonly unknown[]): number {
+    this.#kept.push({ room, data });
     // Half at a time, as taking one off the front moves all the others.
     if (this.#kept.length > maxEvents) this.#kept = this.#kept.slice(-maxEvents / 2);
     return this.#next++;
   }
 
-  #clientsIn(rooms: readonly string[]): Socket[] {
-    const { sockets } = this.nsp as Namespace;
-    const ids = rooms.length === 1 ? this.rooms.get(rooms[0]!) : new Set(rooms.flatMap((room) => [
-      ...this.rooms.get(room) ?? [],
-    ]));
-    return [...ids ?? []].flatMap((id) => sockets.get(id as never) as Socket ?? []);
-  }
-
   #write(clients: readonly Socket[], packet: EventPacket): void {
     const { encoder } = (this.nsp as Namespace).server;
     const encoded = encoder.encode(packet as never), options = { preEncoded: true, compress: false };
-    for (const { client } of clients) (client as unknown as PacketWriter).writeToEngine(encoded, options);
+    const message = messageOf(encoded[0] as string);
+    for (const { client } of clients) {
+      const { readyState, transport } = client.conn;
+      const isSent = readyState === "open" && transport instanceof SocketTransport &&
+        transport.sendNow(message);
+      if (!isSent) (client as unknown as PacketWriter).writeToEngine(encoded, options);
+    }
   }
 }
 
+/** A socket that has just come about has none yet. */
 function dataOf({ data }: Socket): ClientData {
   return data as ClientData;
-}
-
-/** A socket that has just come about has no data yet. */
-function takesNumbers(socket: Socket): boolean {
-  return dataOf(socket).recovers === true;
 }

@@ -15,7 +15,7 @@ import { byeEvent, Engine, type EngineOptions } from "./socketio_engine.ts";
 import { type ClientData, RecoveringAdapter, recoverWithinMs } from "./socketio_recovery.ts";
 
 /** Ids that one client may register, and rooms in which all clients together may be, one for each size and id. */
-const maxIds = 10_000, maxPlaces = 1_000_000;
+const maxIds = 10_000, maxPlaces = 500_000;
 /** How long a client may take to say anything, ms. */
 const connectTimeoutMs = 10_000;
 
@@ -56,7 +56,7 @@ export class SocketRooms {
     this.#namespace.on("connection", (socket) => this.#welcome(socket));
     options.aggregations.listen(
       {
-        wants: (id: string) => this.#sizes.some((size) => this.#rooms.isWanted(roomOf(size.name, id))),
+        wants: (id) => this.#sizes.some((size) => this.#rooms.isWanted(roomOf(size.name, id))),
         finished: (window, size, isFirst) => isFirst && this.#tell(window, size),
         changed() {},
       } as Parameters<Aggregations["listen"]>[0],

@@ -14,6 +14,11 @@ const maxUnsentBytes = 64 * 1024;
 /** A socket that lags is looked at after 1, 2, 4, … ms, at last after so many. */
 const longestPauseMs = 32;
 
+/** A message as its packet is on the wire. */
+export function messageOf(text: string): string {
+  return `4${text}`;
+}
+
 /** What a socket may send, and whom it tells of a failure that is ours. */
 export interface SocketTransportOptions {
   /** Of a message, in characters. */
@@ -65,6 +70,19 @@ export class SocketTransport extends Transport {
     this.writable = false;
     [this.#waiting, this.#next] = [packets, 0];
     this.#write(1);
+  }
+
+  /** Sends a message past engine.io's buffer, which takes twice as long: what many clients are told at the same time.
+   * @param message a packet as the wire has it
+   * @returns false: it has to wait its turn */
+  sendNow(message: string): boolean {
+    if (!this.writable || this.readyState !== "open") return false;
+    const socket = this.#socket;
+    socket.send(message);
+    if (socket.bufferedAmount <= maxUnsentBytes) return true;
+    this.writable = false;
+    this.#write(1);
+    return true;
   }
 
   override doClose(fn?: () => void): void {

@@ -38,7 +38,7 @@ export class ClosedByHand implements Aggregations {
 
   /** Whether somebody wants to be told of an id. */
   isWanted(id: string): boolean {
-    return [...this.#listeners].some((one) => (one as { wants?(id: string): boolean }).wants?.(id) ?? true);
+    return [...this.#listeners].some((one) => one.wants?.(id) ?? true);
   }
 
   of(): readonly IdWindows[] {
