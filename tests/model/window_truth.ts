@@ -48,6 +48,8 @@ export class WindowTruth {
   readonly #highs = new Map<number, number>();
   readonly #logs = new Map<number, string>();
   readonly #born = new Map<number, number>();
+  /** Of all sources, also in logs that are gone. */
+  #highest = -Infinity;
   #frontier = -Infinity;
   #closedEnd = -Infinity;
 
@@ -99,6 +101,7 @@ export class WindowTruth {
       if (event.isHere) this.#count(event);
       if (event.isAhead) continue;
       this.#highs.set(source, Math.max(event.timeMs, this.#highs.get(source) ?? -Infinity));
+      this.#highest = Math.max(this.#highest, event.timeMs);
       this.#pass();
     }
   }
@@ -137,8 +140,7 @@ export class WindowTruth {
     for (const [key, { sizeMs, isClosed }] of this.windows) {
       if (!isClosed && gone.includes(sizeMs)) this.windows.delete(key);
     }
-    const high = Math.max(-Infinity, ...this.#highs.values());
-    for (const size of sizes) if (!this.#sizes.includes(size)) this.#bear(size, high);
+    for (const size of sizes) if (!this.#sizes.includes(size)) this.#bear(size, this.#highest);
     this.#sizes = sizes;
     this.#graceMs = graceMs;
     if (this.#frontier > -Infinity) this.#closedEnd = Math.max(this.#closedEnd, this.#frontier - graceMs);

@@ -86,9 +86,9 @@ export class Restoring {
   born(): number[] {
     const { meta } = this;
     if (!meta) return this.#sizes.map(() => -Infinity);
-    const high = Math.max(-Infinity, ...Object.values(meta.sources).map(({ high }) => high ?? -Infinity));
+    const highest = meta.highest ?? -Infinity;
     return this.#sizes.map((ms) =>
-      meta.sizes.includes(ms) ? meta.born[ms] ?? -Infinity : wholeFrom(high, ms)
+      meta.sizes.includes(ms) ? meta.born[ms] ?? -Infinity : wholeFrom(highest, ms)
     );
   }
 }

@@ -23,6 +23,8 @@ import {
 export interface StoredMeta extends MetaRecord {
   /** Windows that end here or earlier are closed, ms; null: none is. It is the frontier less the grace, and stays when the grace grows. */
   readonly closedEnd: number | null;
+  /** Highest event time that any source has shown, also in logs that are gone, ms; null: none. */
+  readonly highest: number | null;
   /** Finished windows that were kept of each id and size. */
   readonly kept: number;
 }
@@ -131,11 +133,12 @@ function areClosed(windows: unknown, ms: number): windows is ClosedWindow[] {
 
 function isMeta(value: unknown): value is StoredMeta {
   if (!isObject(value) || value.v !== 1) return false;
-  const { paneMs, sizes, born, position, frontier, closedEnd, kept, sources, totals, forgotten } = value;
+  const { paneMs, sizes, born, position, frontier, closedEnd, highest, kept, sources, totals, forgotten } =
+    value;
   return isCount(paneMs) && paneMs > 0 && Array.isArray(sizes) && sizes.length <= maxSizes &&
     sizes.every((ms, i) => isSize(ms) && ms % paneMs === 0 && ms > (sizes[i - 1] ?? 0)) &&
     isCounts(born) && isCount(position) && isCount(kept) &&
-    [frontier, closedEnd, forgotten].every((time) => time === null || Number.isSafeInteger(time)) &&
+    [frontier, closedEnd, highest, forgotten].every((time) => time === null || Number.isSafeInteger(time)) &&
     isObject(sources) && Object.entries(sources).every(([name, source]) => isSource(name, source)) &&
     isTotals(totals);
 }

@@ -70,6 +70,7 @@ export class WindowState {
   readonly #sources = new Map<number, SourceRecord>();
   #totals = new RunningTotals();
   #frontier: number | null = null;
+  #highest = -Infinity;
   #position = 0;
   #restoring: Restoring | null;
   #metaChanged = false;
@@ -218,6 +219,7 @@ export class WindowState {
       position: Math.min(this.#position, this.#parts.firstOffset),
       frontier: this.#frontier,
       closedEnd: timed(this.#ids.closedEnd),
+      highest: timed(this.#highest),
       kept: this.#options.kept,
       sources: Object.fromEntries(this.#sources),
       totals: this.#totals.record,
@@ -282,6 +284,7 @@ export class WindowState {
       at: heard ?? known?.at ?? null,
     };
     this.#sources.set(source, record);
+    this.#highest = Math.max(this.#highest, highest);
     this.#metaChanged = true;
     return record.high;
   }
@@ -304,6 +307,7 @@ export class WindowState {
     const { meta } = restoring;
     if (!meta) return;
     this.#position = meta.position;
+    this.#highest = meta.highest ?? -Infinity;
     this.#totals = new RunningTotals(meta.totals);
     for (const [source, record] of Object.entries(meta.sources)) this.#sources.set(Number(source), record);
     const isMoved = meta.paneMs !== this.#paneMs || meta.sizes.join() !== this.#ms.join();

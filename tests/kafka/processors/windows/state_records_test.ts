@@ -17,6 +17,7 @@ const meta: StoredMeta = {
   position: 12,
   frontier: 70_000,
   closedEnd: -5_000,
+  highest: 80_000,
   kept: 60,
   sources: {
     0: { log: "log", next: 3, high: 70_000, at: null },
