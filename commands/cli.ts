@@ -22,7 +22,8 @@ const brokerGroups = ["broker", "access", "store", "run", "listen", "alone", "lo
 /** What names the topics of features, and what they are made with. */
 const topicSettings = [
   ...["GEO_TOPIC", "VIDEO_TOPIC", "MAX_FRAME_BYTES", "VIDEO_RETENTION_MS", "VIDEO_RETENTION_BYTES"] as const,
-  ...["MEASUREMENTS"] as const,
+  ...["MEASUREMENTS", "CLICKS_TOPIC", "WINDOWS", "ONE_MINUTE_TOPIC", "FIVE_MINUTE_TOPIC"] as const,
+  ...["TEN_MINUTE_TOPIC"] as const,
 ];
 const serveGroups = [
   ...["listen", "http", "kafka", "broker", "access", "store", "topic", "pages", "run", "log"] as const,
@@ -54,8 +55,8 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
 function program(process: CliProcess): Command {
   const root = new Command("tailrace")
     .description(
-      "Positions live on a map, video that goes on where each viewer left it, and histograms of measurements, " +
-        "through Kafka or the embedded broker",
+      "Positions live on a map, video that goes on where each viewer left it, histograms of measurements, and " +
+        "likes counted in windows, through Kafka or the embedded broker",
     )
     .version(about.version, "--version", "Print the version")
     .helpOption("-h, --help", "Print this help")
@@ -123,7 +124,8 @@ function addTopics(root: Command, process: CliProcess): void {
     {
       name: "create",
       description:
-        "Make topics that are missing; without a name those of positions, video, measurements and histograms",
+        "Make topics that are missing; without a name those of positions, video, measurements, histograms, " +
+        "likes and their windows",
       groups: clientGroups,
       settings: topicSettings,
       extend: (command) =>

@@ -181,6 +181,16 @@ video                        2
     "1073741824",
   ]);
 
+  const renamed = await create(
+    "--windows",
+    "1m",
+    "--one-minute-topic",
+    "minutes",
+    "--clicks-topic",
+    "clicks",
+  );
+  assertStringIncludes(renamed.stdout, "tailrace-clicks-windows created\nminutes created");
+
   const refusal = await create("c", "--config", "retention.ms=soon");
   assertEquals([refusal.code, refusal.stdout], [1, ""]);
   assertStringIncludes(refusal.stderr, "Cannot create topic c");
