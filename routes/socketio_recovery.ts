@@ -97,10 +97,11 @@ export class RecoveringAdapter extends Adapter {
   }
 
   override restoreSession(pid: string, offset: string): Promise<Session> {
-    return Promise.resolve(this.#restore(pid, Number(offset)) as Session);
+    const seen = /^[1-9]\d{0,14}$/.test(offset) ? Number(offset) : NaN;
+    return Promise.resolve(this.#restore(pid, seen) as Session);
   }
 
-  /** @param seen number of the newest event that the client has
+  /** @param seen number of the newest event that the client has, NaN for what is none
    * @returns null when it cannot be told what it missed */
   #restore(pid: string, seen: number): Session | null {
     const away = this.#away.get(pid);
@@ -108,7 +109,7 @@ export class RecoveringAdapter extends Adapter {
     if (!away || performance.now() - away.sinceMs > recoverWithinMs) return null;
     const { session, next } = away, data = session.data as ClientData;
     const from = seen === data.told ? next : seen + 1, first = this.#next - this.#kept.length;
-    if (!Number.isSafeInteger(seen) || seen > data.told || from < first) return null;
+    if (!(seen <= data.told) || from < first) return null;
     const rooms = new Set(session.rooms), missedPackets: unknown[][] = [];
     for (let number = from; number < this.#next; number++) {
       const kept = this.#kept[number - first]!;

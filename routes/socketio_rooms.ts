@@ -19,7 +19,7 @@ const maxIds = 10_000, maxPlaces = 500_000;
 /** How long a client may take to say anything, ms. */
 const connectTimeoutMs = 10_000;
 
-const Registration = z.object({ rooms: z.array(z.string()) });
+const Registration = z.object({ rooms: z.array(z.string()).max(maxIds) });
 
 /** A call that is refused: what its caller is told. */
 interface Refusal {
@@ -54,13 +54,11 @@ export class SocketRooms {
     io.bind(this.engine as never);
     this.#namespace = io.of("/");
     this.#namespace.on("connection", (socket) => this.#welcome(socket));
-    options.aggregations.listen(
-      {
-        wants: (id) => this.#sizes.some((size) => this.#rooms.isWanted(roomOf(size.name, id))),
-        finished: (window, size, isFirst) => isFirst && this.#tell(window, size),
-        changed() {},
-      } as Parameters<Aggregations["listen"]>[0],
-    );
+    options.aggregations.listen({
+      wants: (id) => this.#sizes.some((size) => this.#rooms.isWanted(roomOf(size.name, id))),
+      finished: (window, size, isFirst) => isFirst && this.#tell(window, size),
+      changed() {},
+    });
   }
 
   get #rooms(): RecoveringAdapter {
@@ -99,7 +97,8 @@ export class SocketRooms {
   #register(socket: Socket, data: unknown): Answer {
     const asked = Registration.safeParse(data);
     if (!asked.success) {
-      return refusal("invalid-registration", 'Cannot register rooms: {"rooms": [id, …]} is wanted');
+      const wanted = `{"rooms": [id, …]} with at most ${maxIds} ids is wanted`;
+      return refusal("invalid-registration", `Cannot register rooms: ${wanted}`);
     }
     const { ids, sizes } = dataOf(socket), { rooms } = asked.data;
     const wrong = rooms.findIndex((id) => !isVideoId(id));
