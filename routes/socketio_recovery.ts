@@ -97,7 +97,7 @@ export class RecoveringAdapter extends Adapter {
   }
 
   override restoreSession(pid: string, offset: string): Promise<Session> {
-    const seen = /^[1-9]\d{0,14}$/.test(offset) ? Number(offset) : NaN;
+    const seen = /^\d{1,15}$/.test(offset) ? Number(offset) : NaN;
     return Promise.resolve(this.#restore(pid, seen) as Session);
   }
 
