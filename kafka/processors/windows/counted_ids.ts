@@ -27,6 +27,8 @@ export interface CountedIdsOptions {
 
 /** So many times `maxIds` ids may have windows that the clock has closed and the watermark has not passed. */
 const unpassedShare = 4;
+/** And one id so many such windows of a size beyond those that are kept. */
+const maxUnpassedWindows = 2_000;
 
 /** Events that are late for a size. */
 export interface LateEvents {
@@ -51,7 +53,7 @@ export class CountedIds {
   readonly #unpassed = new Set<IdWindows>();
   /** Not later than the first of them will be. */
   #nextPassed = Infinity;
-  /** Ids with too many panes open. */
+  /** Ids with too much for a record: panes that are open, or windows that the clock has closed. */
   readonly #crowded = new Set<IdWindows>();
   #closedEnd = -Infinity;
   #forgotten = -Infinity;
@@ -165,9 +167,14 @@ export class CountedIds {
   /** Sees to it that nothing is too much: closes windows that the watermark has not passed if need be, and forgets ids with nothing open,
    * the least recently changed first. */
   relieve(): void {
-    for (const { panes } of this.#crowded) {
-      const surplus = panes[panes.length - this.#maxPanes - 1];
+    for (const owner of this.#crowded) {
+      const { panes, closed } = owner, surplus = panes[panes.length - this.#maxPanes - 1];
       if (surplus) this.pass(this.#panes.at(surplus.pane).lastEnd);
+      closed.forEach((windows, size) => {
+        const surplus = windows.length - this.#kept - maxUnpassedWindows;
+        if (surplus > 0) this.pass(windows.startAt(surplus - 1) + this.#sizes[size]!.ms);
+        this.#trim(owner, size);
+      });
     }
     this.#crowded.clear();
     for (const { closedUntil } of this.#unpassed) {
@@ -263,6 +270,7 @@ export class CountedIds {
       if (owner.wasClosed(size, start, end)) return;
       owner.closed[size]!.insert(start, owner.sum, 0, isByClock ? 1 : 0);
       if (isByClock) this.#unpass(owner, end);
+      if (owner.closed[size]!.length > this.#kept + maxUnpassedWindows) this.#crowded.add(owner);
       this.#publish(owner, size, start, owner.sum, 0);
       this.#noteClosed(owner);
       this.#trim(owner, size);

@@ -196,6 +196,7 @@ export class WindowState {
   closeByClock(nowMs: number): void {
     this.#begin();
     this.#ids.closeByClock(nowMs - this.#options.graceMs);
+    this.#ids.relieve();
   }
 
   /** What changed since the last time; nothing at all when nothing did. */

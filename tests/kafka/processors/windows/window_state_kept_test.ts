@@ -182,6 +182,21 @@ Deno.test("WindowState closes the oldest windows of an id that has more panes op
   assertEquals(finishedOf(again.take()), ["1m a 0 1 1", "2m a 0 1 1", "1m c 3 0 1", "2m c 2 0 1"]);
 });
 
+Deno.test("WindowState keeps no more windows that only the clock has closed than a record holds", () => {
+  const sizes = ["1m"], topic = new Topic(), state = newState({ sizes, kept: 5 });
+  const panes = Array.from({ length: 2_010 }, (_, pane) => [pane, 1] as const);
+  state.apply(batchOf({ a: panes }, { sizes, high: 0 }), null, 0);
+  state.closeByClock(Date.UTC(2000));
+  const taken = state.take();
+  topic.write(taken);
+  assertEquals(taken.finished.length, 2_010);
+  assertEquals(topic.valueOf("ca").windows[60000].length, 2_005);
+  assertEquals(topic.valueOf("m").closedEnd, 5 * minute);
+  state.apply(batchOf({ a: [[4, 1], [5, 1]], b: [[4, 1], [5, 1]] }, { sizes, from: 1, high: 0 }), null, 1);
+  state.closeByClock(Date.UTC(2000));
+  assertEquals(finishedOf(state.take()), ["1m b 5 1 0", "1m a 5 1 1", "1m b 4 0 1"].sort());
+});
+
 Deno.test("WindowState closes windows for all when too many ids have some that only the clock has closed", () => {
   const topic = new Topic(), sizes = ["1m"], state = newState({ sizes, maxIds: 1 });
   const finished = [0, 1, 2, 3, 4, 5, 6, 0].map((number, from) => {
@@ -191,18 +206,18 @@ Deno.test("WindowState closes windows for all when too many ids have some that o
     topic.write(taken);
     return finishedOf(taken).join();
   });
-  // Times that never move on would keep all of them for ever: with the sixth id the minute is over for everybody.
+  // Times that never move on would keep all of them for ever: after the fifth id the minute is over for everybody.
   assertEquals(finished, [
     "1m v0 0 1 0",
     "1m v1 0 1 0",
     "1m v2 0 1 0",
     "1m v3 0 1 0",
     "1m v4 0 1 0",
-    "1m v5 0 1 0",
+    "",
     "",
     "",
   ]);
-  assertEquals(state.totals.late, { 60000: 2 });
+  assertEquals(state.totals.late, { 60000: 3 });
   assertEquals([...topic.newest.values()].filter((value) => value !== null).length, 2); // one id, and the meta
 });
 
