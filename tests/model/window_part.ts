@@ -7,7 +7,7 @@ import type { FoldBatch } from "../../kafka/processors/windows/types.ts";
 import { WindowState } from "../../kafka/processors/windows/window_state.ts";
 import type { FinishedWindow, WindowSettings } from "../../kafka/windows.ts";
 import type { Random } from "../random.ts";
-import { type TrueEvent, type TrueStep, type TrueWindow, WindowTruth } from "./window_truth.ts";
+import { type TrueEvent, type TrueStep, WindowTruth } from "./window_truth.ts";
 
 const encoder = new TextEncoder();
 
@@ -192,22 +192,27 @@ export class CountingPart {
     const ids = new Set([...truth.windows.values()].map(({ id }) => id));
     const meta = newest.has("m") ? JSON.parse(newest.get("m")!) : undefined;
     let next = Infinity;
-    const isOpen = ({ isClosed, id, sizeMs }: TrueWindow, wanted: string, ms: number) =>
-      !isClosed && id === wanted && sizeMs === ms;
     for (const id of ids) {
-      const shown = shownWindows(
-        id,
-        { open: bytesOf(`o${id}`), closed: bytesOf(`c${id}`) },
-        meta,
-        this.#settings,
-      );
-      for (const { size, windows, late } of shown) {
-        if (isExact && !this.#bounds.changesSettings) assertEquals(late, truth.lateOf(id, size.ms));
-        const open = windows.filter(({ final }) => !final).map((each) => [each.window_start, each.count]);
-        const wanted = [...truth.windows.values()].filter((window) => isOpen(window, id, size.ms))
-          .map(({ start, count }) => [start, count]).sort(([a], [b]) => a! - b!);
-        assertEquals(open, wanted, `open windows of ${id}, ${size.name}`);
-        for (const [start] of wanted) next = Math.min(next, start! + size.ms + this.#settings.graceMs);
+      const records = { open: bytesOf(`o${id}`), closed: bytesOf(`c${id}`) };
+      for (const { size, windows, late } of shownWindows(id, records, meta, this.#settings)) {
+        const wanted = [...truth.windows.values()]
+          .filter((window) => window.id === id && window.sizeMs === size.ms)
+          .sort((a, b) => a.start - b.start);
+        const open = wanted.filter(({ isClosed }) => !isClosed);
+        const told = windows.map((
+          { window_start, count, late, final },
+        ) => [window_start, count, late, final]);
+        assertEquals(
+          told.filter(([, , , final]) => !final),
+          open.map(({ start, count }) => [start, count, 0, false]),
+          `open windows of ${id}, ${size.name}`,
+        );
+        if (isExact && !this.#bounds.changesSettings) {
+          const all = wanted.map(({ start, count, late, isClosed }) => [start, count, late, isClosed]);
+          assertEquals(told, all, `windows of ${id}, ${size.name}`);
+          assertEquals(late, wanted.reduce((sum, { late }) => sum + late, 0));
+        }
+        for (const { start } of open) next = Math.min(next, start + size.ms + this.#settings.graceMs);
       }
     }
     assertEquals(this.#state.nextDueMs(), next === Infinity ? null : next);

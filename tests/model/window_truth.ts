@@ -63,12 +63,6 @@ export class WindowTruth {
     return this.#frontier;
   }
 
-  /** Late events of an id. */
-  lateOf(id: string, sizeMs: number): number {
-    const lates = [...this.windows.values()].filter((window) => window.id === id && window.sizeMs === sizeMs);
-    return lates.reduce((sum, { late }) => sum + late, 0);
-  }
-
   step(step: TrueStep): void {
     switch (step.do) {
       case "batch":
