@@ -7,9 +7,10 @@
  * @module */
 import type { Buffer } from "node:buffer";
 import { errorCodes } from "kafkajs/src/protocol/error.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
-import Long from "kafkajs/src/utils/long.js";
+import { writeBatch } from "./batch_writer.ts";
 import { decodeFetch, type FetchedPartition } from "./fetch_response.ts";
 import { withDeadline } from "../deadline.ts";
 import { murmur2 } from "./murmur2.ts";
@@ -223,26 +224,11 @@ export class KafkaConnection implements AsyncDisposable {
     producer: { readonly id: number; readonly epoch: number; readonly transactionalId?: string },
     timeoutMs: number,
   ): Promise<Produced[]> {
-    const topics = new Map<string, Untyped[]>();
-    for (const batch of batches) {
-      const parts = topics.get(batch.topic) ?? [];
-      topics.set(batch.topic, parts);
-      parts.push({
-        partition: batch.partition,
-        firstSequence: batch.firstSequence,
-        messages: batch.messages,
-      });
-    }
-    const args = {
-      acks: -1,
-      timeout: timeoutMs,
-      compression: 0,
-      transactionalId: producer.transactionalId ?? null,
-      producerId: Long.fromValue(String(producer.id)),
-      producerEpoch: producer.epoch,
-      topicData: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
-    };
-    const answer = await this.#call(await this.#nodes.get(leader), "Produce", args, timeoutMs);
+    const node = await this.#nodes.get(leader);
+    const protocol = node.lookupRequest(apiKeys.Produce, requests.Produce)({ acks: -1 });
+    protocol.request.encode = () => encodeProduce(batches, producer, timeoutMs);
+    protocol.response = { decode: protocol.response.decode, parse: (answer: unknown) => answer };
+    const answer = await this.#send(node, protocol, timeoutMs);
     return answer.topics.flatMap((topic: Untyped) =>
       topic.partitions.map((part: Untyped) => ({
         topic: topic.topicName,
@@ -323,6 +309,26 @@ export class KafkaConnection implements AsyncDisposable {
       throw asKafkaError(error as Error, what);
     }
   }
+}
+
+/** The library's request in its versions 3–7, with batches of our own: acknowledged by all in-sync replicas. */
+function encodeProduce(
+  batches: readonly ProduceBatch[],
+  { id, epoch, transactionalId }: { id: number; epoch: number; transactionalId?: string },
+  timeoutMs: number,
+): Untyped {
+  const isTransactional = transactionalId !== undefined;
+  const out = new Encoder().writeString(transactionalId ?? null).writeInt16(-1).writeInt32(timeoutMs);
+  const topics = Map.groupBy(batches, ({ topic }) => topic);
+  out.writeInt32(topics.size);
+  for (const [topic, ofTopic] of topics) {
+    out.writeString(topic).writeInt32(ofTopic.length);
+    for (const { partition, messages, firstSequence } of ofTopic) {
+      const records = writeBatch(messages, { id, epoch, firstSequence, isTransactional });
+      out.writeInt32(partition).writeBytes(records);
+    }
+  }
+  return out;
 }
 
 function describeTopic(topic: Untyped): TopicMetadata {
