@@ -100,7 +100,7 @@ function showVideos(videos) {
   for (const card of cards) if (!wanted.has(card.video)) close(card);
   cards = videos.map((video) => known.get(video) ?? make(video));
   byId("waiting").hidden = cards.length > 0;
-  byId("cards").classList.toggle("is-few", cards.length <= 4);
+  byId("cards").classList.toggle("is-few", cards.length <= 4 && (session?.sizes.length ?? 0) <= 3);
   byId("cards").classList.toggle("is-three", cards.length === 3);
   byId("cards").append(...cards.filter(({ element }) => !element.isConnected).map(({ element }) => element));
   const [first] = cards;

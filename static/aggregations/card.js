@@ -113,7 +113,7 @@ class CardRow {
     lastText.classList.toggle("is-zero", last.count === 0);
     setText(nowText, shorter(open.count, 9_999));
     nowText.title = barText(open, ms, now);
-    setText(left, `${leftText(open.start + ms - now)} left`);
+    setText(left, leftText(open.start + ms - now));
     progress.style.transform = `scaleX(${((now - open.start) / ms).toFixed(3)})`;
     const words = barsText(bars, ms);
     if (this.#bars.element.getAttribute("aria-label") !== words) {
