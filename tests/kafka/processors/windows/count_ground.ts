@@ -8,6 +8,7 @@ import { lastCovered } from "../../../../kafka/processors/windows/restore.ts";
 import { WindowTask, type WindowTaskOptions } from "../../../../kafka/processors/windows/window_task.ts";
 import { createProducer, type OutRecord, type Producer } from "../../../../kafka/producer.ts";
 import {
+  clicksTopicConfigs,
   FinishedWindow,
   readWindowSize,
   windowNames,
@@ -70,7 +71,7 @@ export class CountGround implements AsyncDisposable {
 
   /** Makes a topic, and waits until it can be used. */
   async make(topic: string, partitions: number): Promise<void> {
-    await this.#kafka.createTopic(topic, { partitions });
+    await this.#kafka.createTopic(topic, { partitions, configs: clicksTopicConfigs }); // old times are to stay
     await eventually(`${topic} to have leaders`, async () => {
       const { topics: [found] } = await this.#kafka.metadata([topic]);
       return found?.partitions.length === partitions &&
