@@ -29,7 +29,8 @@ export type { TransactionRecord } from "./transaction_writes.ts";
 export interface TransactionalProducerOptions {
   readonly transactionalId: string;
   readonly log: Logger;
-  /** After which `init` and `send` give up, all their tries included, ms; default 10,000. */
+  /** After which `init` and `send` give up, all their tries included, ms; default 10,000. A `send` has {@linkcode recordMs} more for each
+   * record. */
   readonly timeoutMs?: number;
   /** After which Kafka aborts a transaction whose producer says nothing more, ms: so long may one that died hold back readers, unless
    * its successor comes before. Default 30,000. */
@@ -39,6 +40,8 @@ export interface TransactionalProducerOptions {
 /** The code of the {@link KafkaError} for a commit whose answers were lost. */
 export const outcomeUnknown = "OUTCOME_UNKNOWN";
 
+/** So much longer is tried for each record, ms: whoever gives up a transaction because it is large has the same one again. */
+const recordMs = 1;
 /** How long one try may take, how long a topic may be unknown that was perhaps just made, and how long, beyond the time that was given,
  * it is tried to take back what failed, ms. */
 const tryMs = 3_000, unknownTopicMs = 2_000, graceMs = 1_000;
@@ -135,8 +138,8 @@ export class TransactionalProducer implements AsyncDisposable {
     return result;
   }
 
-  #deadline(): Deadline {
-    return { at: performance.now() + this.#options.timeoutMs };
+  #deadline(records = 0): Deadline {
+    return { at: performance.now() + this.#options.timeoutMs + records * recordMs };
   }
 
   async #transact(
@@ -144,7 +147,7 @@ export class TransactionalProducer implements AsyncDisposable {
     offsets: GroupOffsets | undefined,
   ): Promise<RecordPlace[]> {
     if (records.length === 0 && !offsets) return [];
-    const deadline = this.#deadline();
+    const deadline = this.#deadline(records.length);
     for (let attempt = 1;; attempt++) {
       if (this.#isDoubtful) await this.#recover(deadline);
       try {

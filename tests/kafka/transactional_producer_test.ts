@@ -107,6 +107,17 @@ function refusal(request: Frame, error: number): Uint8Array {
   return bytes;
 }
 
+Deno.test("TransactionalProducer gives a transaction the longer the more records it has", async () => {
+  await using ground = await Ground.open({ timeoutMs: 400 });
+  const { producer, proxy } = ground;
+  proxy.onAnswer = async (answer): Promise<Verdict> => {
+    if (answer.request?.api === produceApi) await new Promise((resolve) => setTimeout(resolve, 150));
+    return "pass";
+  };
+  const records = Array.from({ length: 20_000 }, () => ({ topic: "t", partition: 0, key: null, value: "a" }));
+  assertEquals((await producer.send(records)).length, records.length); // four requests, one after the other
+});
+
 Deno.test("TransactionalProducer asks again while what hinders it passes, whatever the request", async () => {
   await using ground = await Ground.open();
   const passing: [api: number, error: number][] = [

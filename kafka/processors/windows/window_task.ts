@@ -59,6 +59,9 @@ const commitMs = 250, closedMs = 50, backlogCommitMs = 500;
 const firstPauseMs = 50, maxPauseMs = 1_000, notOwnedPauseMs = 500;
 /** How long a transaction may go on after the end, ms. */
 const endMs = 1_000;
+/** How long a transaction may be open, ms: very many ids may have windows that close together. One of an instance that died is ended by
+ * whoever takes over. */
+const transactionTimeoutMs = 600_000;
 /** Nothing to do wakes up by itself so often, ms. */
 const idleMs = 60_000;
 /** Records that are applied in one round, about, and bytes that are asked for at once. */
@@ -108,7 +111,12 @@ export class WindowTask implements AsyncDisposable {
   async #run(): Promise<void> {
     const { kafka, names, partition, onFenced, timeoutMs = 10_000 } = this.#options;
     const { signal } = this.#stop, transactionalId = names.windowId(partition);
-    await using producer = new TransactionalProducer(kafka, { transactionalId, timeoutMs, log: this.#log });
+    await using producer = new TransactionalProducer(kafka, {
+      transactionalId,
+      timeoutMs,
+      transactionTimeoutMs,
+      log: this.#log,
+    });
     const isDone = new AbortController();
     const cut = async () => {
       await pause(endMs, isDone.signal);
