@@ -50,7 +50,7 @@ Deno.test({
   name: "/topics on the real service, in Chromium",
   ignore: requires("chromium").ignore,
   fn: async (t) => {
-    await using service = await Service.open({ settings: { MEASUREMENTS: "none" } });
+    await using service = await Service.open({ settings: { MEASUREMENTS: "none", WINDOWS: "none" } });
     await using browser = await TestBrowser.launch();
     const step = (name: string, path: string, run: (page: Page) => Promise<void>, options?: PageOptions) =>
       t.step(name, () =>
@@ -67,8 +67,11 @@ Deno.test({
       "/topics",
       async (page) => {
         const names = () => page.locator("#topics [role=option]:visible .name").allTextContents();
-        await eventually("the topics", async () => (await names()).length === 6);
-        assertEquals(await names(), ["first.steps", "geostream", "orders", "sensor-2", "sensor-10", "video"]);
+        await eventually("the topics", async () => (await names()).length === 7);
+        assertEquals(await names(), [
+          ...["first.steps", "geostream", "orders", "sensor-2", "sensor-10", "video"],
+          "video_clicks_ingestion",
+        ]);
         const row = await text(page, "#topics [role=option]:nth-child(3)");
         assertMatch(row, /^orders ?150 ?.* ?2 partitions · [\d.]+ kB$/);
         assertEquals(await seriousFindings(page), []);
