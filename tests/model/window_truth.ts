@@ -123,6 +123,10 @@ export class WindowTruth {
     const watermark = Math.min(...[...this.#active].map((source) => this.#highs.get(source) ?? -Infinity));
     if (!Number.isFinite(watermark)) return; // nobody is active, or one has shown no time
     this.#frontier = Math.max(this.#frontier, watermark);
+    this.#close();
+  }
+
+  #close(): void {
     this.#closedEnd = Math.max(this.#closedEnd, this.#frontier - this.#graceMs);
     for (const window of this.windows.values()) {
       if (window.start + window.sizeMs <= this.#closedEnd) window.isClosed = true;
@@ -137,8 +141,7 @@ export class WindowTruth {
     for (const size of sizes) if (!this.#sizes.includes(size)) this.#bear(size, this.#highest);
     this.#sizes = sizes;
     this.#graceMs = graceMs;
-    if (this.#frontier > -Infinity) this.#closedEnd = Math.max(this.#closedEnd, this.#frontier - graceMs);
-    this.#pass();
+    this.#close(); // with less grace than before more is over
   }
 
   /** Windows of a size are whole once they begin after a time. */
