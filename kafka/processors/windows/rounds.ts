@@ -70,12 +70,13 @@ export class Rounds {
     const { state } = this, { frontier } = state, dueMs = state.nextDueMs();
     const isQuiet = (source: number) => this.#arrivals.isQuiet(source, now.steadyMs);
     // Without an answer nothing may close: as if somebody held who has told no time.
+    const facts = { known: state.sources, isQuiet, ends };
     const isHeld = !ends && this.#closes(this.#reach(batches, now));
     for (const { batch, offset } of batches) {
-      const others = lowestHigh({ known: state.sources, isQuiet, ends }, batch.source);
+      const others = lowestHigh({ ...facts, isAllRead: false }, batch.source);
       state.apply(batch, isHeld ? -Infinity : others === Infinity ? null : others, offset);
     }
-    const lowest = ends ? lowestHigh({ known: state.sources, isQuiet, ends }) : -Infinity;
+    const lowest = ends ? lowestHigh({ ...facts, isAllRead: isAtEnd }) : -Infinity;
     if (Number.isFinite(lowest)) state.advance(lowest);
     else if (lowest === Infinity && isAtEnd) state.closeByClock(this.#clock.read(now));
     if (state.nextDueMs() === null) this.#clock.release();

@@ -84,32 +84,41 @@ export interface WatermarkFacts {
   readonly isQuiet: (source: number) => boolean;
   /** Null: not asked; all that are known hold then, and of others nothing can be said. */
   readonly ends: SourceEnds | null;
+  /** Whether all that was folded has been counted here: only then what a partition has lost is nobody's backlog. */
+  readonly isAllRead: boolean;
 }
 
 /** The lowest of the highest event times of those who are not idle.
  * @param except a source that is left out
  * @returns ms since the epoch; Infinity when nobody holds; −Infinity when one does that has not told any time yet */
-export function lowestHigh({ known, isQuiet, ends }: WatermarkFacts, except?: number): number {
+export function lowestHigh({ known, isQuiet, ends, isAllRead }: WatermarkFacts, except?: number): number {
   let lowest = Infinity;
   for (const [partition, source] of known) {
     if (partition === except) continue;
-    if (isQuiet(partition) && ends && !hasBacklog(partition, source, ends)) continue;
+    if (isQuiet(partition) && ends && !hasBacklog(partition, source, ends, isAllRead)) continue;
     const isSame = !isQuiet(partition) || !ends || isOfTopic(source.log, ends.log);
     lowest = Math.min(lowest, (isSame ? source.high : null) ?? -Infinity);
   }
   const isUnheard = (partition: number) => partition !== except && !known.has(partition);
-  if (ends?.partitions.some((_, p) => isUnheard(p) && hasBacklog(p, undefined, ends))) return -Infinity;
+  if (ends?.partitions.some((_, p) => isUnheard(p) && hasBacklog(p, undefined, ends, isAllRead))) {
+    return -Infinity;
+  }
   return lowest;
 }
 
-/** Whether a partition holds, or may hold, what is not counted here.
+/** Whether a partition holds, or may hold, what is not counted here. What is gone from it may have been folded before, and wait here.
  * @param source what is known of it */
-export function hasBacklog(partition: number, source: SourceRecord | undefined, ends: SourceEnds): boolean {
+export function hasBacklog(
+  partition: number,
+  source: SourceRecord | undefined,
+  ends: SourceEnds,
+  isAllRead: boolean,
+): boolean {
   const place = ends.partitions[partition];
   if (place === undefined) return false; // the topic has no such partition
   if (place === null) return true;
   const [start, end] = place;
-  return end > Math.max(start, source && isOfTopic(source.log, ends.log) ? source.next : 0);
+  return end > Math.max(isAllRead ? start : 0, source && isOfTopic(source.log, ends.log) ? source.next : 0);
 }
 
 /** Whether a log is of the topic with an id, which may have lost its end since (`id~1`). Without ids one topic is as good as another. */

@@ -197,7 +197,11 @@ Deno.test("Rounds: backlogs that are folded and read in any order, with breaks, 
       const key = `${id} ${windowStart(timestamp, minuteMs) - t0}`;
       truth.set(key, (truth.get(key) ?? 0) + 1);
     }
-    const ends: SourceEnds = { log: "l", partitions: courses.map(({ length }) => [0, length] as const) };
+    // What is folded may be gone.
+    const ends = (): SourceEnds => ({
+      log: "l",
+      partitions: courses.map(({ length }, p) => [random.between(0, folded[p]!), length] as const),
+    });
     const stored = new Map<string, string>();
     const folds = courses.map((_, source) =>
       new Fold({ source, log: "l", from: 0, settings: { sizes, graceMs }, partitions: 1 })
@@ -235,7 +239,11 @@ Deno.test("Rounds: backlogs that are folded and read in any order, with breaks, 
         const isLive = random.between(0, 1) === 1;
         const wish = rounds.hear(batches, now, isLive);
         const isTold = wish === "needed" || wish === "wanted" && random.between(1, 5) > 1;
-        rounds.apply(batches, { ends: isTold ? ends : null, now, isAtEnd: state.position === log.length });
+        rounds.apply(batches, {
+          ends: isTold ? ends() : null,
+          now,
+          isAtEnd: from + batches.length === log.length,
+        });
       } else if (chance === 9) {
         const { records, finished } = rounds.state.take();
         for (const { key, value } of records) {

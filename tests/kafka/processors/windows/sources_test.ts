@@ -64,31 +64,33 @@ Deno.test("Arrivals.restore() makes nobody idle who would not be without the res
 Deno.test("lowestHigh() leaves out who is quiet and has no backlog, and holds everything for one that has told no time", () => {
   const all = () => true, none = () => false, only = (...loud: number[]) => (p: number) => !loud.includes(p);
   const known = new Map([[0, source(10, 700)], [1, source(4, 300)]]);
+  const lowest = (facts: Omit<Parameters<typeof lowestHigh>[0], "isAllRead">, except?: number) =>
+    lowestHigh({ ...facts, isAllRead: true }, except);
   const cases: [string, number, number][] = [
-    ["nobody is quiet", lowestHigh({ known, isQuiet: none, ends: null }), 300],
-    ["it was not asked", lowestHigh({ known, isQuiet: all, ends: null }), 300],
-    ["all are read", lowestHigh({ known, isQuiet: all, ends: ends([0, 10], [0, 4]) }), Infinity],
-    ["one comes on", lowestHigh({ known, isQuiet: only(0), ends: ends([0, 10], [0, 4]) }), 700],
-    ["the other is behind", lowestHigh({ known, isQuiet: only(0), ends: ends([0, 10], [0, 5]) }), 300],
-    ["both are", lowestHigh({ known, isQuiet: all, ends: ends([0, 11], [0, 5]) }), 300],
-    ["not known where it ends", lowestHigh({ known, isQuiet: only(0), ends: ends([0, 10], null) }), 300],
+    ["nobody is quiet", lowest({ known, isQuiet: none, ends: null }), 300],
+    ["it was not asked", lowest({ known, isQuiet: all, ends: null }), 300],
+    ["all are read", lowest({ known, isQuiet: all, ends: ends([0, 10], [0, 4]) }), Infinity],
+    ["one comes on", lowest({ known, isQuiet: only(0), ends: ends([0, 10], [0, 4]) }), 700],
+    ["the other is behind", lowest({ known, isQuiet: only(0), ends: ends([0, 10], [0, 5]) }), 300],
+    ["both are", lowest({ known, isQuiet: all, ends: ends([0, 11], [0, 5]) }), 300],
+    ["not known where it ends", lowest({ known, isQuiet: only(0), ends: ends([0, 10], null) }), 300],
     [
       "a third is unheard of",
-      lowestHigh({ known, isQuiet: none, ends: ends([0, 9], [0, 4], [0, 1]) }),
+      lowest({ known, isQuiet: none, ends: ends([0, 9], [0, 4], [0, 1]) }),
       -Infinity,
     ],
-    ["it is empty", lowestHigh({ known, isQuiet: only(0), ends: ends([0, 10], [0, 4], [7, 7]) }), 700],
-    ["the topic has less", lowestHigh({ known, isQuiet: only(0), ends: ends([0, 10]) }), 700],
-    ["there is no topic", lowestHigh({ known, isQuiet: all, ends: ends() }), Infinity],
-    ["without one of them", lowestHigh({ known, isQuiet: none, ends: null }, 1), 700],
+    ["it is empty", lowest({ known, isQuiet: only(0), ends: ends([0, 10], [0, 4], [7, 7]) }), 700],
+    ["the topic has less", lowest({ known, isQuiet: only(0), ends: ends([0, 10]) }), 700],
+    ["there is no topic", lowest({ known, isQuiet: all, ends: ends() }), Infinity],
+    ["without one of them", lowest({ known, isQuiet: none, ends: null }, 1), 700],
     [
       "nor itself unheard of",
-      lowestHigh({ known, isQuiet: none, ends: ends([0, 10], [0, 4], [0, 1]) }, 2),
+      lowest({ known, isQuiet: none, ends: ends([0, 10], [0, 4], [0, 1]) }, 2),
       300,
     ],
     [
       "made anew",
-      lowestHigh({ known, isQuiet: all, ends: { log: "b", partitions: [[0, 2], [0, 0]] } }),
+      lowest({ known, isQuiet: all, ends: { log: "b", partitions: [[0, 2], [0, 0]] } }),
       -Infinity,
     ],
   ];
@@ -96,18 +98,18 @@ Deno.test("lowestHigh() leaves out who is quiet and has no backlog, and holds ev
 });
 
 Deno.test("hasBacklog() goes by what is still there, and by the same log", () => {
-  assertEquals(hasBacklog(0, source(4, null), ends([0, 4])), false);
-  assertEquals(hasBacklog(0, source(4, null), ends([0, 5])), true);
-  assertEquals(hasBacklog(0, source(4, null), ends([9, 9])), false, "retention took it");
-  assertEquals(hasBacklog(0, undefined, ends([0, 1])), true);
-  assertEquals(hasBacklog(0, undefined, ends([3, 3])), false);
-  assertEquals(
-    hasBacklog(0, source(4, null, "b"), ends([0, 3])),
-    true,
-    "another topic's places mean nothing",
-  );
-  assertEquals(hasBacklog(0, source(4, null, ""), ends([0, 3])), false, "where topics have no ids");
-  assertEquals(hasBacklog(0, source(4, null, "a~1"), ends([0, 3])), false, "the same, after it lost its end");
+  const has = (source: SourceRecord | undefined, place: readonly [number, number], isAllRead = true) =>
+    hasBacklog(0, source, ends(place), isAllRead);
+  assertEquals(has(source(4, null), [0, 4]), false);
+  assertEquals(has(source(4, null), [0, 5]), true);
+  assertEquals(has(source(4, null), [9, 9]), false, "retention took it");
+  assertEquals(has(source(4, null), [9, 9], false), true, "after it was folded, perhaps");
+  assertEquals(has(undefined, [0, 1]), true);
+  assertEquals(has(undefined, [3, 3]), false);
+  assertEquals(has(undefined, [0, 0], false), false);
+  assertEquals(has(source(4, null, "b"), [0, 3]), true, "another topic's places mean nothing");
+  assertEquals(has(source(4, null, ""), [0, 3]), false, "where topics have no ids");
+  assertEquals(has(source(4, null, "a~1"), [0, 3]), false, "the same, after it lost its end");
 });
 
 Deno.test("askEnds() tells the ends of all partitions, null for one whose leader refuses, and nothing of a topic that is missing", async () => {
