@@ -27,7 +27,7 @@ const allowedHeaders =
 const exposedHeaders = "X-Request-Id, Retry-After, Link, ETag, X-Frame-Id, X-Frame-Name, X-Timestamp";
 
 /** Paths that are asked for so often that their line helps nobody. */
-const quietPath = /^\/(|livez|readyz|metrics|favicon\.ico|client\.js|static\/.*)$/;
+const quietPath = /^\/(|livez|readyz|metrics|favicon\.ico|client\.js|socket\.io\/|static\/.*)$/;
 
 /** Gives each request its id (a sane `X-Request-Id` is kept), and logs and counts the start of its answer. */
 export function observe({ log, metrics }: { log: Logger; metrics: Pick<Metrics, "httpRequest"> }): Handler {
