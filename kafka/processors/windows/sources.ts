@@ -8,11 +8,11 @@
  * Left out: what is late, and what is closed (window_state.ts); when to ask (window_task.ts).
  * @module */
 import {
+  appendedOffset,
   byLeader,
   earliestOffset,
   type KafkaConnection,
   KafkaError,
-  latestOffset,
   type PartitionLeader,
   patienceMs,
   settlesWithin,
@@ -132,7 +132,8 @@ export function logCuts(log: string): number {
   return Number(log.split("~")[1] ?? 0);
 }
 
-/** Asks where the partitions of clicks begin and end for those who read committed records.
+/** Asks where the partitions of clicks begin and end. What is appended and not committed counts: clicks behind an open transaction, whose
+ * ever it is, are in the log for good, and would be late if others passed them before anybody can read them.
  * @throws {KafkaError} when Kafka does not answer; of a partition that cannot be told the others still are */
 export async function askEnds(connection: KafkaConnection, topic: string): Promise<SourceEnds> {
   const [{ partitions }, log] = await Promise.all([
@@ -142,7 +143,7 @@ export async function askEnds(connection: KafkaConnection, topic: string): Promi
   if (!partitions) return { log: "", partitions: [] };
   const [starts, ends] = await Promise.all([
     offsetsAt(connection, topic, partitions, earliestOffset),
-    offsetsAt(connection, topic, partitions, latestOffset),
+    offsetsAt(connection, topic, partitions, appendedOffset),
   ]);
   return {
     log: log ?? "",

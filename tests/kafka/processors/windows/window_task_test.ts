@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Moment } from "../../../../kafka/processors/windows/sources.ts";
 import { eventually, pause } from "../../../eventually.ts";
+import { TransactionClient } from "../../broker/transaction_client.ts";
 import { TestBroker } from "../../test_broker.ts";
 import { CountGround } from "./count_ground.ts";
 
@@ -100,6 +101,31 @@ Deno.test("WindowTask waits for nobody who sends nothing, and for none whose rec
   });
   stop = true;
   await Promise.all([rubbish, live]);
+  await ground.settlesOnce();
+});
+
+Deno.test("WindowTask waits for clicks behind a transaction of somebody else's that is open, and for what is in it", async () => {
+  await using broker = await TestBroker.open();
+  await using ground = await CountGround.open(broker.bootstrap, { partitions: 2, graceMs: 300 });
+  const fromMs = longAgo(), { settings: { clicksTopic }, names: { stateTopic } } = ground;
+  await ground.click(1, [["b", fromMs]]);
+  await using _zero = ground.fold(0);
+  await using _one = ground.fold(1);
+  await using _task = ground.count();
+  await ground.settlesOnce();
+  const other = ground.use(await TransactionClient.connect(ground.port, { id: "o", topic: clicksTopic }));
+  const producer = await other.init(), value = new TextEncoder().encode("a");
+  await other.add(producer);
+  await other.produce(producer, 0, [{ value, timestamp: fromMs }]);
+  ground.note("a", fromMs);
+  await ground.click(0, [["a", fromMs + 1]]); // Kafka has it for good, and shows it to nobody yet
+  for (let minute = 1; minute <= 5; minute++) await ground.click(1, [["b", fromMs + minute * minuteMs]]);
+  await eventually(
+    "the other partition is counted",
+    async () => (await ground.read(stateTopic)).at(-1)?.value?.includes('"next":6') ?? false,
+  );
+  await pause(600); // longer than the grace
+  await other.end(producer, true);
   await ground.settlesOnce();
 });
 
