@@ -10,6 +10,7 @@
 import type { Logger } from "../../../logger.ts";
 import type { Kafka } from "../../client.ts";
 import {
+  appendedOffset,
   earliestOffset,
   errorName,
   type KafkaConnection,
@@ -17,6 +18,7 @@ import {
   latestOffset,
 } from "../../connection.ts";
 import type { FetchedPartition, KafkaRecord } from "../../fetch_response.ts";
+import { pause } from "../../pause.ts";
 import { topicIdOf } from "../../topic_id.ts";
 import { windowNames, type WindowSettings } from "../../windows.ts";
 import { findTopic } from "../topic_places.ts";
@@ -28,6 +30,8 @@ import { type MetaRecord, type SourceRecord, stateKeys } from "./types.ts";
 const fetchBytes = 1024 * 1024;
 /** How long an answer may take that seems to hold nothing although there is more, ms: storage may be slow. */
 const slowMs = 500;
+/** How long transactions that hide records are waited for, with which pauses, ms. */
+const patienceMs = 2_000, pauseMs = 20;
 /** Looked at first at the end of the topic; each further look goes back so many times as far. */
 const firstSpan = 64, growth = 16;
 const decoder = new TextDecoder();
@@ -53,7 +57,7 @@ export async function readNewest(
   partition: number,
   { log, signal }: { log: Logger; signal: AbortSignal },
 ): Promise<Map<string, string>> {
-  const place = await placeOf(connection, topic, partition);
+  const place = await wholePlaceOf(connection, topic, partition, signal);
   const newest = new Map<string, string>();
   for await (const { records, unreadable } of pages(connection, place, place.first, place.end)) {
     checkGoingOn(signal, topic);
@@ -104,13 +108,17 @@ export async function lastCovered(
   };
   for (const { partition } of partitions ?? []) {
     checkGoingOn(signal, stateTopic);
-    const meta = await newestIn(await placeOf(connection, stateTopic, partition), connection, readMeta);
+    const meta = await newestIn(
+      await wholePlaceOf(connection, stateTopic, partition, signal),
+      connection,
+      readMeta,
+    );
     take(meta?.sources[source]);
     if (partition === 0) position = meta?.position ?? 0;
   }
   checkGoingOn(signal, byIdTopic);
   // A fold tells every partition of ids how far it is, so one of them will do.
-  const waiting = await placeOf(connection, byIdTopic, 0);
+  const waiting = await wholePlaceOf(connection, byIdTopic, 0, signal);
   const behind = { ...waiting, first: Math.max(waiting.first, position) };
   take(
     await newestIn(behind, connection, ({ value }) => {
@@ -161,13 +169,43 @@ async function placeOf(connection: KafkaConnection, topic: string, partition: nu
   if (leader === null) {
     throw new KafkaError("LEADER_NOT_AVAILABLE", `Cannot read ${topic}/${partition} as nobody leads it`);
   }
-  const offset = async (at: number) => {
-    const told = (await connection.offsets(leader, topic, [partition], at)).get(partition);
-    if (told instanceof KafkaError) throw told;
-    return told ?? 0;
-  };
-  const [first, end] = await Promise.all([offset(earliestOffset), offset(latestOffset)]);
-  return { topic, partition, leader, first, end };
+  const [first, end] = await Promise.all(
+    [earliestOffset, latestOffset].map((at) => offsetAt(connection, { topic, partition, leader }, at)),
+  );
+  return { topic, partition, leader, first: first!, end: end! };
+}
+
+/** As `placeOf`, once all that is written by now can be read. Committed records behind a transaction that is open, whose ever it is, are
+ * hidden: who went on without them would count again what they say was counted.
+ * @throws {KafkaError} when the transaction stays open, too */
+async function wholePlaceOf(
+  connection: KafkaConnection,
+  topic: string,
+  partition: number,
+  signal: AbortSignal,
+): Promise<Place> {
+  let place = await placeOf(connection, topic, partition);
+  const written = await offsetAt(connection, place, appendedOffset);
+  for (const deadline = performance.now() + patienceMs; place.end < written;) {
+    checkGoingOn(signal, topic);
+    if (performance.now() > deadline) {
+      const message = `Cannot read ${topic}/${partition}: a transaction is open at ${place.end}`;
+      throw new KafkaError("UNSTABLE_OFFSET_COMMIT", message);
+    }
+    await pause(pauseMs, signal);
+    place = await placeOf(connection, topic, partition);
+  }
+  return place;
+}
+
+async function offsetAt(
+  connection: KafkaConnection,
+  { topic, partition, leader }: Pick<Place, "topic" | "partition" | "leader">,
+  at: number,
+): Promise<number> {
+  const told = (await connection.offsets(leader, topic, [partition], at)).get(partition);
+  if (told instanceof KafkaError) throw told;
+  return told ?? 0;
 }
 
 /** Answers of a partition from `from` to `to`, without the records behind that. */

@@ -95,6 +95,28 @@ Deno.test("readNewest() gives what transactions left of each key, the one that w
   await assertRejects(() => endOf(connection, "nowhere", 0), KafkaError, "has 0 partitions");
 });
 
+Deno.test("readNewest() and lastCovered() give nothing while a transaction hides what is written behind it", async () => {
+  await using ground = await open();
+  const { kafka, writer, parts, broker } = ground, id = await idOf(kafka);
+  await using connection = kafka.connect();
+  await writer.send([meta(1, { 0: { log: id, next: 7 } })]);
+  const port = broker.broker.port;
+  const other = parts.use(await TransactionClient.connect(port, { id: "other", topic: stateTopic }));
+  const identity = await other.init();
+  await other.add(identity, [1]);
+  await other.produce(identity, 0, [{ key: "oz", value: "open" }], { partition: 1 });
+  await writer.send([meta(1, { 0: { log: id, next: 9 } })]);
+  await assertRejects(
+    () => readNewest(connection, stateTopic, 1, quietly),
+    KafkaError,
+    "a transaction is open",
+  );
+  await assertRejects(() => lastCovered(kafka, settings, 0, never), KafkaError, "a transaction is open");
+  await other.end(identity, false);
+  assertEquals([...await readNewest(connection, stateTopic, 1, quietly)].length, 1);
+  assertEquals((await lastCovered(kafka, settings, 0, never))?.next, 9);
+});
+
 Deno.test("lastCovered() is the farthest place in clicks as they are now, in any meta or in a batch that waits", async () => {
   await using ground = await open();
   const { kafka, writer } = ground, id = await idOf(kafka);
