@@ -25,7 +25,7 @@ import { unknownSocketResponse } from "./socket_streams.ts";
 import { closeCodes, isUpgrade, type Socket, type Talk, upgradeSocket } from "./websocket.ts";
 
 /** A message by the counter's names. */
-const Named = z.object({ event: z.string(), data: z.unknown() });
+const Named = z.object({ event: z.string(), data: z.unknown().optional() });
 const Registration = z.object({ rooms: z.array(z.unknown()) });
 
 /** Upgrades a request to a socket of windows.

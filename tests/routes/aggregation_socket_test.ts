@@ -56,7 +56,7 @@ Deno.test("/aggregations/socket talks by the names of the counter: what is finis
   const made = new MadeAggregations(usualSizes);
   await using service = await TestService.open({ aggregations: made });
   await using client = await WsClient.open(`${service.url}/aggregations/socket`);
-  const send = (event: string, data: unknown = {}) => client.socket.send(JSON.stringify({ event, data }));
+  const send = (event: string, data?: unknown) => client.socket.send(JSON.stringify({ event, data }));
   const settled = async () => {
     const pongs = client.all("pong").length;
     client.socket.send('{"type":"ping"}');
@@ -65,7 +65,7 @@ Deno.test("/aggregations/socket talks by the names of the counter: what is finis
   const live = () => client.messages.filter(({ event }) => event !== undefined);
   send("register_room", { rooms: ["a", "b"] });
   send("consume_1_min_aggregations");
-  send("consume_10_min_aggregations");
+  send("consume_10_min_aggregations", {});
   await settled();
   for (const id of ["a", "c"]) made.like(id, t0, 3);
   made.close(t0 + minute + made.graceMs);
