@@ -3,6 +3,7 @@
  * Left out: the links of other features (pages.ts).
  * @module */
 import type { CatalogueEntry, WindowSettings } from "../kafka/windows.ts";
+import { consumeEvent } from "./aggregation_socket.ts";
 
 /** The ways of likes; paths are relative to the service's address. */
 export interface AggregationLinks {
@@ -31,6 +32,9 @@ export interface SizeLinks {
   readonly topic: string;
   readonly events: string;
   readonly socket: string;
+  /** What a client of Socket.IO emits to be told of them, and the event that tells it. */
+  readonly consume: string;
+  readonly live: string;
 }
 
 /** The ways of likes; nothing where none are counted. */
@@ -51,12 +55,15 @@ export function aggregationLinks(
     events: `/aggregations/events?id=${id}`,
     socket: `/aggregations/socket?id=${id}`,
     socketio: "/socket.io/",
-    sizes: sizes.map(({ name, topic }) => {
+    sizes: sizes.map((size) => {
+      const { name, topic, event } = size;
       return {
         size: name,
         topic,
         events: `/aggregations/${name}/events`,
         socket: `/aggregations/${name}/socket`,
+        consume: consumeEvent(size),
+        live: `live_aggregations_${event}`,
       };
     }),
   }];

@@ -104,7 +104,8 @@ export function likeWays({ video, post, windows, events, sizes }) {
     [
       "Follow with a Socket.IO client",
       "It registers for rooms, which are ids, and is told their final counts.",
-      `io("${full("/")}").emit("register_room", { rooms: ["${video}"] })`,
+      `io("${full("/")}").emit("register_room", { rooms: ["${video}"] }).emit("${size?.consume}", {})` +
+      `.on("${size?.live}", console.log)`,
     ],
     [
       "Likes from the terminal",

@@ -96,6 +96,21 @@ Deno.test("GET / as JSON says what runs and where its streams are", async () => 
     ["histograms", "/histograms/pressure/events"],
     ["aggregations", "/aggregations/events?id=93f98662"],
   ]);
+  const { sizes, ...likes } = streams.at(-1);
+  assertEquals([likes.page, likes.post, likes.windows, likes.videos], [
+    "/aggregations",
+    "/videos/93f98662/likes",
+    "/aggregations/93f98662",
+    "/videos/metadata",
+  ]);
+  assertEquals(sizes[1], {
+    size: "5m",
+    topic: "5_minute_aggregation_topic",
+    events: "/aggregations/5m/events",
+    socket: "/aggregations/5m/socket",
+    consume: "consume_5_min_aggregations",
+    live: "live_aggregations_5",
+  });
   assertEquals(now.viewers, { sse: 0, websocket: 0, mjpeg: 0 });
 });
 
