@@ -92,6 +92,7 @@ export class CountedWindows implements AsyncDisposable {
         position: 1,
         frontier,
         closedEnd: frontier === null ? null : frontier - 10_000,
+        highest: frontier,
         kept: 60,
         sources: {},
         totals: { counted: 10, late: { [ms[0]!]: 1 }, wrong: { empty: 2 }, ahead: 0, missed: 0 },
