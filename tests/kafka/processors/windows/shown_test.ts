@@ -18,6 +18,7 @@ const meta: StoredMeta = {
   born: {},
   position: 0,
   frontier: null,
+  highest: null,
   closedEnd: null,
   kept: 60,
   sources: {},
