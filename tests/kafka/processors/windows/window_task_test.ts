@@ -150,7 +150,7 @@ Deno.test("WindowTask closes the windows of a silent topic when their grace is o
 
 Deno.test("WindowTask: a clock that is set back delays no window that is open, and one that is set forward spoils no later one", async () => {
   await using broker = await TestBroker.open();
-  await using ground = await CountGround.open(broker.bootstrap, { sizes: ["2s"], graceMs: 200 });
+  await using ground = await CountGround.open(broker.bootstrap, { sizes: ["1s"], graceMs: 200 });
   const set = clock();
   await using _fold = ground.fold(0);
   await using _task = ground.count(ground.bootstrap, { now: set.now });
@@ -162,7 +162,7 @@ Deno.test("WindowTask: a clock that is set back delays no window that is open, a
   await ground.click(0, [["b", Date.now()]]);
   await ground.settlesOnce();
   set.ahead = 0;
-  await pause(2_000); // the window that was closed early is over
+  await pause(1_000); // the window that was closed early is over
   await ground.click(0, [["b", Date.now()]]);
   await ground.settlesOnce();
 });
