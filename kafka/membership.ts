@@ -6,7 +6,7 @@
  * than a session timeout ago has been answered, by the monotonic clock: Kafka gives its part away later than that. That clock stands
  * still while a machine sleeps, so what must never be done twice needs fencing besides (transactions.ts). Positions are not committed
  * here, and nothing is read. The number of a topic's partitions is asked when the leader deals out, not watched: an assignor that goes
- * by it needs a `rejoin` of the leader when it changes.
+ * by it needs a `rejoin` of any member when it changes.
  * @see {@link https://kafka.apache.org/protocol#The_Messages_JoinGroup}
  * @module */
 import type { Buffer } from "node:buffer";
