@@ -26,6 +26,8 @@ const firstWaitMs = 1_000, longestWaitMs = 15_000;
 const askMs = 3_000, askSoonMs = 1_000;
 /** Finished windows of each size that are asked for: at first and after a loss; and now and then. */
 const windowsAtFirst = 60, windowsLater = 2;
+/** What proxies and servers take of an address, in characters: some twenty ids that are as long as they may be, hundreds of usual ones. */
+const longestAddress = 16_000;
 
 /** Videos: those that have titles and the newest ones, or one. */
 export class Session {
@@ -54,6 +56,8 @@ export class Session {
   #options;
   /** @type {Stream | null} */ #stream = null;
   /** Videos by id. @type {Map<string, Video>} */ #byId = new Map();
+  /** Characters of the stream's address, at most. */
+  #addressLength = 0;
   #lostAt = 0;
   #askedAt = 0;
   #isAsking = false;
@@ -161,7 +165,7 @@ export class Session {
     for (const each of data.videos) {
       const known = this.#byId.get(each.video_uid);
       if (known) known.update(each);
-      else if (this.videos.length + added.length < this.#limit) {
+      else if (this.videos.length + added.length < this.#limit && this.#hasRoomFor(each.video_uid)) {
         const options = { sizes: data.sizes, graceMs: data.grace_ms, kept: windowsAtFirst };
         added.push(new Video(each, options));
       }
@@ -171,6 +175,14 @@ export class Session {
     this.videos = [...this.videos, ...added];
     this.#options.onVideos();
     this.#follow();
+  }
+
+  /** Whether the stream's address takes one more id. @param {string} id */
+  #hasRoomFor(id) {
+    const length = this.#addressLength + eventsOf([id]).length;
+    if (length > longestAddress) return false;
+    this.#addressLength = length;
+    return true;
   }
 
   #follow() {

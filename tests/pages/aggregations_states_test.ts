@@ -216,13 +216,17 @@ Deno.test({
       { prepare: filled },
       async (page, service) => {
         await isLive(page);
-        service.refuseStream = problem(503, "Away", "Away");
+        let tries = 0;
+        const away = problem(503, "Away", "Away");
+        service.refuseStream = () => (tries++, away());
         service.disconnect();
         await arrives(page, "Reconnecting", /^The connection is lost$/);
         await page.waitForSelector("#notice-action:visible");
+        const before = tries;
+        await page.click("#notice-action");
+        await eventually("another try", () => tries > before);
         service.made.like(first.id, service.now() - 25 * 60_000, 7);
         service.refuseStream = null;
-        await page.click("#notice-action");
         await isLive(page);
         await eventually("what came", async () => await cell(page, first.title, 1, "late") === "7 late");
       },
@@ -315,6 +319,18 @@ Deno.test({
         assertEquals(await seriousFindings(page), []);
       },
     );
+
+    await step("ids as long as they may be: as many as one address takes", {
+      prepare: (service) => {
+        for (let i = 0; i < 40; i++) service.made.like(`${i} ${"ä".repeat(120)}`);
+      },
+      path: "?limit=96",
+    }, async (page) => {
+      await isLive(page);
+      const cards = await page.locator("#cards > .card").count();
+      assert(cards > 20 && cards < 40, `${cards}`);
+      assertEquals(await page.isVisible("#more"), false);
+    });
 
     await step("more than fit: as many as are asked for, in the address", {
       prepare: (service) => {
