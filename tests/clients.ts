@@ -283,12 +283,28 @@ export async function produce(
   }
 }
 
-/** Makes a topic with kafkajs; one that is there already is left as it is. */
-export async function createTopic(bootstrap: string, topic: string, partitions: number): Promise<void> {
+/** Makes a topic with kafkajs, and waits until each of its partitions has a leader; one that is there already is left as it is.
+ * @param configs Kafka's settings of the topic, for one that a test fills with records of long ago: `retention.ms` */
+export async function createTopic(
+  bootstrap: string,
+  topic: string,
+  partitions: number,
+  configs: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const admin = plainKafka(bootstrap).admin();
+  const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+  const areLed = async () => {
+    const found = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => null); // not known everywhere yet
+    const led = found?.topics[0]?.partitions.filter(({ leader }) => leader >= 0) ?? [];
+    return led.length > 0 && led.length === found?.topics[0]?.partitions.length;
+  };
   await admin.connect();
   try {
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }] });
+    await admin.createTopics({
+      waitForLeaders: false,
+      topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+    });
+    await eventually(`leaders of ${topic}`, areLed);
   } finally {
     await admin.disconnect();
   }

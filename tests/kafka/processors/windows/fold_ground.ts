@@ -6,7 +6,12 @@ import { readFoldBatch } from "../../../../kafka/processors/windows/batch_record
 import { FoldTask, type FoldTaskOptions } from "../../../../kafka/processors/windows/fold_task.ts";
 import type { FoldBatch } from "../../../../kafka/processors/windows/types.ts";
 import { createProducer, type Producer } from "../../../../kafka/producer.ts";
-import { readWindowSize, windowNames, type WindowSettings } from "../../../../kafka/windows.ts";
+import {
+  clicksTopicConfigs,
+  readWindowSize,
+  windowNames,
+  type WindowSettings,
+} from "../../../../kafka/windows.ts";
 import { silentLogger } from "../../../../logger.ts";
 import { createTopic } from "../../../clients.ts";
 import { eventually } from "../../../eventually.ts";
@@ -40,7 +45,7 @@ export class FoldGround implements AsyncDisposable {
 
   static async open(bootstrap: string): Promise<FoldGround> {
     const ground = new FoldGround(bootstrap), { byIdTopic } = ground.names;
-    await createTopic(bootstrap, ground.settings.clicksTopic, 1);
+    await createTopic(bootstrap, ground.settings.clicksTopic, 1, clicksTopicConfigs);
     await createTopic(bootstrap, byIdTopic, idPartitions);
     const kafka = ground.#parts.use(connect(bootstrap));
     ground.#producer = ground.#parts.use(createProducer(kafka, { log: silentLogger }));

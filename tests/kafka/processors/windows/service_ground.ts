@@ -9,6 +9,7 @@ import { WindowService } from "../../../../kafka/processors/windows/window_servi
 import { createProducer, type OutRecord, type Producer } from "../../../../kafka/producer.ts";
 import { TopicReader } from "../../../../kafka/reader.ts";
 import {
+  clicksTopicConfigs,
   FinishedWindow,
   readWindowSize,
   windowNames,
@@ -67,7 +68,7 @@ export class ServiceGround implements AsyncDisposable {
   }
 
   async make(): Promise<void> {
-    await createTopic(this.bootstrap, this.settings.clicksTopic, this.partitions);
+    await createTopic(this.bootstrap, this.settings.clicksTopic, this.partitions, clicksTopicConfigs);
   }
 
   /** A further instance. */
