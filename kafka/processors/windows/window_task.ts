@@ -66,6 +66,8 @@ const transactionTimeoutMs = 600_000;
 const idleMs = 60_000;
 /** Records that are applied in one round, about, and bytes that are asked for at once. */
 const maxBatch = 500, fetchBytes = 1024 * 1024;
+/** Records of the state that are taken in before others of this thread have a turn: heartbeats may not wait for very many ids. */
+const maxLoaded = 5_000;
 /** Failures that need not be told, besides those that pass. */
 const usual: ReadonlySet<string> = new Set([...retriable, outcomeUnknown]);
 
@@ -162,10 +164,11 @@ export class WindowTask implements AsyncDisposable {
     if (isOwner?.() === false) return null;
     await producer.init();
     const state = new WindowState(sizes, { graceMs, kept });
-    for (
-      const [key, text] of await readNewest(this.#connection, names.stateTopic, partition, { log, signal })
-    ) {
+    const newest = await readNewest(this.#connection, names.stateTopic, partition, { log, signal });
+    let loaded = 0;
+    for (const [key, text] of newest) {
       if (!state.load(key, text)) log.debug("a record of the state is none of ours", { key });
+      if (++loaded % maxLoaded === 0) await pause(0, signal);
     }
     const end = await endOf(this.#connection, names.byIdTopic, partition);
     const rounds = new Rounds(state, { graceMs, paneMs: paneMsOf(sizes) }, this.#now());
