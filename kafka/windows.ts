@@ -60,6 +60,16 @@ export function readWindowSize(
   };
 }
 
+/** What a client calls to be told of windows of a size, as the counter's own clients do: `consume_1_min_aggregations`. */
+export function consumeEvent({ ms, event }: WindowSize): string {
+  return ms % 60_000 === 0 ? `consume_${event}_min_aggregations` : `consume_${event}_aggregations`;
+}
+
+/** What it is told then: `live_aggregations_1`. */
+export function liveEvent({ event }: WindowSize): string {
+  return `live_aggregations_${event}`;
+}
+
 /** The unit of counting: every window is a sum of panes of this length. */
 export function paneMsOf(sizes: readonly WindowSize[]): number {
   return sizes.map(({ ms }) => ms).reduce((a, b) => {

@@ -2,8 +2,7 @@
  *
  * Left out: the links of other features (pages.ts).
  * @module */
-import type { CatalogueEntry, WindowSettings } from "../kafka/windows.ts";
-import { consumeEvent } from "./aggregation_socket.ts";
+import { type CatalogueEntry, consumeEvent, liveEvent, type WindowSettings } from "../kafka/windows.ts";
 
 /** The ways of likes; paths are relative to the service's address. */
 export interface AggregationLinks {
@@ -56,14 +55,14 @@ export function aggregationLinks(
     socket: `/aggregations/socket?id=${id}`,
     socketio: "/socket.io/",
     sizes: sizes.map((size) => {
-      const { name, topic, event } = size;
+      const { name, topic } = size;
       return {
         size: name,
         topic,
         events: `/aggregations/${name}/events`,
         socket: `/aggregations/${name}/socket`,
         consume: consumeEvent(size),
-        live: `live_aggregations_${event}`,
+        live: liveEvent(size),
       };
     }),
   }];

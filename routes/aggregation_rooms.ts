@@ -4,7 +4,7 @@
  * takes it (aggregation_stream.ts, aggregation_socket.ts).
  * @module */
 import type { Aggregations, WindowCount } from "../kafka/processors/windows/types.ts";
-import type { WindowSize } from "../kafka/windows.ts";
+import { liveEvent, type WindowSize } from "../kafka/windows.ts";
 import { windowEvent } from "./aggregation_feed.ts";
 
 /** A window, and what connections say of it, made once for all of them. */
@@ -27,7 +27,7 @@ export class SharedWindow {
   /** As clients of the counter know it. */
   get live(): string {
     const { size, window: { video_uid: id, count } } = this;
-    return this.#live ??= JSON.stringify({ event: `live_aggregations_${size.event}`, data: { id, count } });
+    return this.#live ??= JSON.stringify({ event: liveEvent(size), data: { id, count } });
   }
 }
 

@@ -13,7 +13,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { StreamError } from "../errors.ts";
 import type { EndReason } from "../kafka/viewer.ts";
-import type { WindowSize } from "../kafka/windows.ts";
+import { consumeEvent, type WindowSize } from "../kafka/windows.ts";
 import type { WindowStreamDeps } from "./aggregation_events.ts";
 import { knownIds } from "./aggregation_query.ts";
 import { type AskedWindows, readWindows } from "./aggregation_request.ts";
@@ -42,11 +42,6 @@ export function windowSocketResponse(c: Context, deps: WindowStreamDeps): Respon
   }
   const how = { wire: jsonWire, protocol: jsonProtocol.name };
   return upgradeSocket(c, deps, how, (socket) => new WindowSocket(socket, asked, deps));
-}
-
-/** How a client says that it wants what is finished of a length. */
-export function consumeEvent({ ms, event }: WindowSize): string {
-  return ms % 60_000 === 0 ? `consume_${event}_min_aggregations` : `consume_${event}_aggregations`;
 }
 
 /** One client's socket. */

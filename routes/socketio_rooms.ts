@@ -10,7 +10,7 @@
 import { type Namespace, Server, type Socket } from "socket.io";
 import { z } from "zod";
 import type { Aggregations, WindowCount } from "../kafka/processors/windows/types.ts";
-import { isVideoId, maxIdBytes, type WindowSize } from "../kafka/windows.ts";
+import { consumeEvent, isVideoId, liveEvent, maxIdBytes, type WindowSize } from "../kafka/windows.ts";
 import { byeEvent, Engine, type EngineOptions } from "./socketio_engine.ts";
 import { type ClientData, RecoveringAdapter, recoverWithinMs } from "./socketio_recovery.ts";
 
@@ -65,10 +65,10 @@ export class SocketRooms {
     return this.#namespace.adapter as RecoveringAdapter;
   }
 
-  #tell({ video_uid: id, count }: WindowCount, { name, event }: WindowSize): void {
-    const room = roomOf(name, id);
+  #tell({ video_uid: id, count }: WindowCount, size: WindowSize): void {
+    const room = roomOf(size.name, id);
     if (count > 0 && this.#rooms.isWanted(room)) {
-      this.#namespace.to(room).emit(`live_aggregations_${event}`, { id, count });
+      this.#namespace.to(room).emit(liveEvent(size), { id, count });
     }
   }
 
@@ -120,12 +120,12 @@ export class SocketRooms {
       { rooms: added.reduce((all, id) => all.add(id), ids).size };
   }
 
-  #consume(socket: Socket, { name, event }: WindowSize): Answer {
-    const { ids, sizes } = dataOf(socket);
+  #consume(socket: Socket, size: WindowSize): Answer {
+    const { ids, sizes } = dataOf(socket), { name } = size;
     const refused = sizes.has(name) ? null : this.#join(socket, [...ids], [name]);
     if (refused) return refused;
     sizes.add(name);
-    return { rooms: ids.size, event: `live_aggregations_${event}` };
+    return { rooms: ids.size, event: liveEvent(size) };
   }
 
   #join(socket: Socket, ids: readonly string[], sizes: readonly string[]): Refusal | null {
@@ -149,11 +149,6 @@ export class SocketRooms {
 /** No id of a socket has a space in it. */
 function roomOf(size: string, id: string): string {
   return `${size} ${id}`;
-}
-
-/** `consume_1_min_aggregations`, `consume_30s_aggregations`. */
-function consumeEvent({ event }: WindowSize): string {
-  return /s$/.test(event) ? `consume_${event}_aggregations` : `consume_${event}_min_aggregations`;
 }
 
 function dataOf({ data }: Socket): ClientData {
