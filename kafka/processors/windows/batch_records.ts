@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { isVideoId, maxSizes, maxWindowMs } from "../../windows.ts";
 import type { TransactionRecord } from "../../transactions.ts";
 import { maxTimeMs } from "./click.ts";
-import type { FoldBatch, PaneCount } from "./types.ts";
+import { type FoldBatch, isCount, type PaneCount } from "./types.ts";
 
 /** Bytes of the counts in one part, and how many counts of one id stay together: they are some 200 KB at most. */
 const maxPartBytes = 400_000, maxPanesTogether = 8_000;
@@ -106,8 +106,4 @@ function isPaneCount(entry: unknown, { marks, maxPane }: Limits): entry is PaneC
 
 function isTime(value: unknown): boolean {
   return value === null || isCount(value) && value <= maxTimeMs;
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

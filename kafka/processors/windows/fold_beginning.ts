@@ -1,11 +1,11 @@
 /** Where a fold begins: what its group has committed, and of which log, against the log that is there now.
  *
  * The committed offset names its log in its metadata, so a topic that was made anew is told from the one before, whose offsets it repeats.
- * A log is named by the topic's id. One that has lost its end, as after a power cut, gives offsets out again: from there it goes by another
- * name, `<id>~1`, then `~2`. Without ids (before Kafka 2.8) a log that ends early is taken for a new one. Left out: who may fold, and the
- * reading itself (fold_task.ts).
+ * One that has lost its end goes by another name from there (log_name.ts); without ids (before Kafka 2.8) a log that ends early is taken for
+ * a new one. Left out: who may fold, and the reading itself (fold_task.ts).
  * @module */
 import type { StablePosition } from "../../stable_position.ts";
+import { afterCut, isLogName, topicIdIn } from "./log_name.ts";
 
 /** What of a source is counted, as those say who count. */
 export interface CoveredSource {
@@ -32,27 +32,14 @@ export interface FoldBeginning {
   readonly isCut: boolean;
 }
 
-/** Whether what was noted with a committed offset names a log. It does not when people have set the offset. */
-export function isLogName(metadata: string): boolean {
-  return /^([0-9a-f]{32}(~[1-9]\d{0,8})?|~[1-9]\d{0,8})$/.test(metadata);
-}
-
 /** Decides it. */
 export function beginFold({ topicId, end, committed, covered }: FoldFacts): FoldBeginning {
   const id = topicId ?? "", isNamed = committed !== null && isLogName(committed.metadata);
   const known = isNamed ? committed.metadata : covered?.log ?? id;
-  const isSame = idOf(known) === id, log = isSame ? known : id;
+  const isSame = topicIdIn(known) === id, log = isSame ? known : id;
   // People may have records skipped, or folded that were passed over; what is counted is not folded again.
   const committedNext = isNamed && !isSame ? 0 : committed?.offset ?? 0;
   const next = Math.max(committedNext, isSame ? covered?.next ?? 0 : 0);
   if (next <= end) return { log, from: next, isCut: false };
   return { log: afterCut(log), from: topicId === null ? 0 : end, isCut: true };
-}
-
-function idOf(log: string): string {
-  return log.split("~", 1)[0]!;
-}
-
-function afterCut(log: string): string {
-  return `${idOf(log)}~${1 + Number(log.split("~")[1] ?? 0)}`;
 }

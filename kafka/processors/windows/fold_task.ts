@@ -30,8 +30,9 @@ import { findTopic } from "../topic_places.ts";
 import { batchRecords } from "./batch_records.ts";
 import { ClickIds } from "./click.ts";
 import { Fold } from "./fold.ts";
-import { beginFold, type CoveredSource, type FoldBeginning, isLogName } from "./fold_beginning.ts";
+import { beginFold, type CoveredSource, type FoldBeginning } from "./fold_beginning.ts";
 import { FoldReader, maxPanes } from "./fold_reader.ts";
+import { isLogName } from "./log_name.ts";
 import type { FoldBatch } from "./types.ts";
 
 /** What a task is for. */

@@ -23,9 +23,9 @@ import { topicIdOf } from "../../topic_id.ts";
 import { windowNames, type WindowSettings } from "../../windows.ts";
 import { findTopic } from "../topic_places.ts";
 import { readFoldBatch } from "./batch_records.ts";
-import { isOfTopic, logCuts } from "./sources.ts";
-import { readStateRecord } from "./state_records.ts";
-import { type MetaRecord, type SourceRecord, stateKeys } from "./types.ts";
+import { isOfTopic, logCuts } from "./log_name.ts";
+import { readMeta, type StoredMeta } from "./state_records.ts";
+import { type SourceRecord, stateKeys } from "./types.ts";
 
 const fetchBytes = 1024 * 1024;
 /** How long an answer may take that seems to hold nothing although there is more, ms: storage may be slow. */
@@ -111,7 +111,7 @@ export async function lastCovered(
     const meta = await newestIn(
       await wholePlaceOf(connection, stateTopic, partition, signal),
       connection,
-      readMeta,
+      readMetaRecord,
     );
     take(meta?.sources[source]);
     if (partition === 0) position = meta?.position ?? 0;
@@ -147,10 +147,8 @@ async function newestIn<T>(
   return null;
 }
 
-function readMeta({ key, value }: KafkaRecord): MetaRecord | null {
-  if (!key || !value || decoder.decode(key) !== stateKeys.meta) return null;
-  const record = readStateRecord(stateKeys.meta, decoder.decode(value));
-  return record?.kind === "meta" ? record.value : null;
+function readMetaRecord({ key, value }: KafkaRecord): StoredMeta | null {
+  return key && value && decoder.decode(key) === stateKeys.meta ? readMeta(value) : null;
 }
 
 function isFarther(a: CoveredPlace, b: CoveredPlace): boolean {

@@ -26,12 +26,6 @@ export interface IdRecords {
 const decoder = new TextDecoder();
 const nothingClosed: ClosedRecord = { windows: {}, late: {} };
 
-/** Reads how far a partition of ids is; null for what is none. */
-export function readMeta(value: Uint8Array): StoredMeta | null {
-  const found = readStateRecord(stateKeys.meta, decoder.decode(value));
-  return found?.kind === "meta" ? found.value : null;
-}
-
 /** The windows of an id, one entry for each size.
  * @param meta of the id's partition; without it nobody knows what panes mean, and nothing is open */
 export function shownWindows(

@@ -19,6 +19,7 @@ import {
 } from "../../connection.ts";
 import { topicIdOf } from "../../topic_id.ts";
 import { findTopic } from "../topic_places.ts";
+import { isOfTopic } from "./log_name.ts";
 import type { FoldBatch, SourceRecord } from "./types.ts";
 
 /** A moment by two clocks, both ms: the one that people set, and the one that only goes forward. */
@@ -119,17 +120,6 @@ export function hasBacklog(
   if (place === null) return true;
   const [start, end] = place;
   return end > Math.max(isAllRead ? start : 0, source && isOfTopic(source.log, ends.log) ? source.next : 0);
-}
-
-/** Whether a log is of the topic with an id, which may have lost its end since (`id~1`). Without ids one topic is as good as another. */
-export function isOfTopic(log: string, topicId: string): boolean {
-  const id = log.split("~")[0];
-  return id === "" || topicId === "" || id === topicId;
-}
-
-/** How often the topic of a log had lost its end: offsets that came again are others. */
-export function logCuts(log: string): number {
-  return Number(log.split("~")[1] ?? 0);
 }
 
 /** Asks where the partitions of clicks begin and end. What is appended and not committed counts: clicks behind an open transaction, whose

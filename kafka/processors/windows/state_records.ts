@@ -12,6 +12,7 @@ import type { IdWindows } from "./id_windows.ts";
 import {
   type ClosedRecord,
   type ClosedWindow,
+  isCount,
   type MetaRecord,
   type OpenRecord,
   type SourceRecord,
@@ -42,6 +43,8 @@ export interface StateChange {
   readonly value: string | null;
 }
 
+const decoder = new TextDecoder();
+
 /** Reads a record.
  * @param value JSON, or what it says; null for a tombstone
  * @returns null for what is none of ours */
@@ -57,6 +60,12 @@ export function readStateRecord(key: string, value: unknown): StateRecord | null
     return { kind: "closed", id, value: found };
   }
   return null;
+}
+
+/** Reads how far a partition of ids is; null for what is none. */
+export function readMeta(value: Uint8Array): StoredMeta | null {
+  const found = readStateRecord(stateKeys.meta, decoder.decode(value));
+  return found?.kind === "meta" ? found.value : null;
 }
 
 /** What is open of an id. */
@@ -164,8 +173,4 @@ function isSize(ms: unknown): ms is number {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

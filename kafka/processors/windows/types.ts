@@ -2,6 +2,8 @@
  *
  *     clicks/p → Fold (fold_task.ts) → FoldBatch in …-by-id/q → WindowState (window_task.ts) → …-windows/q → Aggregations (view.ts)
  *                                                                                        └→ finished windows
+ *
+ * Left out: clicks themselves and finished windows (kafka/clicks.ts, kafka/windows.ts).
  * @module */
 import type { WindowSize } from "../../windows.ts";
 
@@ -129,6 +131,11 @@ export interface WindowListener {
   finished(window: WindowCount, size: WindowSize, isFirst: boolean): void;
   /** Open windows of an id changed: the newest one of each size, once a second at most for each id. */
   changed(id: string, open: readonly WindowCount[]): void;
+}
+
+/** Whether a value that was read can be a number of events, an offset, or ms since the epoch. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** What counting says of itself, over all partitions of ids. */

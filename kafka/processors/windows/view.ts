@@ -22,11 +22,10 @@ import {
   finishedBetween,
   type IdRecords,
   newestOpen,
-  readMeta,
   shownWindows,
   sumTotals,
 } from "./shown.ts";
-import type { StoredMeta } from "./state_records.ts";
+import { readMeta, type StoredMeta } from "./state_records.ts";
 import {
   type Aggregations,
   type IdWindows,

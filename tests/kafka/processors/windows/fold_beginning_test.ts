@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { beginFold, type FoldFacts, isLogName } from "../../../../kafka/processors/windows/fold_beginning.ts";
+import { beginFold, type FoldFacts } from "../../../../kafka/processors/windows/fold_beginning.ts";
 
 const id = "0123456789abcdef0123456789abcdef", other = "f".repeat(32);
 const nothing: FoldFacts = { topicId: id, end: 100, committed: null, covered: null };
@@ -60,12 +60,5 @@ Deno.test("beginFold() goes on at the end of a log that has lost its end, by ano
   ];
   for (const [facts, log, from] of cases) {
     assertEquals(beginFold({ ...nothing, ...facts }), { log, from, isCut: true }, JSON.stringify(facts));
-  }
-});
-
-Deno.test("isLogName() tells the names of logs from what people's tools note", () => {
-  assertEquals([id, `${id}~1`, "~3"].map(isLogName), [true, true, true]);
-  for (const text of ["", "consumer-1", `${id}~0`, `${id}~`, `${id}0`, id.toUpperCase(), `${id}~1~2`, "~"]) {
-    assertEquals(isLogName(text), false, text);
   }
 });

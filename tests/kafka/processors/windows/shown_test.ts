@@ -2,11 +2,10 @@ import { assertEquals } from "@std/assert";
 import {
   finishedBetween,
   newestOpen,
-  readMeta,
   shownWindows,
   sumTotals,
 } from "../../../../kafka/processors/windows/shown.ts";
-import type { StoredMeta } from "../../../../kafka/processors/windows/state_records.ts";
+import { readMeta, type StoredMeta } from "../../../../kafka/processors/windows/state_records.ts";
 import { readWindowSize } from "../../../../kafka/windows.ts";
 
 const minute = 60_000, sizes = ["1m", "5m", "10m"].map((name) => readWindowSize(name)!);
