@@ -28,7 +28,7 @@ Examples:
   tailrace publish likes --file likes.txt          a video's id on each line
   tail -f clicks.csv | tailrace publish likes --file -
 
-Behind an id there may be a second column with its time: ISO 8601, a day, or seconds or
+Behind an id and a comma there may be its time: ISO 8601, a day, or seconds or
 milliseconds since 1970; without a zone it is UTC. A line that holds no like is left out,
 and told.
 `;

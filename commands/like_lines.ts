@@ -39,7 +39,10 @@ function readLike(row: CsvRow): LikeLine | BadLine {
   const [id = "", time = "", ...more] = row.cells.map((cell) => cell.trim());
   if (more.length > 0) return { line, reason: `found ${row.cells.length} cells` };
   if (!isVideoId(id)) {
-    return { line, reason: `found ${quoteCell(id)} as id, wanted 1 to ${maxIdBytes} bytes` };
+    return {
+      line,
+      reason: `found ${quoteCell(id)} as id, wanted 1 to ${maxIdBytes} bytes without control characters`,
+    };
   }
   const timeMs = time === "" ? null : readCsvTime(time);
   const isTime = timeMs === null ? time === "" : timeMs >= 0;
