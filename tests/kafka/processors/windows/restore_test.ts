@@ -139,6 +139,8 @@ Deno.test("lastCovered() is the farthest place in clicks as they are now, in any
   assertEquals(await covered(0), "7");
   await writer.send([meta(0, { 0: { log: `${id}~1`, next: 2 } })]);
   assertEquals(await covered(0), "~1 2");
+  await writer.send([meta(1, { 0: { log: id, next: 99 } })]);
+  assertEquals(await covered(0), "~1 2", "the end is gone of which 99 was");
   // What is folded and not counted: the first partition of ids knows of everything.
   await writer.send(batchRecords(byIdTopic, [batch(1, id, 12), batch(1, id, 12)]));
   await writer.send(batchRecords(byIdTopic, [batch(0, `${id}~1`, 5), batch(0, `${id}~1`, 5)]));

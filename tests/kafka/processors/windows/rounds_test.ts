@@ -123,6 +123,46 @@ Deno.test("Rounds: a batch does not pass another source's that lies behind it, i
   }
 });
 
+Deno.test("Rounds that go on from a state wait for those of whom the ones before had just heard", () => {
+  const stage = new Stage(), first = [stage.batch(0, 5), stage.batch(1, 10)];
+  stage.hear(...first);
+  stage.apply(first, [1, 1]);
+  const state = new WindowState(sizes, { graceMs, kept: 5 });
+  for (const { key, value } of stage.state.take().records) state.load(key, value);
+  const rounds = new Rounds(state, { graceMs, paneMs }, stage.now), far = [stage.batch(0, 500)];
+  const ends: SourceEnds = { log: "l", partitions: [[0, 2], [0, 1]] };
+  rounds.hear(far, stage.now, true);
+  rounds.apply(far, { ends, now: stage.now, isAtEnd: true });
+  assertEquals(state.take().finished, []);
+});
+
+Deno.test("Rounds wait for nobody whose clicks were read long ago and are only counted now", () => {
+  for (const isLive of [true, false]) {
+    const stage = new Stage(), { offset, batch } = stage.batch(0, 5);
+    const old = [{ offset, batch: { ...batch, at: clock0 - 3_600_000 } }], far = [stage.batch(1, 500)];
+    stage.rounds.hear(old, stage.now, isLive);
+    stage.apply(old, [1, 1], false);
+    stage.hear(...far);
+    stage.apply(far, [1, 1]);
+    assertEquals(stage.finished(), isLive ? [] : ["0: 1"]);
+  }
+});
+
+Deno.test("Rounds close nothing by records that are no clicks, as of them nobody asks who else there is", () => {
+  const stage = new Stage();
+  for (const second of [15, 200]) {
+    const batches = [stage.batch(0, second)];
+    stage.hear(...batches);
+    stage.apply(batches, second === 15 ? [1, 1] : null);
+  }
+  stage.pass(graceMs);
+  const { offset, batch } = stage.batch(0, 0),
+    rubbish = [{ offset, batch: { ...batch, high: null, counts: [] } }];
+  stage.hear(...rubbish);
+  stage.apply(rubbish, null);
+  assertEquals(stage.finished(), []);
+});
+
 Deno.test("Rounds: the clock closes what is open when nobody holds and all is read", () => {
   const stage = new Stage();
   const first = [stage.batch(0, 5)];
