@@ -1,30 +1,23 @@
 /** The settings of the program: read once from the table in settings.ts, checked one by one and together.
  *
  * Flag > environment variable > default. A secret may also come from a file (`NAME_FILE`, `--name-file`).
- * What was read is frozen; nothing else touches `Deno.env`. Left out: settings of features
- * that do not exist yet, and a settings file.
+ * What was read is frozen; nothing else touches `Deno.env`. Left out: what is
+ * counted (counting_settings.ts), and a settings file.
  * @module */
-import {
-  clashOf,
-  histTopicOf,
-  maxMeasurements,
-  type MeasurementSpec,
-  readMeasurementSpec,
-} from "./kafka/measurements.ts";
-import {
-  type CatalogueEntry,
-  clashOfSizes,
-  clashOfTopics,
-  maxSizes,
-  readCatalogueEntry,
-  readWindowSize,
-  type WindowSettings,
-  windowTopics,
-} from "./kafka/windows.ts";
+import { readMeasurements, readVideos, readWindows } from "./counting_settings.ts";
+import type { MeasurementSpec } from "./kafka/measurements.ts";
+import type { CatalogueEntry, WindowSettings } from "./kafka/windows.ts";
 import type { LogLevel } from "./logger.ts";
-import { isReadableFile, isWildcard, nearMisses, type Setting } from "./setting_kinds.ts";
-import { type SettingName, settingNames, settings, type SettingValue } from "./settings.ts";
+import { ConfigError, isReadableFile, isWildcard, nearMisses, type Setting } from "./setting_kinds.ts";
+import {
+  type GetSetting as Get,
+  type SettingName,
+  settingNames,
+  settings,
+  type SettingValue,
+} from "./settings.ts";
 
+export { ConfigError } from "./setting_kinds.ts";
 export { type SettingName, settingNames, settings } from "./settings.ts";
 
 /** The settings as the program uses them. Times are in milliseconds, sizes in bytes. */
@@ -94,11 +87,6 @@ export interface Config {
   /** Listening beyond loopback is meant. */
   readonly insecure: boolean;
   readonly demo: boolean;
-}
-
-/** A setting that cannot be used: its message is one line for the terminal, the exit code 2. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
 }
 
 /** Flags by the camel case of the setting's name (`kafkaBrokers`); switches are booleans. */
@@ -260,8 +248,6 @@ function secretFile(name: string, path: string, source: string): { text: string;
   }
 }
 
-type Get = <N extends SettingName>(name: N) => SettingValue<N>;
-
 function readSsl(get: Get): Config["kafkaSsl"] {
   const [caFile, certFile, keyFile] = [
     get("KAFKA_SSL_CA_FILE"),
@@ -298,68 +284,6 @@ function readSasl(get: Get): Config["kafkaSasl"] {
     if (value === "") throw new ConfigError(`Cannot use ${name}: found none, allowed: one for ${mechanism}`);
   }
   return Object.freeze({ mechanism, username, password });
-}
-
-/** Each entry is right by itself; here they are looked at together, and beside the topics of other features. */
-function readMeasurements(get: Get): readonly MeasurementSpec[] {
-  const items = get("MEASUREMENTS");
-  const refuse = (found: string, allowed: string) => {
-    throw new ConfigError(`Cannot use MEASUREMENTS: found ${found}, allowed: ${allowed}`);
-  };
-  if (items.length === 1 && items[0] === "none") return [];
-  if (items.includes("none")) refuse("none beside others", settings.MEASUREMENTS.allowed);
-  if (items.length > maxMeasurements) refuse(`${items.length} entries`, `at most ${maxMeasurements}`);
-  const specs = items.map((item) => readMeasurementSpec(item)!);
-  const clash = clashOf(specs);
-  if (clash !== null) refuse(clash, "different names");
-  for (const name of ["GEO_TOPIC", "VIDEO_TOPIC"] as const) {
-    const topic = get(name);
-    const taken = specs.find((spec) => [spec.name, histTopicOf(spec.name)].includes(topic));
-    if (taken) refuse(`${taken.name} while ${name} is ${topic}`, "other topics than those of other features");
-  }
-  return specs;
-}
-
-/** As `readMeasurements`. */
-function readWindows(get: Get): WindowSettings {
-  const items = get("WINDOWS");
-  const refuse = (found: string, allowed: string) => {
-    throw new ConfigError(`Cannot use WINDOWS: found ${found}, allowed: ${allowed}`);
-  };
-  const isNone = items.length === 1 && items[0] === "none";
-  if (items.includes("none") && !isNone) refuse("none beside others", settings.WINDOWS.allowed);
-  if (items.length === 0 || items.length > maxSizes) refuse(`${items.length} entries`, `1 to ${maxSizes}`);
-  const topics = {
-    "1m": get("ONE_MINUTE_TOPIC"),
-    "5m": get("FIVE_MINUTE_TOPIC"),
-    "10m": get("TEN_MINUTE_TOPIC"),
-  };
-  const sizes = isNone ? [] : items.map((item) => readWindowSize(item, topics)!).sort((a, b) => a.ms - b.ms);
-  const clash = clashOfSizes(sizes);
-  if (clash !== null) {
-    refuse(clash, "different lengths, the longest a sum of at most 3600 of their common part");
-  }
-  const windows = {
-    clicksTopic: get("CLICKS_TOPIC"),
-    sizes,
-    graceMs: get("GRACE_MS"),
-    kept: get("WINDOWS_KEPT"),
-  };
-  const measurements = readMeasurements(get).map(({ name }) => name);
-  const twice = clashOfTopics(windowTopics(windows), [get("GEO_TOPIC"), get("VIDEO_TOPIC")], measurements);
-  if (twice !== null) {
-    throw new ConfigError(
-      `Cannot use topics of likes: found the topic ${twice} for two features, allowed: different ones`,
-    );
-  }
-  return windows;
-}
-
-function readVideos(get: Get): readonly CatalogueEntry[] {
-  const videos = get("VIDEOS").map((item) => readCatalogueEntry(item)!);
-  const twice = videos.find(({ id }, i) => videos.findIndex((other) => other.id === id) < i);
-  if (twice) throw new ConfigError(`Cannot use VIDEOS: found ${twice.id} twice, allowed: different ids`);
-  return videos;
 }
 
 function readBrokerTls(get: Get): Config["brokerTls"] {

@@ -1,7 +1,12 @@
-/** The kinds of settings that the table in config.ts is made of: what may be given, and how it is read.
+/** The kinds of settings that the table in settings.ts is made of: what may be given, and how it is read.
  *
  * Left out: where a value comes from, and rules between settings, which are in config.ts.
  * @module */
+
+/** A setting that cannot be used: its message is one line for the terminal, the exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
 
 /** What sort of thing a setting is about; a subcommand takes the flags of the groups it uses. */
 export type SettingGroup =

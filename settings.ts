@@ -290,5 +290,7 @@ export const settings = {
 export type SettingName = keyof typeof settings;
 /** What a setting is once it was read. */
 export type SettingValue<N extends SettingName> = NonNullable<ReturnType<(typeof settings)[N]["parse"]>>;
+/** Gives what settings were read as. */
+export type GetSetting = <N extends SettingName>(name: N) => SettingValue<N>;
 /** Every setting by name, in the order of the table. */
 export const settingNames = Object.keys(settings) as SettingName[];
