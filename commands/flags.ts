@@ -1,5 +1,5 @@
 /** How the values of flags are read that are no settings. Each refuses with a {@linkcode UsageError}. @module */
-import { isVideoId, maxIdBytes } from "../kafka/windows.ts";
+import { idRule, isVideoId } from "../kafka/windows.ts";
 import { UsageError } from "./run.ts";
 
 /** A reader of integers in `least..most`. */
@@ -76,7 +76,6 @@ export function lineOfText(flag: string, longest: number): (value: string) => st
 export function videoIds(flag: string): (value: string, before?: readonly string[]) => string[] {
   return (value, before = []) => {
     if (isVideoId(value)) return [...before, value];
-    const allowed = `1 to ${maxIdBytes} bytes without control characters`;
-    throw new UsageError(`Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: ${allowed}`);
+    throw new UsageError(`Cannot use ${flag}: found ${JSON.stringify(value)}, allowed: ${idRule}`);
   };
 }

@@ -1,6 +1,6 @@
 /** Likes in a text: a video's id on each line, and behind it, in a column of its own, when it was. Left out: rows and quotes (csv.ts),
  * reading the file (text_source.ts). @module */
-import { isVideoId, maxIdBytes } from "../kafka/windows.ts";
+import { idRule, isVideoId } from "../kafka/windows.ts";
 import { CsvParser, type CsvRow } from "./csv.ts";
 import { quoteCell, readCsvTime } from "./measurement_csv.ts";
 import type { BadLine } from "./publish_report.ts";
@@ -39,10 +39,7 @@ function readLike(row: CsvRow): LikeLine | BadLine {
   const [id = "", time = "", ...more] = row.cells.map((cell) => cell.trim());
   if (more.length > 0) return { line, reason: `found ${row.cells.length} cells` };
   if (!isVideoId(id)) {
-    return {
-      line,
-      reason: `found ${quoteCell(id)} as id, wanted 1 to ${maxIdBytes} bytes without control characters`,
-    };
+    return { line, reason: `found ${quoteCell(id)} as id, wanted ${idRule}` };
   }
   const timeMs = time === "" ? null : readCsvTime(time);
   const isTime = timeMs === null ? time === "" : timeMs >= 0;

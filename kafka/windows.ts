@@ -34,8 +34,8 @@ export interface WindowSettings {
 
 /** Sizes that one service may have, the longest one, and how many of the smallest unit it may hold. */
 export const maxSizes = 8, maxWindowMs = 24 * 3_600_000, maxPanes = 3_600;
-/** Bytes of an id. */
-export const maxIdBytes = 256;
+/** Bytes of an id, and what an id has to be, for messages. */
+export const maxIdBytes = 256, idRule = `1 to ${maxIdBytes} bytes of UTF-8 without control characters`;
 /** An event that is farther ahead of the clock moves no watermark: with one from next year everything of today would be late.
  * The same as Kafka's default of `message.timestamp.after.max.ms`, by which it refuses such records. */
 export const maxAheadMs = 3_600_000;

@@ -1,8 +1,8 @@
 /** What viewers see of a window: the finished ones as records of their topics, with their place in the log, and the open ones.
  *
  * An event says `type`, `1min`, as a record does, and `size`, `1m`, as a request does. A message of a socket has its own name as `type`
- * (socket_protocol.ts), so `type` comes first here, where it is found. Left out: which
- * windows are open (kafka/processors/windows/view.ts), who is shown which (aggregation_events.ts).
+ * (socket_protocol.ts), so `type` comes first here, where it is found. Left out: which windows are open (kafka/processors/windows/view.ts),
+ * who is shown which (aggregation_events.ts).
  * @module */
 import { defineFeed } from "../kafka/feed.ts";
 import type { KafkaRecord } from "../kafka/fetch_response.ts";

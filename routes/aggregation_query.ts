@@ -3,7 +3,7 @@
  * Left out: what is done with it (aggregations.ts, aggregation_events.ts, aggregation_socket.ts).
  * @module */
 import { StreamError } from "../errors.ts";
-import { isVideoId, maxIdBytes, type WindowSize } from "../kafka/windows.ts";
+import { idRule, isVideoId, type WindowSize } from "../kafka/windows.ts";
 
 /** Videos that one request names. */
 const maxIds = 100;
@@ -25,6 +25,17 @@ export function knownIds(found: readonly unknown[]): string[] {
   if (ids.length <= maxIds) return ids;
   const detail = `Cannot follow ${ids.length} videos at once: at most ${maxIds} are followed`;
   throw new StreamError("too-many-videos", 400, detail);
+}
+
+/** The refusal of what is no id: 400 `invalid-video`. */
+export function invalidVideo(found: unknown): StreamError {
+  const text = typeof found === "string" && found.length > 80 ? `${found.slice(0, 80)}…` : found;
+  const shown = (JSON.stringify(text) ?? "nothing").slice(0, 500);
+  return new StreamError(
+    "invalid-video",
+    400,
+    `Cannot use ${shown} as the id of a video: ${idRule} are wanted`,
+  );
 }
 
 /** Reads `size=`, which may repeat, or hold several with commas between; without it all there are.
@@ -65,13 +76,7 @@ export function readCount(
 
 function readId(found: unknown): string {
   if (typeof found === "string" && isVideoId(found)) return found;
-  const shown = JSON.stringify(found) ?? "nothing";
-  throw new StreamError(
-    "invalid-video",
-    400,
-    `Cannot use ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown} as the id of a video: ` +
-      `1 to ${maxIdBytes} bytes of UTF-8 without control characters are wanted`,
-  );
+  throw invalidVideo(found);
 }
 
 /** @returns undefined for what cannot be decoded, which is no id then */

@@ -5,11 +5,11 @@
  * @module */
 import { type Context, Hono } from "hono";
 import type { Config } from "../config.ts";
-import { StreamError } from "../errors.ts";
 import { clickRecord } from "../kafka/clicks.ts";
 import type { Producer, RecordPlace } from "../kafka/producer.ts";
-import { clicksTopicConfigs, isVideoId, maxIdBytes } from "../kafka/windows.ts";
+import { clicksTopicConfigs, isVideoId } from "../kafka/windows.ts";
 import type { Metrics } from "../metrics.ts";
+import { invalidVideo } from "./aggregation_query.ts";
 import type { AppEnv } from "./middleware.ts";
 
 /** What the routes of this feature work with. */
@@ -79,13 +79,7 @@ async function postLike(c: Context<AppEnv>, { producer, metrics, config }: Likes
 export function videoOf(c: Context): string {
   const id = c.req.param("video") ?? "";
   if (isVideoId(id) && isDecodable(new URL(c.req.url).pathname)) return id;
-  const found = JSON.stringify(id.length > 80 ? `${id.slice(0, 80)}…` : id);
-  const wanted = `1 to ${maxIdBytes} bytes of UTF-8 without control characters`;
-  throw new StreamError(
-    "invalid-video",
-    400,
-    `Cannot use ${found} as the id of a video: ${wanted} are wanted`,
-  );
+  throw invalidVideo(id);
 }
 
 /** The framework leaves what cannot be decoded as it stands in the path, which then would pass for the id. */

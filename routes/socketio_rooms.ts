@@ -10,7 +10,7 @@
 import { type Namespace, Server, type Socket } from "socket.io";
 import { z } from "zod";
 import type { Aggregations, WindowCount } from "../kafka/processors/windows/types.ts";
-import { consumeEvent, isVideoId, liveEvent, maxIdBytes, type WindowSize } from "../kafka/windows.ts";
+import { consumeEvent, idRule, isVideoId, liveEvent, type WindowSize } from "../kafka/windows.ts";
 import { byeEvent, Engine, type EngineOptions } from "./socketio_engine.ts";
 import { type ClientData, RecoveringAdapter, recoverWithinMs } from "./socketio_recovery.ts";
 
@@ -103,11 +103,8 @@ export class SocketRooms {
     const { ids, sizes } = dataOf(socket), { rooms } = asked.data;
     const wrong = rooms.findIndex((id) => !isVideoId(id));
     if (wrong >= 0) {
-      const wanted = `1 to ${maxIdBytes} bytes without control characters are wanted`;
-      return refusal(
-        "invalid-id",
-        `Cannot register ${JSON.stringify(rooms[wrong]!.slice(0, 80))}: ${wanted}`,
-      );
+      const found = JSON.stringify(rooms[wrong]!.slice(0, 80));
+      return refusal("invalid-id", `Cannot register ${found}: ${idRule} are wanted`);
     }
     const added = [...new Set(rooms)].filter((id) => !ids.has(id));
     if (ids.size + added.length > maxIds) {

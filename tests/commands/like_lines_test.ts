@@ -31,12 +31,15 @@ Deno.test("LikeLines.push() passes over names of columns, in the first line only
 Deno.test("LikeLines.push() tells each line that holds no like, and reads the others", () => {
   const long = "x".repeat(257);
   assertEquals(read(`,5\na,yesterday\na,1969-12-31\na,2026-01-31,b\n${long}\n\u0007\n"a\nb`), [
-    { line: 1, reason: 'found "" as id, wanted 1 to 256 bytes without control characters' },
+    { line: 1, reason: 'found "" as id, wanted 1 to 256 bytes of UTF-8 without control characters' },
     { line: 2, reason: 'found "yesterday" as time' },
     { line: 3, reason: 'found "1969-12-31" as time' },
     { line: 4, reason: "found 3 cells" },
-    { line: 5, reason: `found "${"x".repeat(40)}…" as id, wanted 1 to 256 bytes without control characters` },
-    { line: 6, reason: 'found "\\u0007" as id, wanted 1 to 256 bytes without control characters' },
+    {
+      line: 5,
+      reason: `found "${"x".repeat(40)}…" as id, wanted 1 to 256 bytes of UTF-8 without control characters`,
+    },
+    { line: 6, reason: 'found "\\u0007" as id, wanted 1 to 256 bytes of UTF-8 without control characters' },
     { line: 7, reason: "found a quote that is not closed" },
     { video: "b", timeMs: null },
   ]);
