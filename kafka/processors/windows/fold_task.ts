@@ -24,7 +24,7 @@ import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { stablePosition } from "../../stable_position.ts";
 import { topicIdOf } from "../../topic_id.ts";
-import { Fenced, type GroupOffsets, outcomeUnknown, TransactionalProducer } from "../../transactions.ts";
+import { Fenced, type GroupOffsets, outcomeUnknown, type TransactionalProducer } from "../../transactions.ts";
 import type { windowNames, WindowSettings } from "../../windows.ts";
 import { findTopic } from "../topic_places.ts";
 import { batchRecords } from "./batch_records.ts";
@@ -34,6 +34,7 @@ import { beginFold, type CoveredSource, type FoldBeginning } from "./fold_beginn
 import { FoldReader, maxPanes } from "./fold_reader.ts";
 import { isLogName } from "./log_name.ts";
 import type { FoldBatch } from "./types.ts";
+import { untilFenced } from "./until_fenced.ts";
 
 /** What a task is for. */
 export interface FoldTaskOptions {
@@ -62,8 +63,6 @@ export interface FoldTaskOptions {
 const commitMs = 100, backlogCommitMs = 500;
 /** Pauses after failures, ms: the first, the longest; and while there is no topic, or this instance does not have the partition. */
 const firstPauseMs = 50, maxPauseMs = 1_000, missingPauseMs = 500;
-/** How long a transaction may go on after the end, ms. */
-const graceMs = 1_000;
 /** Nothing to do wakes up by itself so often, ms. */
 const idleMs = 60_000;
 /** Failures that are told only when they have lasted so long, ms, besides those that pass. */
@@ -106,27 +105,14 @@ export class FoldTask implements AsyncDisposable {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
-    const { kafka, names, source, onFenced } = this.#options, { signal } = this.#stop;
-    await using producer = new TransactionalProducer(kafka, {
-      transactionalId: names.foldId(source),
-      log: this.#log,
+  #run(): Promise<void> {
+    const { kafka, names, source, onFenced } = this.#options, { signal } = this.#stop, log = this.#log;
+    return untilFenced(kafka, { transactionalId: names.foldId(source), log }, {
+      signal,
+      lost: "clicks are folded by another instance now",
+      onFenced,
+      work: (producer) => this.#foldOn(producer),
     });
-    const isDone = new AbortController();
-    const cut = async () => {
-      await pause(graceMs, isDone.signal);
-      if (!isDone.signal.aborted) await producer[Symbol.asyncDispose]();
-    };
-    signal.addEventListener("abort", () => void cut(), { once: true });
-    try {
-      await this.#foldOn(producer);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#log.info("clicks are folded by another instance now", { error });
-      onFenced();
-    } finally {
-      isDone.abort();
-    }
   }
 
   /** Begins again and again. @throws {Fenced} */

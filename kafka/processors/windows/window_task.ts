@@ -25,13 +25,19 @@ import { pause, Sleep } from "../../pause.ts";
 import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { TopicReader } from "../../reader.ts";
-import { Fenced, outcomeUnknown, TransactionalProducer, type TransactionRecord } from "../../transactions.ts";
+import {
+  Fenced,
+  outcomeUnknown,
+  type TransactionalProducer,
+  type TransactionRecord,
+} from "../../transactions.ts";
 import { paneMsOf, type windowNames, type WindowSettings } from "../../windows.ts";
 import { type Read, ReaderQueue } from "../reader_queue.ts";
 import { readFoldBatch } from "./batch_records.ts";
 import { endOf, readNewest } from "./restore.ts";
 import { type ReadBatch, Rounds } from "./rounds.ts";
 import { askEnds, type Moment, type SourceEnds } from "./sources.ts";
+import { untilFenced } from "./until_fenced.ts";
 import { WindowState } from "./window_state.ts";
 
 /** What a task is for. */
@@ -57,8 +63,6 @@ export interface WindowTaskOptions {
 const commitMs = 250, closedMs = 50, backlogCommitMs = 500;
 /** Pauses after failures, ms: the first, the longest; and while this instance does not have the partition. */
 const firstPauseMs = 50, maxPauseMs = 1_000, notOwnedPauseMs = 500;
-/** How long a transaction may go on after the end, ms. */
-const endMs = 1_000;
 /** How long a transaction may be open, ms: very many ids may have windows that close together. One of an instance that died is ended by
  * whoever takes over. */
 const transactionTimeoutMs = 600_000;
@@ -110,30 +114,15 @@ export class WindowTask implements AsyncDisposable {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
-    const { kafka, names, partition, onFenced, timeoutMs = 10_000 } = this.#options;
-    const { signal } = this.#stop, transactionalId = names.windowId(partition);
-    await using producer = new TransactionalProducer(kafka, {
-      transactionalId,
-      timeoutMs,
-      transactionTimeoutMs,
-      log: this.#log,
+  #run(): Promise<void> {
+    const { kafka, names, partition, onFenced, timeoutMs = 10_000 } = this.#options, log = this.#log;
+    const producer = { transactionalId: names.windowId(partition), timeoutMs, transactionTimeoutMs, log };
+    return untilFenced(kafka, producer, {
+      signal: this.#stop.signal,
+      lost: "windows are counted by another instance now",
+      onFenced,
+      work: (producer) => this.#countOn(producer),
     });
-    const isDone = new AbortController();
-    const cut = async () => {
-      await pause(endMs, isDone.signal);
-      if (!isDone.signal.aborted) await producer[Symbol.asyncDispose]();
-    };
-    signal.addEventListener("abort", () => void cut(), { once: true });
-    try {
-      await this.#countOn(producer);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#log.info("windows are counted by another instance now", { error });
-      onFenced();
-    } finally {
-      isDone.abort();
-    }
   }
 
   /** Begins again and again. @throws {Fenced} */
