@@ -2,10 +2,12 @@
  * topic of ids, read by a client that is not ours, held against what was clicked. Left out: tests.
  * @module */
 import { assert, assertEquals } from "@std/assert";
+import type { Kafka } from "../../../../kafka/client.ts";
 import { readFoldBatch } from "../../../../kafka/processors/windows/batch_records.ts";
 import { FoldTask, type FoldTaskOptions } from "../../../../kafka/processors/windows/fold_task.ts";
 import type { FoldBatch } from "../../../../kafka/processors/windows/types.ts";
 import { createProducer, type Producer } from "../../../../kafka/producer.ts";
+import { type StablePosition, stablePosition } from "../../../../kafka/stable_position.ts";
 import {
   clicksTopicConfigs,
   readWindowSize,
@@ -38,6 +40,7 @@ export class FoldGround implements AsyncDisposable {
   /** How often tasks said that they were shut out. */
   fenced = 0;
   readonly #parts = new AsyncDisposableStack();
+  #kafka!: Kafka;
   #producer!: Producer;
   #reader!: TransactionClient;
 
@@ -47,7 +50,7 @@ export class FoldGround implements AsyncDisposable {
     const ground = new FoldGround(bootstrap), { byIdTopic } = ground.names;
     await createTopic(bootstrap, ground.settings.clicksTopic, 1, clicksTopicConfigs);
     await createTopic(bootstrap, byIdTopic, idPartitions);
-    const kafka = ground.#parts.use(connect(bootstrap));
+    const kafka = ground.#kafka = ground.#parts.use(connect(bootstrap));
     ground.#producer = ground.#parts.use(createProducer(kafka, { log: silentLogger }));
     ground.#reader = ground.#parts.use(await TransactionClient.connect(ground.port, { topic: byIdTopic }));
     return ground;
@@ -97,6 +100,14 @@ export class FoldGround implements AsyncDisposable {
   note(id: string, timestamp: number): void {
     const key = `${id} ${Math.floor(timestamp / 60_000)}`;
     this.clicked.set(key, (this.clicked.get(key) ?? 0) + 1);
+  }
+
+  /** Where the group of those who fold is, and what it noted. */
+  async committed(): Promise<StablePosition | null> {
+    await using connection = this.#kafka.connect();
+    await connection.metadata([]); // where nodes are
+    const place = { group: this.names.foldGroup, topic: this.settings.clicksTopic, partition: 0 };
+    return await stablePosition(connection, place, new AbortController().signal);
   }
 
   /** All batches of a partition of ids, in their order. */

@@ -6,7 +6,13 @@ import type { FoldBatch } from "../../../../kafka/processors/windows/types.ts";
 import { TransactionalProducer } from "../../../../kafka/transactions.ts";
 import { silentLogger } from "../../../../logger.ts";
 import { eventually, pause } from "../../../eventually.ts";
-import { type BrokerProxy, fetchApi, initProducerIdApi, produceApi } from "../../broker_proxy.ts";
+import {
+  type BrokerProxy,
+  fetchApi,
+  initProducerIdApi,
+  produceApi,
+  type Verdict,
+} from "../../broker_proxy.ts";
 import { connect, TestBroker } from "../../test_broker.ts";
 import { FoldGround, idPartitions } from "./fold_ground.ts";
 
@@ -226,6 +232,32 @@ Deno.test("FoldTask goes on at the end of a log that has lost its end, under ano
   const [, ...more] = await ground.settled(203);
   assertEquals(new Set(more.map((batch) => batch.log)), new Set([`${log}~1`]));
   assertEquals(more[0]!.from, 3);
+});
+
+Deno.test("FoldTask begins at 0 when its topic was made anew while it reads, whether there are more clicks than before or fewer", async () => {
+  await using parts = await open();
+  const { broker, ground } = parts, proxy = ground.proxy(), { clicksTopic } = ground.settings;
+  await ground.click(["a", "b", "c"]);
+  await using _task = ground.fold(proxy.bootstrap);
+  const [before] = await ground.settled(3), gate = Promise.withResolvers<void>();
+  let held = 0;
+  proxy.onRequest = async ({ api }): Promise<Verdict> => {
+    if (api === fetchApi) await (held++, gate.promise);
+    return "pass";
+  };
+  await eventually("the reader to ask on", () => Promise.resolve(held > 0));
+  await broker.deleteTopic(clicksTopic);
+  await broker.createTopic(clicksTopic);
+  await ground.click(["d", "e", "f", "g", "h"]);
+  gate.resolve();
+  const anew = (await ground.settled(5)).filter(({ log }) => log !== before!.log);
+  assertEquals([anew[0]?.from, anew.at(-1)?.next], [0, 5]);
+  const noted = await ground.committed();
+  assertEquals([noted?.offset, noted?.metadata], [5, anew[0]?.log], "the offset says of which log it is");
+  await broker.deleteTopic(clicksTopic);
+  await broker.createTopic(clicksTopic);
+  await ground.click(["i"]);
+  assertEquals((await ground.settled(1)).at(-1)?.from, 0);
 });
 
 Deno.test("FoldTask waits for its partition, and for the topic of ids, and goes on when Kafka comes back", async () => {
