@@ -64,7 +64,9 @@ export class WindowService implements WindowCounting {
   constructor(options: WindowServiceOptions) {
     this.#options = options;
     this.#names = windowNames(options.settings.clicksTopic);
-    this.#log = options.log.child({ clicks: options.settings.clicksTopic });
+    const { clicksTopic, sizes } = options.settings;
+    // Instances with other lengths do not count together: whoever is refused sees its own.
+    this.#log = options.log.child({ clicks: clicksTopic, windows: sizes.map(({ name }) => name).join() });
     this.#running = this.#run();
   }
 
