@@ -49,6 +49,7 @@ export class TopicReader implements AsyncDisposable {
   readonly #partitionBytes: number;
   readonly #requestBytes: number;
   readonly #only: ReadonlySet<number> | undefined;
+  readonly #onlyTransactional: boolean;
   /** Given places, until the log is found to be another one. */
   #from: ReaderOptions["from"];
   #partitions: readonly PartitionLeader[] = [];
@@ -83,6 +84,7 @@ export class TopicReader implements AsyncDisposable {
     this.#events = events;
     this.#from = options.from;
     this.#only = options.only;
+    this.#onlyTransactional = options.onlyTransactional ?? false;
     this.#partitionBytes = options.partitionBytes ?? usualPartitionBytes;
     this.#requestBytes = options.requestBytes ?? usualRequestBytes;
     this.#connection = kafka.connect();
@@ -298,6 +300,7 @@ export class TopicReader implements AsyncDisposable {
     const request = this.#connection.fetch(lane.leader, this.#topic, rotated, {
       maxWaitMs: lane.failingSince ? 1 : maxWaitMs, // whether it answers again is to be known soon
       maxBytes: this.#requestBytes,
+      onlyTransactional: this.#onlyTransactional,
     });
     const answer = await this.#timed(lane, maxWaitMs + patienceMs, request);
     if (this.#closed || generation !== this.#generation) return;

@@ -29,6 +29,8 @@ export interface ReaderOptions {
   readonly from?: Readonly<Record<number, number>>;
   /** Partitions that are read, others are left alone, now and later; default: all. */
   readonly only?: ReadonlySet<number>;
+  /** Records that were not written in a transaction are left out. */
+  readonly onlyTransactional?: boolean;
   /** Bytes of one partition, and of all those of a node, that are asked for at once. */
   readonly partitionBytes?: number;
   readonly requestBytes?: number;

@@ -171,7 +171,12 @@ export class WindowTask implements AsyncDisposable {
     const { kafka, partition, names } = this.#options, { signal } = this.#stop;
     const queue = new ReaderQueue(), timer = new Sleep();
     const { state } = counting.rounds;
-    const where = { from: { [partition]: state.position }, only: new Set([partition]) };
+    // Folds write in transactions: what others have put there, a copy from another cluster perhaps, would count beside them.
+    const where = {
+      from: { [partition]: state.position },
+      only: new Set([partition]),
+      onlyTransactional: true,
+    };
     const bytes = { partitionBytes: fetchBytes, requestBytes: fetchBytes };
     await using _reader = new TopicReader(
       kafka,

@@ -1,10 +1,12 @@
 /** A window task against the embedded broker: what it publishes, whom it waits for, what time it is, and what faults leave behind. What
- * holds on any Kafka is in tests/contract/windows_task.ts. @module */
+ * holds on any Kafka is in tests/contract/window_task.ts. @module */
 import { assert, assertEquals } from "@std/assert";
 import type { Moment } from "../../../../kafka/processors/windows/sources.ts";
+import { createProducer } from "../../../../kafka/producer.ts";
+import { silentLogger } from "../../../../logger.ts";
 import { eventually, pause } from "../../../eventually.ts";
 import { TransactionClient } from "../../broker/transaction_client.ts";
-import { TestBroker } from "../../test_broker.ts";
+import { connect, TestBroker } from "../../test_broker.ts";
 import { CountGround } from "./count_ground.ts";
 
 const minuteMs = 60_000, secondMs = 1_000, endTxnApi = 26;
@@ -145,6 +147,20 @@ Deno.test("WindowTask closes the windows of a silent topic when their grace is o
     }
     await eventually("the final", told);
   }
+  await ground.settlesOnce();
+});
+
+Deno.test("WindowTask does not count what others have put into the topic of ids, like a copy from another cluster", async () => {
+  await using broker = await TestBroker.open();
+  await using ground = await CountGround.open(broker.bootstrap, { graceMs: 300 });
+  const fromMs = longAgo(), { names: { byIdTopic } } = ground;
+  await ground.click(0, [["a", fromMs]]);
+  await using _fold = ground.fold(0);
+  await eventually("the batch", async () => (await ground.read(byIdTopic)).length > 0);
+  const [ours] = await ground.read(byIdTopic), log = "f".repeat(32);
+  await using producer = createProducer(ground.use(connect(broker.bootstrap)), { log: silentLogger });
+  await producer.send(byIdTopic, { value: JSON.stringify({ ...JSON.parse(ours!.value!), log }) });
+  await using _task = ground.count();
   await ground.settlesOnce();
 });
 
