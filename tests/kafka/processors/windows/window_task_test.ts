@@ -6,6 +6,7 @@ import { createProducer } from "../../../../kafka/producer.ts";
 import { silentLogger } from "../../../../logger.ts";
 import { eventually, pause } from "../../../eventually.ts";
 import { TransactionClient } from "../../broker/transaction_client.ts";
+import { initProducerIdApi } from "../../broker_proxy.ts";
 import { connect, TestBroker } from "../../test_broker.ts";
 import { CountGround } from "./count_ground.ts";
 
@@ -161,6 +162,20 @@ Deno.test("WindowTask does not count what others have put into the topic of ids,
   await using producer = createProducer(ground.use(connect(broker.bootstrap)), { log: silentLogger });
   await producer.send(byIdTopic, { value: JSON.stringify({ ...JSON.parse(ours!.value!), log }) });
   await using _task = ground.count();
+  await ground.settlesOnce();
+});
+
+Deno.test("WindowTask takes the id only while its instance has the partition", async () => {
+  await using broker = await TestBroker.open();
+  await using ground = await CountGround.open(broker.bootstrap, { graceMs: 300 });
+  const proxy = ground.proxy();
+  let isOwner = false;
+  await ground.click(0, [["a", longAgo()]]);
+  await using _fold = ground.fold(0);
+  await using _task = ground.count(proxy.bootstrap, { isOwner: () => isOwner });
+  await pause(300);
+  assertEquals(proxy.count(initProducerIdApi), 0);
+  isOwner = true;
   await ground.settlesOnce();
 });
 
