@@ -310,6 +310,18 @@ export async function createTopic(
   }
 }
 
+/** Deletes a topic with kafkajs, and waits until it is gone. */
+export async function deleteTopic(bootstrap: string, topic: string): Promise<void> {
+  const admin = plainKafka(bootstrap).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually(`the end of ${topic}`, async () => !(await admin.listTopics()).includes(topic));
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Reads everything that a topic holds now with a kafkajs consumer in a group of its own, in offset order per partition. */
 export async function readTopic(
   bootstrap: string,

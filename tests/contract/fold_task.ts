@@ -3,7 +3,7 @@
  * Left out: what becomes of the counts (windows.ts).
  * @module */
 import { assert, assertEquals } from "@std/assert";
-import { createTopic, plainKafka } from "../clients.ts";
+import { createTopic, deleteTopic } from "../clients.ts";
 import { eventually, pause } from "../eventually.ts";
 import { FoldGround } from "../kafka/processors/windows/fold_ground.ts";
 import { Random } from "../random.ts";
@@ -69,14 +69,7 @@ async function madeAnew(ground: FoldGround): Promise<void> {
   const task = ground.fold();
   const [before] = await ground.settled(3);
   await task[Symbol.asyncDispose]();
-  const admin = plainKafka(ground.bootstrap).admin();
-  await admin.connect();
-  try {
-    await admin.deleteTopics({ topics: [clicksTopic] });
-    await eventually("the topic to be gone", async () => !(await admin.listTopics()).includes(clicksTopic));
-  } finally {
-    await admin.disconnect();
-  }
+  await deleteTopic(ground.bootstrap, clicksTopic);
   await createTopic(ground.bootstrap, clicksTopic, 1);
   await ground.click(["b", "b", "b", "b"]);
   await using _task = ground.fold();

@@ -3,7 +3,7 @@
  * Left out: instances and their groups (windows.ts), what only a broker of ours can be made to do (tests/kafka/processors/windows/).
  * @module */
 import { assertEquals } from "@std/assert";
-import { plainKafka } from "../clients.ts";
+import { deleteTopic } from "../clients.ts";
 import { eventually, pause } from "../eventually.ts";
 import { TransactionClient } from "../kafka/broker/transaction_client.ts";
 import { CountGround } from "../kafka/processors/windows/count_ground.ts";
@@ -128,14 +128,7 @@ async function madeAnew(ground: CountGround): Promise<void> {
   await ground.click(0, clicks(random, fromMs, 5));
   await ground.settlesOnce();
   await fold[Symbol.asyncDispose]();
-  const admin = plainKafka(ground.bootstrap).admin();
-  await admin.connect();
-  try {
-    await admin.deleteTopics({ topics: [byIdTopic] });
-    await eventually("the topic to be gone", async () => !(await admin.listTopics()).includes(byIdTopic));
-  } finally {
-    await admin.disconnect();
-  }
+  await deleteTopic(ground.bootstrap, byIdTopic);
   await ground.make(byIdTopic, 1);
   ground.fold(0);
   await ground.click(0, clicks(random, fromMs + 10 * minuteMs, 5));

@@ -3,8 +3,7 @@
  * The instances are in this process, on a topic of the test's own. Left out: what a user sees (aggregations.ts), kill -9 (tests/crash/).
  * @module */
 import type { Admin } from "kafkajs";
-import { plainKafka } from "../clients.ts";
-import { eventually } from "../eventually.ts";
+import { deleteTopic, plainKafka } from "../clients.ts";
 import { ServiceGround } from "../kafka/processors/windows/service_ground.ts";
 import { Random } from "../random.ts";
 
@@ -72,10 +71,7 @@ async function madeAnew(ground: ServiceGround): Promise<void> {
   const first = ground.count();
   await ground.send(random);
   await ground.finished();
-  await asAdmin(ground, async (admin) => {
-    await admin.deleteTopics({ topics: [clicksTopic] });
-    await eventually("it to be gone", async () => !(await admin.listTopics()).includes(clicksTopic));
-  });
+  await deleteTopic(ground.bootstrap, clicksTopic);
   await ground.make();
   await ground.send(random);
   await ground.finished();
