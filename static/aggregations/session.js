@@ -11,7 +11,7 @@
 /** @import { Problem, Stream, StreamState } from "../shared/stream.js" */
 /** @import { WindowOfSize } from "./video.js" */
 /** @import { Place, Size } from "./window_times.js" */
-import { ApiError, mayPass, problemOf } from "../shared/api.js";
+import { ApiError, mayPass, pause, problemOf, retryMs } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
 import { eventsOf, fetchAggregations } from "./aggregations_api.js";
@@ -21,7 +21,6 @@ import { isCatchingUp } from "./window_times.js";
 /** What the stream brings: finished windows, with the time at which they were published, and open ones.
  * @typedef {WindowOfSize & { video_uid: string, timestamp?: number }} WindowEvent */
 
-const firstWaitMs = 1_000, longestWaitMs = 15_000;
 /** How often it is asked how things are; and while there is no video. */
 const askMs = 3_000, askSoonMs = 1_000;
 /** Finished windows of each size that are asked for: at first and after a loss; and now and then. */
@@ -105,13 +104,10 @@ export class Session {
         if (!(error instanceof ApiError)) throw error;
         const { problem } = error;
         if (!mayPass(problem)) return this.#enter("failed", problem);
-        const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** attempt) * (0.5 + Math.random());
+        const waitMs = retryMs(attempt);
         this.retryAt = Date.now() + waitMs;
         this.#enter("waiting", problem);
-        await new Promise((resolve) => {
-          const timer = setTimeout(resolve, waitMs);
-          signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
-        });
+        await pause(waitMs, signal);
       }
     }
   }

@@ -8,13 +8,12 @@
 /** @import { HistogramEvent } from "../../routes/histogram_feed.ts" */
 /** @import { Frame } from "../shared/frame.js" */
 /** @import { Problem, Stream, StreamState } from "../shared/stream.js" */
-import { ApiError, mayPass, problemOf } from "../shared/api.js";
+import { ApiError, mayPass, pause, problemOf, retryMs } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { followAll } from "../shared/stream.js";
 import { eventsOf, fetchHistograms } from "./histograms_api.js";
 import { Measurement } from "./measurement.js";
 
-const firstWaitMs = 1_000, longestWaitMs = 15_000;
 const askMs = 3_000;
 /** Streams that one connection takes. */
 const mostStreams = 32;
@@ -76,13 +75,10 @@ export class Session {
         if (!(error instanceof ApiError)) throw error;
         const { problem } = error;
         if (!mayPass(problem)) return this.#enter("failed", problem);
-        const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** attempt) * (0.5 + Math.random());
+        const waitMs = retryMs(attempt);
         this.retryAt = Date.now() + waitMs;
         this.#enter("waiting", problem);
-        await new Promise((resolve) => {
-          const timer = setTimeout(resolve, waitMs);
-          signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
-        });
+        await pause(waitMs, signal);
       }
     }
   }

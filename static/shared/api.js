@@ -4,6 +4,9 @@
 /** @import { Problem } from "./problem.js" */
 import { readProblem } from "./problem.js";
 
+/** Pauses before asking again: the first, the longest. */
+const firstWaitMs = 1_000, longestWaitMs = 15_000;
+
 /** A refusal, or no answer at all. */
 export class ApiError extends Error {
   /** @type {Problem} */ problem;
@@ -41,3 +44,21 @@ export function problemOf(error) {
 
 /** Whether asking again can help. @param {Problem} problem */
 export const mayPass = ({ status }) => status < 400 || status >= 500 || status === 429;
+
+/** How long to wait before asking again, ms: pages that lost the service together do not come back together.
+ * @param {number} attempt from 0 */
+export const retryMs = (attempt) =>
+  Math.min(longestWaitMs, firstWaitMs * 2 ** attempt) * (0.5 + Math.random());
+
+/** Waits, until `signal` aborts at most. @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */
+export function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}

@@ -9,14 +9,12 @@
 /** @import { PageState } from "./page_url.js" */
 /** @import { RecordBuffer } from "./record_buffer.js" */
 /** @import { TopicFacts, TopicRecord } from "./topics_api.js" */
-import { ApiError } from "../shared/api.js";
+import { ApiError, mayPass, pause, retryMs } from "../shared/api.js";
 import { clockSkew } from "../shared/meter.js";
 import { follow } from "../shared/stream.js";
 import { cursorFor, fetchTopic, pathOf, recordsBehind } from "./topics_api.js";
 
 const lastRecords = 100;
-const firstWaitMs = 1_000;
-const longestWaitMs = 15_000;
 /** A stream this long without a record has nothing more to catch up with. */
 const drainedMs = 1_500;
 
@@ -97,16 +95,11 @@ export class Tail {
         if (signal.aborted) return;
         if (!(error instanceof ApiError)) throw error;
         const { problem } = error;
-        if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) {
-          return this.#enter("failed", problem);
-        }
-        const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** attempt) * (0.5 + Math.random());
+        if (!mayPass(problem)) return this.#enter("failed", problem);
+        const waitMs = retryMs(attempt);
         this.retryAt = Date.now() + waitMs;
         this.#enter("waiting", problem);
-        await new Promise((resolve) => {
-          const timer = setTimeout(resolve, waitMs);
-          signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-        });
+        await pause(waitMs, signal);
       }
     }
   }
