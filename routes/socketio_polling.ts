@@ -123,7 +123,10 @@ class Poll {
     if (this.#text !== null) return new Response(this.#text, { headers });
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#controller = controller),
-      cancel: () => this.#onGone(),
+      cancel: () => {
+        this.#controller = null;
+        this.#onGone();
+      },
     });
     return new Response(body, { headers });
   }
@@ -131,6 +134,7 @@ class Poll {
   finish(text: string): void {
     this.#text = text;
     this.#controller?.enqueue(new TextEncoder().encode(text));
+    // Writing to a client that is gone, which was not known yet, ends the stream at once.
     this.#controller?.close();
   }
 }

@@ -103,7 +103,8 @@ export class SocketTransport extends Transport {
 
   #read(data: unknown, maxLength: number): void {
     if (this.readyState === "closed") return;
-    if (typeof data !== "string") this.onError("bytes are not read here");
+    // Bytes may also come as text, in base64.
+    if (typeof data !== "string" || data.startsWith("b")) this.onError("bytes are not read here");
     else if (data.length > maxLength) this.onError("message too long");
     else this.onData(data);
   }
