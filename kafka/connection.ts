@@ -138,8 +138,8 @@ export class KafkaConnection implements AsyncDisposable {
     };
   }
 
-  /** The offset at `at` of partitions that one node leads: `latestOffset`, `appendedOffset`, `earliestOffset`, or the first record at or after a
-   * time in ms since the epoch.
+  /** The offset at `at` of partitions that one node leads: `latestOffset`, `appendedOffset`, `earliestOffset`, or the first record at or
+   * after a time in ms since the epoch.
    * @returns by partition; −1 where no record is that young, and the error of a partition for which Kafka gave one
    * @throws {KafkaError} when the node does not answer */
   async offsets(

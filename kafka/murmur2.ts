@@ -1,5 +1,5 @@
 /** The hash by which Java's clients choose the partition of a key. The client library's own takes ten times as long, as it counts with
- * objects.
+ * objects. Left out: what is done with it (connection.ts).
  * @see {@link https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/common/utils/Utils.java} for `murmur2`
  * @module */
 

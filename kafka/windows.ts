@@ -113,9 +113,11 @@ export const clicksTopicConfigs: Readonly<Record<string, string>> = {
   "retention.ms": "-1",
   "retention.bytes": String(2 ** 30),
 };
+/** Counts are of use until they are counted; the days are for instances that all stand still. */
 export const byIdTopicConfigs: Readonly<Record<string, string>> = {
   "retention.ms": String(7 * 24 * 3_600_000),
 };
+/** Compacted soon, as every start reads all of it. */
 export const stateTopicConfigs: Readonly<Record<string, string>> = {
   "cleanup.policy": "compact",
   "segment.bytes": String(32 * 2 ** 20),

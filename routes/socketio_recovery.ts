@@ -152,7 +152,7 @@ export class RecoveringAdapter extends Adapter {
   }
 }
 
-/** A socket that has just come about has none yet. */
-function dataOf({ data }: Socket): ClientData {
+/** What is kept with a client; its socket has none of it yet when it has just come about. */
+export function dataOf({ data }: Socket): ClientData {
   return data as ClientData;
 }

@@ -12,7 +12,7 @@ import { z } from "zod";
 import type { Aggregations, WindowCount } from "../kafka/processors/windows/types.ts";
 import { consumeEvent, idRule, isVideoId, liveEvent, type WindowSize } from "../kafka/windows.ts";
 import { byeEvent, Engine, type EngineOptions } from "./socketio_engine.ts";
-import { type ClientData, RecoveringAdapter, recoverWithinMs } from "./socketio_recovery.ts";
+import { dataOf, RecoveringAdapter, recoverWithinMs } from "./socketio_recovery.ts";
 
 /** Ids that one client may register, and rooms in which all clients together may be, one for each size and id. */
 const maxIds = 10_000, maxPlaces = 500_000;
@@ -146,10 +146,6 @@ export class SocketRooms {
 /** No id of a socket has a space in it. */
 function roomOf(size: string, id: string): string {
   return `${size} ${id}`;
-}
-
-function dataOf({ data }: Socket): ClientData {
-  return data as ClientData;
 }
 
 function placesOf(socket: Socket): number {

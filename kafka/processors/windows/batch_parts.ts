@@ -12,6 +12,7 @@ interface Waiting {
 /** A batch that has not come to its end within so many records was never written whole: it is none of ours. */
 const maxRecordsBetween = 10_000;
 
+/** The parts that wait, of one batch of each source. */
 export class BatchParts {
   /** By source. */
   readonly #waiting = new Map<number, Waiting>();

@@ -10,6 +10,7 @@ const stride = 4;
 /** Numbers at the front that are dropped before the others are moved. */
 const maxDropped = 32 * stride;
 
+/** The finished windows. */
 export class ClosedWindows {
   #numbers: number[] = [];
   /** Where the oldest one begins. */

@@ -13,6 +13,7 @@ import { RestingIds } from "./resting_ids.ts";
 import type { Restoring } from "./restoring.ts";
 import { closedChange, forgottenChanges, openChange, type StateChange } from "./state_records.ts";
 
+/** What is kept, at most. */
 export interface CountedIdsOptions {
   /** Length of a pane, ms. */
   readonly paneMs: number;
@@ -39,6 +40,7 @@ export interface LateEvents {
   readonly events: number;
 }
 
+/** The ids of a partition. */
 export class CountedIds {
   readonly #sizes: readonly WindowSize[];
   /** Every size, a bit for each. */

@@ -1,8 +1,8 @@
 /** Where a fold begins: what its group has committed, and of which log, against the log that is there now.
  *
  * The committed offset names its log in its metadata, so a topic that was made anew is told from the one before, whose offsets it repeats.
- * One that has lost its end goes by another name from there (log_name.ts); without ids (before Kafka 2.8) a log that ends early is taken for
- * a new one. Left out: who may fold, and the reading itself (fold_task.ts).
+ * One that has lost its end goes by another name from there (log_name.ts); without ids (before Kafka 2.8) a log that ends early is taken
+ * for a new one. Left out: who may fold, and the reading itself (fold_task.ts).
  * @module */
 import type { StablePosition } from "../../stable_position.ts";
 import { afterCut, isLogName, topicIdIn } from "./log_name.ts";

@@ -25,6 +25,7 @@ export interface FreshWindow {
   readonly window: FinishedSoFar;
 }
 
+/** One id. */
 export class IdWindows {
   readonly id: string;
   /** Ascending; those over which some window is open. */

@@ -1,7 +1,8 @@
 /** All open panes by time, and which windows over them are open: what closes next, and whose counts it sums.
  *
  * Windows are not held: each is the sum of its panes, whatever sizes there are, also those that do not nest. A window is open from its
- * first event that is in time until it is closed; a pane stays until the last window over it is closed.
+ * first event that is in time until it is closed; a pane stays until the last window over it is closed. Left out: which of them are late
+ * (window_state.ts), what becomes of closed ones (counted_ids.ts).
  * @module */
 import { windowStart } from "../../windows.ts";
 import type { IdWindows, OpenPane } from "./id_windows.ts";
@@ -30,6 +31,7 @@ export class Pane {
   }
 }
 
+/** The panes of a partition of ids. */
 export class OpenPanes {
   readonly #paneMs: number;
   readonly #sizes: readonly number[];

@@ -1,7 +1,9 @@
-/** Ids with nothing open, the least recently changed first: those that are forgotten when they become too many.
+/** Ids with nothing open, the least recently changed first: those that are forgotten when they become too many. Left out: forgetting them
+ * (counted_ids.ts).
  * @module */
 import type { IdWindows } from "./id_windows.ts";
 
+/** These ids. */
 export class RestingIds {
   readonly #maxIds: number;
   readonly #maxWindows: number;

@@ -17,6 +17,7 @@ export interface RestoredPane {
   readonly counts: readonly number[];
 }
 
+/** What was loaded so far. */
 export class Restoring {
   readonly #sizes: readonly number[];
   readonly #paneMs: number;

@@ -1,10 +1,11 @@
-/** What a partition of ids has seen since the beginning.
+/** What a partition of ids has seen since the beginning. Left out: sums over partitions (shown.ts).
  * @module */
 import type { FoldBatch, Totals } from "./types.ts";
 
 /** Kinds of wrong records that are told apart; further ones are `other`. */
 const maxKinds = 16;
 
+/** Sums that only grow; as they are written, `Totals`. */
 export class RunningTotals {
   counted: number;
   ahead: number;

@@ -98,6 +98,7 @@ export function forgottenChanges({ id, isOpenStored, isClosedStored }: IdWindows
   ];
 }
 
+/** How far a partition of ids is. */
 export function metaChange(meta: StoredMeta): StateChange {
   return { key: stateKeys.meta, value: JSON.stringify(meta) };
 }

@@ -82,7 +82,9 @@ export interface MetaRecord {
   readonly forgotten: number | null;
 }
 
+/** How far a source is counted. */
 export interface SourceRecord {
+  /** Name of its log. */
   readonly log: string;
   /** Next offset of the input that is not counted yet. */
   readonly next: number;
@@ -92,13 +94,17 @@ export interface SourceRecord {
   readonly at: number | null;
 }
 
+/** What became of records, since the beginning. */
 export interface Totals {
   /** Events that were counted in at least one size. */
   readonly counted: number;
   /** Late events by size in ms. */
   readonly late: Readonly<Record<string, number>>;
+  /** Records that are no clicks, by kind. */
   readonly wrong: Readonly<Record<string, number>>;
+  /** Of those counted, the ones too far ahead of the clock to move a watermark. */
   readonly ahead: number;
+  /** Records that were gone before they were read. */
   readonly missed: number;
 }
 

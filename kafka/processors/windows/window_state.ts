@@ -17,6 +17,7 @@ import { RunningTotals } from "./running_totals.ts";
 import { metaChange, readStateRecord, type StateChange } from "./state_records.ts";
 import type { FoldBatch, SourceRecord, Totals } from "./types.ts";
 
+/** What is waited for and kept. */
 export interface WindowStateOptions {
   /** How long a window waits for late events, ms. */
   readonly graceMs: number;
@@ -60,6 +61,7 @@ interface PaneEvents {
   readonly marks: number;
 }
 
+/** One partition of ids. */
 export class WindowState {
   readonly #sizes: readonly WindowSize[];
   readonly #ms: readonly number[];
