@@ -1,6 +1,6 @@
-/** `deno run -A tests/bench/rooms.ts`: Socket.IO to very many rooms of one client each.
+/** `deno task bench:rooms`: Socket.IO to very many rooms of one client each.
  *
- *     rooms.ts [--clients 1000] [--rooms 10] [--transport websocket|polling|both] [--rounds 3]
+ *     deno task bench:rooms [--clients 1000] [--rooms 10] [--transport websocket|polling|both] [--rounds 3]
  *
  * The whole service on its embedded broker, and clients of `socket.io-client` in two processes of their own. Each client registers rooms
  * that nobody else has, and asks for all three sizes. A round clicks on every id within ten minutes of event time, then once so late
