@@ -31,7 +31,8 @@ const maxPiece = 4_000;
 /** Between a reader, which pushes, and one that takes. */
 export class ReaderQueue implements Disposable {
   readonly #waiting: Waiting[] = [];
-  #changed = Promise.withResolvers<void>();
+  /** Ends the wait of whoever takes. */
+  #wake: () => void = () => {};
   #isClosed = false;
 
   /** What is given to the reader.
@@ -48,11 +49,18 @@ export class ReaderQueue implements Disposable {
     };
   }
 
-  /** Waits until there is something.
+  /** Waits until there is something. One at a time.
    * @param maxRecords when so many are taken, the rest stays for the next time
+   * @param ms how long it is waited; default: for ever
    * @returns all that has come, null when it was closed */
-  async take(maxRecords: number): Promise<Read[] | null> {
-    while (!this.#isClosed && this.#waiting.length === 0) await this.#changed.promise;
+  async take(maxRecords: number, ms?: number): Promise<Read[] | null> {
+    if (!this.#isClosed && this.#waiting.length === 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      this.#wake = resolve;
+      await promise;
+      clearTimeout(timer);
+    }
     if (this.#isClosed) return null;
     const reads: Read[] = [];
     for (let records = 0; records < maxRecords && this.#waiting.length > 0;) {
@@ -73,7 +81,7 @@ export class ReaderQueue implements Disposable {
   [Symbol.dispose](): void {
     this.#isClosed = true;
     for (const { taken } of this.#waiting.splice(0)) taken();
-    this.#changed.resolve();
+    this.#wake();
   }
 
   /** @returns what resolves when all of it was taken */
@@ -93,8 +101,7 @@ export class ReaderQueue implements Disposable {
     if (this.#isClosed) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push({ read, taken: resolve });
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#wake();
     return promise;
   }
 }

@@ -21,7 +21,7 @@ import type { Logger } from "../../../logger.ts";
 import type { Kafka } from "../../client.ts";
 import { type KafkaConnection, KafkaError } from "../../connection.ts";
 import type { FetchedPartition } from "../../fetch_response.ts";
-import { pause, Sleep } from "../../pause.ts";
+import { pause } from "../../pause.ts";
 import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { TopicReader } from "../../reader.ts";
@@ -169,8 +169,7 @@ export class WindowTask implements AsyncDisposable {
   /** Reads, counts and commits until it is stopped. */
   async #follow(counting: Counting, onCommitted: () => void): Promise<void> {
     const { kafka, partition, names } = this.#options, { signal } = this.#stop;
-    const queue = new ReaderQueue(), timer = new Sleep();
-    const { state } = counting.rounds;
+    const queue = new ReaderQueue(), { state } = counting.rounds;
     // Folds write in transactions: what others have put there, a copy from another cluster perhaps, would count beside them.
     const where = {
       from: { [partition]: state.position },
@@ -189,12 +188,9 @@ export class WindowTask implements AsyncDisposable {
     const stop = () => queue[Symbol.dispose]();
     signal.addEventListener("abort", stop, { once: true });
     try {
-      for (let taking: Promise<Read[] | null> | null = null; !signal.aborted;) {
-        taking ??= queue.take(maxBatch);
-        const reads = await Promise.race([taking, timer.for(this.#waitMs(counting)).then(() => [])]);
-        timer.wake();
+      while (!signal.aborted) {
+        const reads = await queue.take(maxBatch, this.#waitMs(counting));
         if (reads === null) return;
-        if (reads.length > 0) taking = null;
         await this.#round(counting, reads);
         if (!signal.aborted && this.#commitWaitMs(counting) <= 0) {
           await this.#commit(counting);
@@ -203,7 +199,6 @@ export class WindowTask implements AsyncDisposable {
       }
     } finally {
       signal.removeEventListener("abort", stop);
-      timer.close();
     }
   }
 

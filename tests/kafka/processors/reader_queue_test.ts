@@ -42,3 +42,14 @@ Deno.test("ReaderQueue lets the reader go when it is closed with pieces in it", 
   assertEquals(await queue.take(1), null);
   assertEquals(events.records(fetched(10_000, (n) => n)), undefined);
 });
+
+Deno.test("ReaderQueue.take() waits no longer than it is told, and takes what comes meanwhile", async () => {
+  const queue = new ReaderQueue();
+  assertEquals(await queue.take(10, 5), []);
+  const soon = queue.take(10, 60_000);
+  queue.again();
+  assertEquals(await soon, [{ kind: "again" }]);
+  const last = queue.take(10, 60_000);
+  queue[Symbol.dispose]();
+  assertEquals(await last, null);
+});
