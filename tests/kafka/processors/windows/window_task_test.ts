@@ -84,7 +84,7 @@ Deno.test("WindowTask lets no partition's progress pass what another one has sti
 
 Deno.test("WindowTask waits for nobody who sends nothing, and for none whose records are no clicks", async () => {
   await using broker = await TestBroker.open();
-  await using ground = await CountGround.open(broker.bootstrap, { partitions: 3, graceMs: 300 });
+  await using ground = await CountGround.open(broker.bootstrap, { partitions: 3, graceMs: 1_500 });
   const fromMs = longAgo();
   await using _zero = ground.fold(0);
   await using _one = ground.fold(1);
@@ -97,13 +97,16 @@ Deno.test("WindowTask waits for nobody who sends nothing, and for none whose rec
   const live = (async () => {
     for (let ms = 0; !stop; ms += 20 * secondMs, await pause(50)) await ground.click(0, [["b", fromMs + ms]]);
   })();
-  // While the first one goes on: the clock has no say.
-  await eventually("windows of both", async () => {
-    const finals = await ground.finals();
-    return finals.get(`a ${minuteMs} ${fromMs}`) === "1" && finals.get(`b ${minuteMs} ${fromMs}`) === "3";
-  });
-  stop = true;
-  await Promise.all([rubbish, live]);
+  try {
+    // While the first one goes on: the clock has no say.
+    await eventually("windows of both", async () => {
+      const finals = await ground.finals();
+      return finals.get(`a ${minuteMs} ${fromMs}`) === "1" && finals.get(`b ${minuteMs} ${fromMs}`) === "3";
+    });
+  } finally {
+    stop = true;
+    await Promise.all([rubbish, live]);
+  }
   await ground.settlesOnce();
 });
 
