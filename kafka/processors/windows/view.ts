@@ -227,6 +227,9 @@ export class WindowView implements Aggregations {
     const recent = this.#recent.get(known.partition) ?? new Set();
     this.#recent.set(known.partition, recent);
     recent.delete(id);
+    // Where there are more partitions than there were it may be in another one.
+    const before = this.#ids.get(id)?.partition ?? known.partition;
+    if (before !== known.partition) this.#recent.get(before)?.delete(id);
     if (!known.open && !known.closed) return void this.#ids.delete(id);
     this.#ids.set(id, known);
     recent.add(id);

@@ -147,3 +147,20 @@ Deno.test("WindowView begins anew with another state topic, passes over what is 
   await eventually("the new one", () => view.of("b")[0]!.late === 4 && view.status().state === "ready");
   assertEquals(view.status().watermark, null);
 });
+
+Deno.test("WindowView lists an id once, also when its partition is another one than it was, and not when it is gone", async () => {
+  await using ground = await Ground.open(
+    undefined,
+    ({ broker }) => broker.createTopic(stateTopic, 2, { ...stateTopicConfigs }),
+  );
+  const { view, hubs: { producer } } = ground;
+  const value = JSON.stringify({ windows: {}, late: { [minute]: 4 } });
+  await producer.send(stateTopic, { key: "ca", value, partition: 0 });
+  await eventually("it", () => view.of("a")[0]!.late === 4);
+  await producer.send(stateTopic, { key: "ca", value: value.replace("4", "5"), partition: 1 });
+  await eventually("it elsewhere", () => view.of("a")[0]!.late === 5);
+  assertEquals(view.ids(9), ["a"]);
+  await producer.send(stateTopic, { key: "ca", value: null, partition: 1 });
+  await eventually("nothing", () => view.status().ids === 0);
+  assertEquals(view.ids(9), []);
+});
