@@ -2,7 +2,6 @@
  * held against what was clicked. Left out: tests.
  * @module */
 import { assertEquals } from "@std/assert";
-import type { Kafka } from "../../../../kafka/client.ts";
 import { FoldTask } from "../../../../kafka/processors/windows/fold_task.ts";
 import { lastCovered } from "../../../../kafka/processors/windows/restore.ts";
 import { WindowTask, type WindowTaskOptions } from "../../../../kafka/processors/windows/window_task.ts";
@@ -16,6 +15,7 @@ import {
   windowStart,
 } from "../../../../kafka/windows.ts";
 import { silentLogger } from "../../../../logger.ts";
+import { createTopic } from "../../../clients.ts";
 import { eventually } from "../../../eventually.ts";
 import { newTopic } from "../../../new_topic.ts";
 import { TransactionClient } from "../../broker/transaction_client.ts";
@@ -32,7 +32,6 @@ export class CountGround implements AsyncDisposable {
   readonly #parts = new AsyncDisposableStack();
   readonly #clicked = new Map<string, number>();
   readonly #readers = new Map<string, TransactionClient>();
-  #kafka!: Kafka;
   #producer!: Producer;
 
   private constructor(readonly bootstrap: string, sizes: readonly string[], graceMs: number) {
@@ -55,8 +54,7 @@ export class CountGround implements AsyncDisposable {
   ): Promise<CountGround> {
     const ground = new CountGround(bootstrap, sizes, graceMs), parts = ground.#parts;
     const { settings: { clicksTopic }, names: { byIdTopic, stateTopic } } = ground;
-    ground.#kafka = parts.use(connect(bootstrap));
-    ground.#producer = parts.use(createProducer(ground.#kafka, { log: silentLogger }));
+    ground.#producer = parts.use(createProducer(parts.use(connect(bootstrap)), { log: silentLogger }));
     await ground.make(clicksTopic, partitions);
     for (const topic of [byIdTopic, stateTopic, ...ground.settings.sizes.map(({ topic }) => topic)]) {
       await ground.make(topic, 1);
@@ -71,12 +69,7 @@ export class CountGround implements AsyncDisposable {
 
   /** Makes a topic, and waits until it can be used. */
   async make(topic: string, partitions: number): Promise<void> {
-    await this.#kafka.createTopic(topic, { partitions, configs: clicksTopicConfigs }); // old times are to stay
-    await eventually(`${topic} to have leaders`, async () => {
-      const { topics: [found] } = await this.#kafka.metadata([topic]);
-      return found?.partitions.length === partitions &&
-        found.partitions.every(({ leader }) => leader !== null);
-    });
+    await createTopic(this.bootstrap, topic, partitions, clicksTopicConfigs); // old times are to stay
   }
 
   proxy(): BrokerProxy {
