@@ -57,6 +57,8 @@ export class CountedIds {
   #nextPassed = Infinity;
   /** Ids with too much for a record: panes that are open, or windows that the clock has closed. */
   readonly #crowded = new Set<IdWindows>();
+  /** Ids with too many finished windows, while none are let go; null: they are at once. */
+  #held: Set<IdWindows> | null = null;
   #closedEnd = -Infinity;
   #forgotten = -Infinity;
   #changed: IdWindows[] = [];
@@ -140,6 +142,21 @@ export class CountedIds {
       this.#publish(owner, size, start, closed.countAt(index), closed.lateAt(index));
     }
     this.#settle(owner);
+  }
+
+  /** From now on finished windows stay, however many they are. */
+  hold(): void {
+    this.#held ??= new Set();
+  }
+
+  /** Lets go of what is too many since `hold`. */
+  letGo(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const owner of held) {
+      for (let size = 0; size < this.#sizes.length; size++) this.#trim(owner, size);
+      this.#settle(owner);
+    }
   }
 
   /** Closes what the watermark has passed: windows that end at `end` or before it. */
@@ -306,6 +323,10 @@ export class CountedIds {
   /** Lets go of finished windows that are too many and passed by the watermark. */
   #trim(owner: IdWindows, size: number): void {
     const closed = owner.closed[size]!, lastStart = this.#closedEnd - this.#sizes[size]!.ms;
+    if (this.#held) {
+      if (closed.length > this.#kept) this.#held.add(owner);
+      return;
+    }
     let surplus = 0;
     while (closed.length - surplus > this.#kept && closed.startAt(surplus) <= lastStart) surplus++;
     if (surplus === 0) return;

@@ -173,11 +173,14 @@ export class WindowState {
       this.#count(part, after, lates);
       this.#totals.addTold(part);
     }
-    this.advance(after);
+    // A batch of hours closes more windows than are kept, and brings late events of them too.
+    this.#ids.hold();
+    this.#pass(after);
     for (const late of lates) {
       this.#totals.addLate(this.#ms[late.size]!, late.events);
       this.#ids.addLate(late);
     }
+    this.#ids.letGo();
     this.#ids.relieve();
     return "counted";
   }
@@ -186,11 +189,7 @@ export class WindowState {
    * @param watermark ms */
   advance(watermark: number): void {
     this.#begin();
-    if (!Number.isFinite(watermark) || watermark <= (this.#frontier ?? -Infinity)) return;
-    this.#frontier = watermark;
-    this.#metaChanged = true;
-    this.#ids.pass(watermark - this.#options.graceMs);
-    this.#ids.relieve();
+    if (this.#pass(watermark)) this.#ids.relieve();
   }
 
   /** Closes what has ended its grace by the clock. Only while all sources are idle; the watermark stays where it is.
@@ -208,6 +207,15 @@ export class WindowState {
     if (this.#metaChanged || records.length > 0) records.push(this.#meta());
     this.#metaChanged = false;
     return { records, finished: finished.map(({ size, window }) => ({ size: this.#sizes[size]!, window })) };
+  }
+
+  /** @returns false when the watermark lies further back */
+  #pass(watermark: number): boolean {
+    if (!Number.isFinite(watermark) || watermark <= (this.#frontier ?? -Infinity)) return false;
+    this.#frontier = watermark;
+    this.#metaChanged = true;
+    this.#ids.pass(watermark - this.#options.graceMs);
+    return true;
   }
 
   #meta(): StateChange {

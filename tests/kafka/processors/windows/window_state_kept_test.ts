@@ -273,3 +273,11 @@ Deno.test("WindowState.load() takes tombstones, and the last of several records 
   state.advance(20 * minute);
   assertEquals(finishedOf(state.take()), ["1m a 0 1 0", "5m a 0 1 0", "10m a 0 1 0"]);
 });
+
+Deno.test("WindowState tells late events of windows that their own batch closed, more of them than are kept", () => {
+  const sizes = ["1m"], state = newState({ sizes, kept: 2 });
+  const counts = { a: [[0, 3], [1, 1], [2, 1], [3, 1], [0, 2, 1], [1, 4, 1]] } as const;
+  state.apply(batchOf(counts as never, { sizes, high: 20 * minute }), null, 0);
+  assertEquals(finishedOf(state.take()), ["1m a 0 3 2", "1m a 1 1 4", "1m a 2 1 0", "1m a 3 1 0"]);
+  assertEquals(state.totals.late, { 60000: 6 });
+});
