@@ -11,7 +11,7 @@ import { Random } from "../random.ts";
 
 /** How often connections are cut or the owner changes at random. */
 const faultSteps = Number(Deno.env.get("TAILRACE_COUNT_STEPS") ?? 20);
-const minuteMs = 60_000;
+const minuteMs = 60_000, metadataApi = 3;
 
 /** Registers the suite.
  * @param on the kind of Kafka, for the tests' names
@@ -123,12 +123,15 @@ async function faults(ground: CountGround): Promise<void> {
 
 async function madeAnew(ground: CountGround): Promise<void> {
   const random = new Random("by-id topic made anew"), fromMs = longAgo(), { byIdTopic } = ground.names;
-  const fold = ground.fold(0);
-  ground.count();
+  const fold = ground.fold(0), proxy = ground.proxy();
+  ground.count(proxy.bootstrap);
   await ground.click(0, clicks(random, fromMs, 5));
   await ground.settlesOnce();
   await fold[Symbol.asyncDispose]();
   await deleteTopic(ground.bootstrap, byIdTopic);
+  // A log that grows past the old one's end before it is looked for would pass for that one.
+  const looked = proxy.count(metadataApi);
+  await eventually("it to have been missed", () => proxy.count(metadataApi) > looked + 2);
   await ground.make(byIdTopic, 1);
   ground.fold(0);
   await ground.click(0, clicks(random, fromMs + 10 * minuteMs, 5));
