@@ -108,10 +108,10 @@ function refusal(request: Frame, error: number): Uint8Array {
 }
 
 Deno.test("TransactionalProducer gives a transaction the longer the more records it has", async () => {
-  await using ground = await Ground.open({ timeoutMs: 400 });
+  await using ground = await Ground.open({ timeoutMs: 2_000 });
   const { producer, proxy } = ground;
   proxy.onAnswer = async (answer): Promise<Verdict> => {
-    if (answer.request?.api === produceApi) await new Promise((resolve) => setTimeout(resolve, 150));
+    if (answer.request?.api === produceApi) await new Promise((resolve) => setTimeout(resolve, 700));
     return "pass";
   };
   const records = Array.from({ length: 20_000 }, () => ({ topic: "t", partition: 0, key: null, value: "a" }));
