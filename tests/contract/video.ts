@@ -5,7 +5,7 @@
  * @module */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Admin } from "kafkajs";
-import { concurrently, createTopic, plainKafka } from "../clients.ts";
+import { concurrently, createTopic, plainKafka, SseClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { MjpegClient, type MjpegOptions } from "../mjpeg_client.ts";
 import { produceFrames } from "../video_frames.ts";
@@ -206,12 +206,15 @@ async function goesOnBehindRemoved(ground: Ground): Promise<void> {
 async function madeAnew(ground: Ground): Promise<void> {
   const topic = await recording(ground, "anew", 20), query = `?viewer=${newViewer()}&speed=100`;
   assertEquals((await look(ground, topic, query, 20)).numbers, upTo(20));
+  const { bootstrap, url } = ground.service;
+  await using told = await SseClient.open(`${url}/video/${topic}/events`);
+  await told.first("ready");
   await withAdmin(ground, (admin) => admin.deleteTopics({ topics: [topic] }));
-  const { bootstrap } = ground.service;
   await eventually("the topic to be made anew", async () => {
     await createTopic(bootstrap, topic, 1);
     await produceFrames(bootstrap, topic, { from: 100, count: 3 });
     return true;
   }, 20_000);
+  await told.first("ready", ({ resume }) => resume === "reset"); // until then the log before is remembered
   assertEquals((await look(ground, topic, query, 3)).numbers, upTo(3, 100));
 }
