@@ -29,6 +29,7 @@ export class NoticeView {
   };
   /** @type {Notice} */ #shown = { kind: "loading", word: "Loading" };
   /** @type {Kind | null} */ #said = null;
+  #wasLive = false;
 
   /** @param {(action: Action) => void} onAction */
   constructor(onAction) {
@@ -50,12 +51,14 @@ export class NoticeView {
     // Said once per change of kind: counters that run would never let a screen reader finish.
     if (notice.kind !== this.#said) setText(live, notice.title ?? this.#spoken(notice));
     this.#said = notice.kind;
+    this.#wasLive ||= notice.kind === "live";
   }
 
   /** @param {Notice} notice without a title */
   #spoken({ kind, word }) {
     if (kind === "replay") return word;
     if (this.#said === null) return "";
-    return kind === "live" ? "Live again" : word;
+    if (kind !== "live" || this.#wasLive) return kind === "live" ? "Live again" : word;
+    return this.#said === "loading" ? "" : word; // that a page comes up as it should is no news
   }
 }
