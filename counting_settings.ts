@@ -72,12 +72,16 @@ export function readWindows(get: Get): WindowSettings {
   const measurements = readMeasurements(get).map(({ name }) => name);
   const twice = clashOfTopics(windowTopics(windows), [get("GEO_TOPIC"), get("VIDEO_TOPIC")], measurements);
   if (twice !== null) {
+    const named = topicSettings.find((name) => get(name) === twice) ?? "WINDOWS";
     throw new ConfigError(
-      `Cannot use topics of likes: found the topic ${twice} for two features, allowed: different ones`,
+      `Cannot use ${named}: found ${twice}, which is the topic of something else too, allowed: different topics`,
     );
   }
   return windows;
 }
+
+/** Those that name a topic of likes; other topics follow from CLICKS_TOPIC and WINDOWS. */
+const topicSettings = ["ONE_MINUTE_TOPIC", "FIVE_MINUTE_TOPIC", "TEN_MINUTE_TOPIC", "CLICKS_TOPIC"] as const;
 
 /** Videos that are known by name.
  * @throws {ConfigError} for an id that comes twice */

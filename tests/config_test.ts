@@ -344,8 +344,14 @@ Deno.test("readConfig() reads lengths of windows, and refuses those that cannot 
   assertStringIncludes(refused("none,1m"), "found none beside others");
   assertStringIncludes(refused("1m,2m,3m,4m,5m,6m,7m,8m,9m"), "found 9 entries");
   assertStringIncludes(refused("7s,24h"), "sums of 86400 parts");
-  assertStringIncludes(refused("1m", { ONE_MINUTE_TOPIC: "geostream" }), "found the topic geostream for two");
-  assertStringIncludes(refused("1m", { CLICKS_TOPIC: "pressure" }), "found the topic pressure for two");
+  assertStringIncludes(
+    refused("1m", { ONE_MINUTE_TOPIC: "geostream" }),
+    "Cannot use ONE_MINUTE_TOPIC: found geostream,",
+  );
+  assertStringIncludes(
+    refused("1m", { CLICKS_TOPIC: "pressure" }),
+    "Cannot use CLICKS_TOPIC: found pressure,",
+  );
 });
 
 Deno.test("readConfig() reads the catalogue of videos", () => {
