@@ -185,10 +185,18 @@ export class Program implements AsyncDisposable {
   }
 }
 
-/** A TCP port of 127.0.0.1 that nothing listens on; another process could still take it before it is used. */
+/** A port of 127.0.0.1 that nobody listens on, below those that the system gives to connections (32768 on, by default): one of these
+ * could be a connection's before the program that is to listen there has started. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  while (true) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    try {
+      using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -1,10 +1,10 @@
 /** The real service as a child process, as a user starts it, for tests that need its process: crashes, signals, clients.
  *
- * It listens on ports the system gives it and logs JSON; the line in which it says where it listens is what is waited
+ * It listens on ports that were free and logs JSON; the line in which it says where it listens is what is waited
  * for. After {@linkcode Service.kill} or {@linkcode Service.terminate} the next {@linkcode Service.start} uses the same ports and the
  * same data folder, so clients come back by themselves. Left out: tests of one part, which open just that part.
  * @module */
-import { Program } from "./programs.ts";
+import { freePort, Program } from "./programs.ts";
 
 /** How the service is run. */
 export interface ServiceOptions {
@@ -24,8 +24,8 @@ export class Service implements AsyncDisposable {
   #folder: string;
   #program: Program | null = null;
   #runs = 0;
-  #port = 0;
-  #brokerPort = 0;
+  #port = freePort();
+  #brokerPort = freePort();
   /** Seconds from starting the process to the line that says it listens, of the newest start. */
   startSeconds = NaN;
 
