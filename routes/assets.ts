@@ -90,6 +90,7 @@ import streamTypes from "../static/shared/stream_types.js" with { type: "text" }
 import streamViewer from "../static/shared/stream_viewer.js" with { type: "text" };
 import testRecord from "../static/shared/test_record.js" with { type: "text" };
 import theme from "../static/shared/theme.js" with { type: "text" };
+import cardsCss from "../static/shared/cards.css" with { type: "text" };
 import frameCss from "../static/shared/frame.css" with { type: "text" };
 import panesCss from "../static/shared/panes.css" with { type: "text" };
 import tokensCss from "../static/shared/tokens.css" with { type: "text" };
@@ -242,6 +243,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/shared/copy.js": { text: copy },
   "/static/shared/dom.js": { text: dom },
   "/static/shared/format.js": { text: format },
+  "/static/shared/cards.css": { text: cardsCss },
   "/static/shared/frame.css": { text: frameCss },
   "/static/shared/frame.js": { text: frame },
   "/static/shared/icon.svg": { text: icon },
