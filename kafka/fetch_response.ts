@@ -25,6 +25,20 @@ export interface FetchedPartition {
   readonly unreadable: readonly { readonly from: number; readonly to: number; readonly cause: string }[];
 }
 
+/** The records that were fetched, cut at the batches that could not be read; what is fetched comes last, though it be nothing. */
+export function* inOrder(
+  fetched: FetchedPartition,
+): Generator<FetchedPartition | FetchedPartition["unreadable"][number]> {
+  let records = fetched.records;
+  for (const range of fetched.unreadable) {
+    const before = records.filter(({ offset }) => offset < range.from);
+    if (before.length > 0) yield { ...fetched, records: before, next: range.from };
+    yield range;
+    records = records.filter(({ offset }) => offset > range.to);
+  }
+  yield { ...fetched, records };
+}
+
 // deno-lint-ignore no-explicit-any
 type Untyped = any;
 

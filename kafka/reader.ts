@@ -23,11 +23,11 @@ import {
   settlesWithin,
 } from "./connection.ts";
 import { unknownOffset } from "./cursor.ts";
-import type { FetchedPartition } from "./fetch_response.ts";
+import { type FetchedPartition, inOrder } from "./fetch_response.ts";
 import { Sleep } from "./pause.ts";
 import { retriable } from "./producer_errors.ts";
 import type { ReaderEvents, ReaderOptions } from "./reader_events.ts";
-import { hasFailed, isAway, type Lane } from "./reader_lane.ts";
+import { hasFailed, isAway, type Lane, timed } from "./reader_lane.ts";
 
 /** How long a fetch waits at the broker while there is nothing; stopping the reader cuts it short. */
 const maxWaitMs = 500;
@@ -151,10 +151,7 @@ export class TopicReader implements AsyncDisposable {
     for (const leader of byLeader(partitions).keys()) this.#open(leader);
     for (const lane of this.#lanes.values()) lane.resume?.();
     if (this.#lanes.size === 0) {
-      throw new KafkaError(
-        "LEADER_NOT_AVAILABLE",
-        `No partition of ${this.#topic} that is read has a leader`,
-      );
+      throw new KafkaError("LEADER_NOT_AVAILABLE", `No leader for what is read of ${this.#topic}`);
     }
     if (failed && ![...this.#lanes.values()].some(hasFailed)) this.#status(true);
     const isWhole = partitions.every(({ partition, leader }) =>
@@ -302,7 +299,7 @@ export class TopicReader implements AsyncDisposable {
       maxBytes: this.#requestBytes,
       onlyTransactional: this.#onlyTransactional,
     });
-    const answer = await this.#timed(lane, maxWaitMs + patienceMs, request);
+    const answer = await timed(lane, maxWaitMs + patienceMs, request, () => this.#trouble());
     if (this.#closed || generation !== this.#generation) return;
     this.#status(true);
     if (lane.failingSince !== undefined) await this.#events.doubted?.();
@@ -311,20 +308,6 @@ export class TopicReader implements AsyncDisposable {
     for (const fetched of answer) {
       await this.#take(lane, asked.get(fetched.partition), fetched);
       if (generation !== this.#generation) return;
-    }
-  }
-
-  /** Says when a node takes longer than `ms` for an answer. */
-  async #timed<T>(lane: Lane, ms: number, request: Promise<T>): Promise<T> {
-    const late = setTimeout(() => {
-      lane.isLate = true;
-      this.#trouble();
-    }, ms);
-    try {
-      return await request;
-    } finally {
-      clearTimeout(late);
-      lane.isLate = false;
     }
   }
 
@@ -346,26 +329,23 @@ export class TopicReader implements AsyncDisposable {
 
   async #advance(fetched: FetchedPartition): Promise<void> {
     const generation = this.#generation;
-    if (fetched.next === this.#positions[fetched.partition]) return;
-    this.#positions[fetched.partition] = fetched.next;
-    const { partition, next } = fetched;
-    let records = fetched.records;
-    for (const { from, to, cause } of fetched.unreadable) {
-      this.#log.warn("records cannot be read and are passed over", { partition, from, to, cause });
-      const before = records.filter((record) => record.offset < from);
-      if (before.length > 0) await this.#events.records({ ...fetched, records: before, next: from });
+    const { partition } = fetched;
+    if (fetched.next === this.#positions[partition]) return;
+    this.#positions[partition] = fetched.next;
+    for (const part of inOrder(fetched)) {
+      if ("cause" in part) {
+        const { from, to, cause } = part;
+        this.#log.warn("records cannot be read and are passed over", { partition, from, to, cause });
+        await this.#events.skipped(partition, from, to + 1, "unreadable");
+      } else await this.#events.records(part);
       if (this.#closed || generation !== this.#generation) return;
-      await this.#events.skipped(partition, from, to + 1, "unreadable");
-      if (this.#closed || generation !== this.#generation) return;
-      records = records.filter((record) => record.offset > to);
     }
-    await this.#events.records({ ...fetched, records, next });
   }
 
   async #outOfRange(lane: Lane, partition: number): Promise<void> {
     const position = this.#positions[partition]!, generation = this.#generation;
     const request = this.#connection.offsets(lane.leader, this.#topic, [partition], earliestOffset);
-    const first = (await this.#timed(lane, patienceMs, request)).get(partition);
+    const first = (await timed(lane, patienceMs, request, () => this.#trouble())).get(partition);
     if (this.#closed || generation !== this.#generation || position !== this.#positions[partition]) return;
     if (first instanceof KafkaError) throw first;
     if (first !== undefined && position < first) {

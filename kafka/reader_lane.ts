@@ -26,3 +26,17 @@ export function hasFailed({ failingSince, code }: Lane): boolean {
 export function isAway(code: string | null, failingSince: number): boolean {
   return code === "UNREACHABLE" || performance.now() - failingSince > toleratedMs;
 }
+
+/** Calls `late` when a node takes longer than `ms` for an answer; the lane is late until it came. */
+export async function timed<T>(lane: Lane, ms: number, answer: Promise<T>, late: () => void): Promise<T> {
+  const timer = setTimeout(() => {
+    lane.isLate = true;
+    late();
+  }, ms);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+    lane.isLate = false;
+  }
+}
