@@ -32,6 +32,7 @@ import geoFollowedCard from "../static/geo/followed_card.js" with { type: "text"
 import geoGeo from "../static/geo/geo.js" with { type: "text" };
 import geoHeads from "../static/geo/heads.js" with { type: "text" };
 import geoLines from "../static/geo/lines.js" with { type: "text" };
+import geoMapCss from "../static/geo/map.css" with { type: "text" };
 import geoMapView from "../static/geo/map_view.js" with { type: "text" };
 import geoMarks from "../static/geo/marks.js" with { type: "text" };
 import geoMovers from "../static/geo/movers.js" with { type: "text" };
@@ -40,6 +41,7 @@ import geoNameList from "../static/geo/name_list.js" with { type: "text" };
 import geoNotice from "../static/geo/notice.js" with { type: "text" };
 import geoPageUrl from "../static/geo/page_url.js" with { type: "text" };
 import geoRecording from "../static/geo/recording.js" with { type: "text" };
+import geoReplayCss from "../static/geo/replay.css" with { type: "text" };
 import geoReplay from "../static/geo/replay.js" with { type: "text" };
 import geoReplayBar from "../static/geo/replay_bar.js" with { type: "text" };
 import geoSession from "../static/geo/session.js" with { type: "text" };
@@ -110,6 +112,7 @@ import topicsRecordText from "../static/topics/record_text.js" with { type: "tex
 import topicsStartForm from "../static/topics/start_form.js" with { type: "text" };
 import topicsTail from "../static/topics/tail.js" with { type: "text" };
 import topicsTailNotice from "../static/topics/tail_notice.js" with { type: "text" };
+import topicsTopicCss from "../static/topics/topic.css" with { type: "text" };
 import topicsTopicList from "../static/topics/topic_list.js" with { type: "text" };
 import topicsTopicsCss from "../static/topics/topics.css" with { type: "text" };
 import topicsTopics from "../static/topics/topics.js" with { type: "text" };
@@ -201,6 +204,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/geo.js": { text: geoGeo },
   "/static/geo/heads.js": { text: geoHeads },
   "/static/geo/lines.js": { text: geoLines },
+  "/static/geo/map.css": { text: geoMapCss },
   "/static/geo/map_view.js": { text: geoMapView },
   "/static/geo/marks.js": { text: geoMarks },
   "/static/geo/movers.js": { text: geoMovers },
@@ -209,6 +213,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/geo/notice.js": { text: geoNotice },
   "/static/geo/page_url.js": { text: geoPageUrl },
   "/static/geo/recording.js": { text: geoRecording },
+  "/static/geo/replay.css": { text: geoReplayCss },
   "/static/geo/replay.js": { text: geoReplay },
   "/static/geo/replay_bar.js": { text: geoReplayBar },
   "/static/geo/session.js": { text: geoSession },
@@ -278,6 +283,7 @@ const table: Readonly<Record<string, Source>> = {
   "/static/topics/start_form.js": { text: topicsStartForm },
   "/static/topics/tail.js": { text: topicsTail },
   "/static/topics/tail_notice.js": { text: topicsTailNotice },
+  "/static/topics/topic.css": { text: topicsTopicCss },
   "/static/topics/topic_list.js": { text: topicsTopicList },
   "/static/topics/topics.css": { text: topicsTopicsCss },
   "/static/topics/topics.js": { text: topicsTopics },
