@@ -64,7 +64,7 @@ export function installApacheKafka(): string | null {
 
 /** Runs a command line tool of the Java distribution.
  * @param args as its own help tells, `--bootstrap-server` included
- * @throws {Error} when it fails or takes longer than `timeoutMs` (60 000), with what it printed */
+ * @throws {Error} when it fails or takes longer than `timeoutMs` (120 000), with what it printed */
 export function javaTool(
   tool: JavaTool,
   args: readonly string[],
@@ -95,7 +95,7 @@ export class ApacheKafka implements AsyncDisposable {
   /** Makes a node with an empty log and starts it.
    * @param properties lines that go after our own server.properties and win over them
    * @param jvm arguments that win over those of the small JVM of tests, see {@linkcode defaultJvm}
-   * @throws {Error} with the end of its log when it does not start within a minute */
+   * @throws {Error} with the end of its log when it does not start within two minutes */
   static async open(
     properties: Readonly<Record<string, string>> = {},
     jvm: readonly string[] = [],
@@ -134,7 +134,7 @@ export class ApacheKafka implements AsyncDisposable {
   }
 
   /** Starts it on its ports with the data it had. Resolves when it serves.
-   * @throws {Error} with the end of its log when it does not within a minute */
+   * @throws {Error} with the end of its log when it does not within two minutes */
   async start(): Promise<void> {
     if (this.#node) throw new Error("Cannot start Kafka as it is running");
     const logFile = `${this.#folder}/kafka-${Date.now()}.log`;
@@ -144,7 +144,7 @@ export class ApacheKafka implements AsyncDisposable {
     this.#node = node;
     try {
       const started = (log: string) => log.includes("Kafka Server started") || null;
-      await node.printed(started, "Kafka to start", 60_000);
+      await node.printed(started, "Kafka to start", 120_000);
     } catch (error) {
       await this.kill();
       throw error;
@@ -187,9 +187,10 @@ function serverProperties(folder: string, port: number, controllerPort: number):
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
-    // Groups of tests are complete at once, and a node that was killed is believed dead soon.
+    // Groups of tests are complete at once. A node that was killed is believed dead after the usual time: less would be enough for one
+    // that a busy machine keeps waiting, and its partitions would be without a leader.
     "group.initial.rebalance.delay.ms": "0",
-    "broker.session.timeout.ms": "3000",
+    "broker.session.timeout.ms": "9000",
     "broker.heartbeat.interval.ms": "500",
   };
 }

@@ -50,7 +50,7 @@ export class SseClient implements AsyncDisposable {
     if (options.lastEventId !== undefined) headers["last-event-id"] = options.lastEventId;
     const opening = fetch(url, { headers, signal: abort.signal });
     try {
-      const response = await within(`headers of ${url}`, options.timeoutMs ?? 10_000, opening);
+      const response = await within(`headers of ${url}`, options.timeoutMs ?? 30_000, opening);
       return new SseClient(response, abort);
     } catch (error) {
       abort.abort();
@@ -72,13 +72,13 @@ export class SseClient implements AsyncDisposable {
 
   /** Waits for an event with that name whose parsed data `accept` likes, among those that came and those to come. */
   // deno-lint-ignore no-explicit-any
-  first(event: string, accept: (data: any) => boolean = () => true, timeoutMs = 10_000): Promise<any> {
+  first(event: string, accept: (data: any) => boolean = () => true, timeoutMs = 30_000): Promise<any> {
     const seen = () => this.events.slice(-5);
     return eventually(`event ${event}`, () => this.all(event).find(accept), timeoutMs, seen);
   }
 
   /** Waits until the server ends the stream; `ended` tells how. */
-  async end(timeoutMs = 10_000): Promise<void> {
+  async end(timeoutMs = 30_000): Promise<void> {
     await within("the end of the stream", timeoutMs, this.#reading);
   }
 
@@ -149,7 +149,7 @@ export class WsClient implements AsyncDisposable {
 
   /** Opens it: `http:` in the address becomes `ws:`.
    * @throws {Error} when the handshake is refused */
-  static async open(url: string, protocols: string[] = [], timeoutMs = 10_000): Promise<WsClient> {
+  static async open(url: string, protocols: string[] = [], timeoutMs = 30_000): Promise<WsClient> {
     const client = new WsClient(new WebSocket(url.replace(/^http/, "ws"), protocols));
     const opened = new Promise<void>((resolve, reject) => {
       client.socket.onopen = () => resolve();
@@ -175,12 +175,12 @@ export class WsClient implements AsyncDisposable {
 
   /** Waits for an object that `accept` likes, among those that came and those to come. */
   // deno-lint-ignore no-explicit-any
-  first(what: string, accept: (message: any) => boolean, timeoutMs = 10_000): Promise<any> {
+  first(what: string, accept: (message: any) => boolean, timeoutMs = 30_000): Promise<any> {
     return eventually(what, () => this.messages.find(accept), timeoutMs, () => this.texts.slice(-5));
   }
 
   /** Waits until it is closed, by whichever side. */
-  async end(timeoutMs = 10_000): Promise<{ code: number; reason: string }> {
+  async end(timeoutMs = 30_000): Promise<{ code: number; reason: string }> {
     await within("the socket to close", timeoutMs, this.#closing);
     return this.closed!;
   }
@@ -251,12 +251,14 @@ export function plainKafka(bootstrap: string): Kafka {
     clientId: "tailrace-tests",
     brokers: [bootstrap],
     logLevel: logLevel.NOTHING,
-    connectionTimeout: 2_000,
+    connectionTimeout: 30_000,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 30 },
   });
 }
 
 const maxMessagesPerSend = 1000;
+/** What a busy Kafka may take for a change of topics, ms: kafkajs does not try again when it asks for less. */
+const adminMs = 25_000;
 
 /** Sends records with kafkajs: whatever bytes a test wants in a topic, with no schema in the way. */
 export async function produce(
@@ -302,6 +304,7 @@ export async function createTopic(
   try {
     await admin.createTopics({
       waitForLeaders: false,
+      timeout: adminMs,
       topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
     });
     await eventually(`leaders of ${topic}`, areLed);
@@ -315,7 +318,7 @@ export async function deleteTopic(bootstrap: string, topic: string): Promise<voi
   const admin = plainKafka(bootstrap).admin();
   await admin.connect();
   try {
-    await admin.deleteTopics({ topics: [topic] });
+    await admin.deleteTopics({ topics: [topic], timeout: adminMs });
     await eventually(`the end of ${topic}`, async () => !(await admin.listTopics()).includes(topic));
   } finally {
     await admin.disconnect();
@@ -326,7 +329,7 @@ export async function deleteTopic(bootstrap: string, topic: string): Promise<voi
 export async function readTopic(
   bootstrap: string,
   topic: string,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<TopicRecord[]> {
   const kafka = plainKafka(bootstrap);
   const admin = kafka.admin();

@@ -62,7 +62,7 @@ export class MjpegClient implements AsyncDisposable {
     { cookie, headers = {}, frames = Infinity }: MjpegOptions = {},
   ): Promise<MjpegClient> {
     const sent = { ...headers, ...(cookie && { cookie }) };
-    const response = await within(`headers of ${url}`, 10_000, fetch(url, { headers: sent }));
+    const response = await within(`headers of ${url}`, 30_000, fetch(url, { headers: sent }));
     assertEquals(response.status, 200, url);
     assertEquals(response.headers.get("content-type"), "multipart/x-mixed-replace; boundary=frame");
     return new MjpegClient(response, frames);
@@ -89,7 +89,7 @@ export class MjpegClient implements AsyncDisposable {
   }
 
   /** Waits for so many frames, and returns as soon as the last of them is whole. */
-  async count(frames: number, timeoutMs = 15_000): Promise<void> {
+  async count(frames: number, timeoutMs = 30_000): Promise<void> {
     try {
       await within(`${frames} frames`, timeoutMs, this.#has(frames));
     } catch (error) {
@@ -99,7 +99,7 @@ export class MjpegClient implements AsyncDisposable {
   }
 
   /** Waits until the server ends the stream; `ended` tells how. */
-  async end(timeoutMs = 10_000): Promise<void> {
+  async end(timeoutMs = 30_000): Promise<void> {
     await within("the end of the stream", timeoutMs, this.#reading);
   }
 

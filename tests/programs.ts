@@ -41,14 +41,14 @@ export interface RunOptions {
   /** Written to its standard input, which is then closed. */
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
-  /** After so many milliseconds it is killed and the run fails (60 000). */
+  /** After so many milliseconds it is killed and the run fails (120 000). */
   readonly timeoutMs?: number;
 }
 
 /** Runs a program to its end.
  * @throws {Error} when it ends with another code than 0 or takes too long, with what it printed */
 export async function run(program: string, options: RunOptions): Promise<Finished> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? 120_000;
   const child = new Deno.Command(program, {
     args: [...options.args],
     env: { ...options.env },
@@ -164,7 +164,7 @@ export class Program implements AsyncDisposable {
   }
 
   /** Ends it with SIGTERM, and with SIGKILL when it is still there after `timeoutMs`. */
-  async stop(timeoutMs = 20_000): Promise<Deno.CommandStatus> {
+  async stop(timeoutMs = 60_000): Promise<Deno.CommandStatus> {
     this.signal("SIGTERM");
     const timer = setTimeout(() => this.signal("SIGKILL"), timeoutMs);
     try {
@@ -185,13 +185,19 @@ export class Program implements AsyncDisposable {
   }
 }
 
+/** Ports that were given to somebody, who may be down for a moment. In the environment, as test files run in one process, in isolates of
+ * their own. */
+const givenPorts = "TAILRACE_TEST_PORTS";
+
 /** A port of 127.0.0.1 that nobody listens on, below those that the system gives to connections (32768 on, by default): one of these
  * could be a connection's before the program that is to listen there has started. */
 export function freePort(): number {
   while (true) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const port = 15_000 + Math.floor(Math.random() * 17_000), given = Deno.env.get(givenPorts) ?? ",";
+    if (given.includes(`,${port},`)) continue;
     try {
       using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+      Deno.env.set(givenPorts, `${given}${port},`);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;

@@ -35,7 +35,7 @@ export class Service implements AsyncDisposable {
   }
 
   /** Starts it with an empty data folder and waits until it listens.
-   * @throws {Error} with what it logged when it does not within 30 s */
+   * @throws {Error} with what it logged when it does not within a minute */
   static async open(options: ServiceOptions = {}): Promise<Service> {
     const service = new Service(options, await Deno.makeTempDir({ prefix: "tailrace-service-" }));
     try {
@@ -104,7 +104,7 @@ export class Service implements AsyncDisposable {
       const { port, brokerPort } = await program.printed(
         (log) => addresses(log, command, kafkaBrokers === ""),
         "the service to listen",
-        30_000,
+        60_000,
       );
       this.startSeconds = (performance.now() - started) / 1000;
       this.#port = port;
@@ -125,7 +125,7 @@ export class Service implements AsyncDisposable {
    * @returns its exit code and the seconds it took */
   async terminate(
     signal: Deno.Signal = "SIGTERM",
-    timeoutMs = 30_000,
+    timeoutMs = 60_000,
   ): Promise<{ code: number; seconds: number }> {
     const program = this.#running();
     const started = performance.now();

@@ -3,7 +3,7 @@
  * Unlike tests/service.ts it is ready when it answers a request, asked every few milliseconds: crash tests start it a
  * thousand times and measure each start. @module */
 import { pause } from "../eventually.ts";
-import { Program } from "../programs.ts";
+import { freePort, Program } from "../programs.ts";
 import { ProtocolClient } from "../protocol/client.ts";
 
 /** How it is run. */
@@ -16,11 +16,13 @@ export interface BrokerProcessOptions {
 }
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
-const startMs = 30_000;
+const startMs = 60_000;
 
 /** One broker; disposing of it kills it. */
 export class BrokerProcess implements AsyncDisposable {
-  readonly port = quietPort();
+  /** Of those that nobody is given who asks for any: while the broker is down, its clients must neither meet another one there nor, as
+   * happens to whoever connects often to a dead port of the machine's own range, themselves. */
+  readonly port = freePort();
   /** Seconds from starting the process to its first answer, of each start. */
   readonly starts: number[] = [];
   readonly #options: BrokerProcessOptions;
@@ -51,7 +53,7 @@ export class BrokerProcess implements AsyncDisposable {
   }
 
   /** Starts it and waits for its first answer.
-   * @throws {Error} with the end of its log if it ends or says nothing for 30 s */
+   * @throws {Error} with the end of its log if it ends or says nothing for a minute */
   async start(): Promise<void> {
     const env = {
       HOST: "127.0.0.1",
@@ -108,20 +110,6 @@ export function spread(seconds: readonly number[]): string {
     (each ?? NaN).toFixed(2)
   );
   return `${shown.join(" / ")} s (least / median / most)`;
-}
-
-/** A free port that nobody is given who asks for any: while the broker is down, its clients must neither meet another one
- * there nor, as happens to whoever connects often to a dead port of the machine's own range, themselves. */
-function quietPort(): number {
-  while (true) {
-    const port = 22_000 + Math.floor(Math.random() * 10_000);
-    try {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port });
-      return listener.addr.port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
 }
 
 async function answers(port: number): Promise<boolean> {
