@@ -1,25 +1,23 @@
 /** The states of the page of histograms that the real service cannot be brought into on demand, scripted. @module */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
-import { seriousFindings } from "./accessibility.ts";
 import { TestBrowser } from "./browser.ts";
+import { goesOn, hasCount, isAccessible, isSeen, says, saysPart } from "./expect.ts";
 import { ScriptedHistograms } from "./scripted_histograms.ts";
 
-const text = async (page: Page, selector: string) =>
-  (await page.locator(selector).first().textContent())?.replace(/\s+/g, " ").trim() ?? "";
 const card = (name: string) => `.card[aria-label="${name}"]`;
-const part = (page: Page, name: string, which: string) => text(page, `${card(name)} [data-part="${which}"]`);
+const part = (name: string, which: string) => `${card(name)} [data-part="${which}"]`;
 
 /** Waits for a state, and that its notice can be read by everyone. */
 async function arrives(page: Page, word: string, title: RegExp): Promise<void> {
-  await eventually(`"${word}"`, async () => await text(page, "#state") === word);
-  assertMatch(await text(page, "#notice-title"), title);
-  assertEquals(await seriousFindings(page), []);
+  await says(page, "#state", word);
+  await says(page, "#notice-title", title);
+  await isAccessible(page);
 }
 
-const isLive = (page: Page) => eventually("live", async () => await text(page, "#state") === "Live");
+const isLive = (page: Page) => says(page, "#state", "Live");
 
 /** A measurement of each name a second, the newest of them `agoMs` ago. */
 function fill(service: ScriptedHistograms, seconds: number, agoMs = 0): void {
@@ -58,27 +56,26 @@ Deno.test({
       "live: every number of a histogram as it comes, without a complaint",
       async (page, service, complaints) => {
         await isLive(page);
-        await eventually("the charts", async () => await page.locator(".uplot canvas").count() === 6);
+        await hasCount(page.locator(".uplot canvas"), 6);
         service.measure("temperature", -30);
         service.measure("temperature", 24.5);
         service.measure("temperature", 3, Date.now() - 60_000, "late");
         service.wrong("temperature", "not-a-number", 12);
         service.wrong("temperature", "json", 3);
         service.publish("temperature");
-        await eventually("the newest", async () => await part(page, "temperature", "value") === "3");
-        const facts = await text(page, `${card("temperature")} .fact-list`);
+        await says(page, part("temperature", "value"), "3");
         for (const fact of ["Count203", "Below1", "Above1", "Late1", "Wrong15", "Least−30"]) {
-          assertStringIncludes(facts.replaceAll(" ", ""), fact);
+          await saysPart(page, `${card("temperature")} .fact-list`, fact);
         }
-        assertEquals(await part(page, "temperature", "wrong"), "Not counted: 12 not a number, 3 no JSON");
-        assertEquals(await seriousFindings(page), []);
+        await says(page, part("temperature", "wrong"), "Not counted: 12 not a number, 3 no JSON");
+        await isAccessible(page);
         assertEquals(complaints, []);
       },
     );
 
     await step("loading: says so, then is live", async (page, service) => {
-      await eventually("loading", async () => await text(page, "#waiting-text") === "Loading the histograms");
-      assertEquals(await text(page, "#state"), "Loading");
+      await says(page, "#waiting-text", "Loading the histograms");
+      await says(page, "#state", "Loading");
       service.refuseData = null;
       answer?.();
       await isLive(page);
@@ -94,33 +91,27 @@ Deno.test({
 
     await step("nothing yet: the line that measures, and a test record by a click", async (page) => {
       await page.waitForSelector("#empty:visible");
-      assertEquals(await text(page, "#empty-command code"), "tailrace publish measurements");
-      assertStringIncludes(
-        await text(page, `${card("pressure")} .copy-line code`),
-        "/histograms/pressure/measurements",
-      );
-      assertEquals(await seriousFindings(page), []);
+      await says(page, "#empty-command code", "tailrace publish measurements");
+      await saysPart(page, `${card("pressure")} .copy-line code`, "/histograms/pressure/measurements");
+      await isAccessible(page);
       await page.click(`${card("pressure")} .button-main`);
-      await eventually("its charts", () => page.isVisible(`${card("pressure")} .uplot`));
-      assertStringIncludes(await text(page, `${card("pressure")} .fact-list`), "Count1");
-      assertEquals(await page.isVisible("#empty"), false);
-      assert(await page.isVisible(`${card("humidity")} .button-main`));
+      await isSeen(page, `${card("pressure")} .uplot`);
+      await saysPart(page, `${card("pressure")} .fact-list`, "Count1");
+      await isSeen(page, "#empty", false);
+      await isSeen(page, `${card("humidity")} .button-main`);
     }, () => {});
 
     await step("paused: stands still, and goes on with all that came", async (page, service) => {
       await isLive(page);
       await page.click("#pause");
       await arrives(page, "Paused", /^Paused at/);
-      assertEquals(await part(page, "humidity", "state"), "Paused");
+      await says(page, part("humidity", "state"), "Paused");
       await eventually("nobody", () => service.viewers === 0);
       for (let i = 0; i < 5; i++) service.measure("humidity", 41.25);
-      assertStringIncludes(await text(page, `${card("humidity")} .fact-list`), "Count200");
+      await saysPart(page, `${card("humidity")} .fact-list`, "Count200");
       await page.click("#notice-action");
-      await eventually(
-        "all",
-        async () => (await text(page, `${card("humidity")} .fact-list`)).includes("Count205"),
-      );
-      assertEquals(await part(page, "humidity", "value"), "41.25");
+      await saysPart(page, `${card("humidity")} .fact-list`, "Count205");
+      await says(page, part("humidity", "value"), "41.25");
       await isLive(page);
     });
 
@@ -128,11 +119,8 @@ Deno.test({
       "catching up: how many records are to go, and up to when it is counted",
       async (page, service) => {
         await arrives(page, "Catching up", /^Counting what came before: temperature$/);
-        assertMatch(
-          await text(page, "#notice-detail"),
-          /^184,223 records to go\. Counted up to .+, 1 h ago\.$/,
-        );
-        assertEquals(await part(page, "temperature", "state"), "184.2K behind");
+        await says(page, "#notice-detail", /^184,223 records to go\. Counted up to .+, 1 h ago\.$/);
+        await says(page, part("temperature", "state"), "184.2K behind");
         service.setStatus("temperature", {});
         await isLive(page);
       },
@@ -148,11 +136,9 @@ Deno.test({
 
     await step("a locked file: who waits, since when and why; the others go on", async (page, service) => {
       await arrives(page, "Waiting", /^humidity waits since/);
-      assertStringIncludes(await text(page, "#notice-detail"), "The file is locked by another program.");
-      assertEquals([await part(page, "humidity", "state"), await part(page, "pressure", "state")], [
-        "Waiting",
-        "Live",
-      ]);
+      await saysPart(page, "#notice-detail", "The file is locked by another program.");
+      await says(page, part("humidity", "state"), "Waiting");
+      await says(page, part("pressure", "state"), "Live");
       service.setStatus("humidity", {});
       await isLive(page);
     }, (service) => {
@@ -162,16 +148,10 @@ Deno.test({
     });
 
     await step("a course that cannot be read: says why, and comes by itself", async (page, service) => {
-      await eventually(
-        "why",
-        async () => (await part(page, "pressure", "cover-text")).includes("Measurements unavailable"),
-      );
-      assertEquals(await seriousFindings(page), []);
+      await saysPart(page, part("pressure", "cover-text"), "Measurements unavailable");
+      await isAccessible(page);
       service.refuseSeries = null;
-      await eventually(
-        "the course",
-        async () => !await page.isVisible(`${card("pressure")} [data-part="cover"]`),
-      );
+      await isSeen(page, `${card("pressure")} [data-part="cover"]`, false);
     }, (service) => {
       fill(service, 20);
       service.refuseSeries = () =>
@@ -180,7 +160,7 @@ Deno.test({
 
     await step("one that failed: since when and why", async (page) => {
       await arrives(page, "Error", /^pressure is not counted since/);
-      assertEquals(await part(page, "pressure", "doing"), "The file is of a newer version.");
+      await says(page, part("pressure", "doing"), "The file is of a newer version.");
     }, (service) => {
       fill(service, 10);
       service.setStatus("pressure", {
@@ -195,10 +175,7 @@ Deno.test({
       service.missed("pressure", 1_200);
       service.publish("pressure");
       await arrives(page, "Gap", /^1,200 records were never counted$/);
-      assertEquals(
-        await part(page, "pressure", "wrong"),
-        "Not counted: 1,200 removed before they were counted",
-      );
+      await says(page, part("pressure", "wrong"), "Not counted: 1,200 removed before they were counted");
       await page.click("#notice-action");
       await isLive(page);
     });
@@ -207,7 +184,7 @@ Deno.test({
       await isLive(page);
       service.tell("status", { kafka: "down" });
       await arrives(page, "Kafka away", /^Kafka is away since .*\d/);
-      assertEquals(await part(page, "humidity", "state"), "Not live");
+      await says(page, part("humidity", "state"), "Not live");
       service.tell("status", { kafka: "up" });
       await isLive(page);
     });
@@ -216,7 +193,7 @@ Deno.test({
       "the service away when it is opened: says so, tries again by itself",
       async (page, service) => {
         await arrives(page, "Waiting", /^Kafka unavailable$/);
-        assertMatch(await text(page, "#notice-detail"), /^(Next try in \d+ s|Trying now)\.$/);
+        await says(page, "#notice-detail", /^(Next try in \d+ s|Trying now)\.$/);
         service.refuseData = null;
         await isLive(page);
       },
@@ -236,15 +213,14 @@ Deno.test({
         await page.waitForSelector("#notice-action:visible");
         service.measure("humidity", 77.5);
         service.refuseStream = null;
-        await page.click("#notice-action");
-        await isLive(page);
-        await eventually("what came meanwhile", async () => await part(page, "humidity", "value") === "77.5");
+        await goesOn(page);
+        await says(page, part("humidity", "value"), "77.5");
       },
     );
 
     await step("no permission: what happened, the request's id, and another try", async (page, service) => {
       await arrives(page, "Error", /^Forbidden$/);
-      assertMatch(await text(page, "#notice-detail"), /^Not these measurements · Request [\w-]+/);
+      await says(page, "#notice-detail", /^Not these measurements · Request [\w-]+/);
       service.refuseData = null;
       await page.click("#notice-action");
       await isLive(page);
@@ -258,10 +234,10 @@ Deno.test({
       "an unknown measurement: which there are, and the way to them",
       async (page) => {
         await arrives(page, "Error", /^There is no measurement wind$/);
-        assertEquals(await text(page, "#notice-detail"), "Counted here: humidity, temperature, pressure.");
+        await says(page, "#notice-detail", "Counted here: humidity, temperature, pressure.");
         await page.click("#back");
         await isLive(page);
-        assertEquals(await page.locator(".card").count(), 3);
+        await hasCount(page.locator(".card"), 3);
       },
       (service) => fill(service, 10),
       "/histograms/wind",
