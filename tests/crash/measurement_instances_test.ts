@@ -17,7 +17,7 @@ import { checkAnswer, checkFile, checkPublished, truthOf } from "./measurement_t
 
 const steps = Number(Deno.env.get("TAILRACE_MEASUREMENT_STEPS") ?? 8);
 const spec: MeasurementSpec = usualMeasurements.find(({ name }) => name === "temperature")!;
-const partitions = 3, catchUpMs = 60_000;
+const partitions = 3, catchUpMs = 120_000;
 /** Longer than a membership lasts without a heartbeat. */
 const stoppedMs = 8_000;
 

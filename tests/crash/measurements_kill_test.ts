@@ -40,7 +40,7 @@ Deno.test(`kill -9 of the service while it counts, ${times} times: each measurem
   await eventually(
     `all ${truth.count} to be counted`,
     async () => (await now(service)).count === truth.count,
-    60_000,
+    120_000,
     () => service.log().split("\n").slice(-10).join("\n"),
   );
   await checkAnswer(service.url, spec, truth);
@@ -48,7 +48,7 @@ Deno.test(`kill -9 of the service while it counts, ${times} times: each measurem
   const published = await eventually(
     "the last histogram to be published",
     () => checkPublished(bootstrap, spec, truth),
-    30_000,
+    60_000,
   );
   assert(truth.count > 0 && truth.wrong > 0);
   console.log(
@@ -62,7 +62,7 @@ async function now(service: Service): Promise<{ count: number; status: { owner: 
 }
 
 async function publishes(service: Service): Promise<void> {
-  await eventually("it to publish", async () => (await now(service)).status.owner, 20_000);
+  await eventually("it to publish", async () => (await now(service)).status.owner, 60_000);
 }
 
 /** The service makes the topic with one. */
@@ -89,7 +89,7 @@ class Load implements AsyncDisposable {
   constructor(bootstrap: string, random: Random) {
     const way = { brokers: [bootstrap], clientId: "load", ssl: null, sasl: null, log: silentLogger };
     const kafka = this.#parts.use(new Kafka(way));
-    this.#producer = this.#parts.use(createProducer(kafka, { log: silentLogger, timeoutMs: 20_000 }));
+    this.#producer = this.#parts.use(createProducer(kafka, { log: silentLogger, timeoutMs: 60_000 }));
     this.#random = random;
     this.#working = this.#send();
   }
@@ -97,7 +97,7 @@ class Load implements AsyncDisposable {
   /** Waits until so many more were acknowledged. */
   async more(count: number): Promise<void> {
     const wanted = this.#sent + count;
-    await eventually(`${count} more measurements`, () => this.#sent >= wanted, 30_000);
+    await eventually(`${count} more measurements`, () => this.#sent >= wanted, 60_000);
   }
 
   /** Sends many at once. */

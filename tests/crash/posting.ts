@@ -26,7 +26,7 @@ export class Poster implements AsyncDisposable {
   }
 
   /** Waits until so many more posts were acknowledged. */
-  async more(count: number, timeoutMs = 30_000): Promise<void> {
+  async more(count: number, timeoutMs = 60_000): Promise<void> {
     const wanted = this.acknowledged.length + count;
     const state = () => [this.acknowledged.length, this.unanswered, this.refused.at(-1)?.body];
     await eventually(`${count} more posts`, () => this.acknowledged.length >= wanted, timeoutMs, state);
@@ -141,7 +141,7 @@ export async function checkNothingLost(
   assertEquals(lost, [], `of ${poster.acknowledged.length} acknowledged records, these are lost`);
 
   for (const { seen, resumes } of watchers) {
-    await eventually("every record at a watcher", () => seen.length >= log.length, 20_000, () => [
+    await eventually("every record at a watcher", () => seen.length >= log.length, 60_000, () => [
       seen.length,
       log.length,
       resumes,

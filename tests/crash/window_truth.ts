@@ -63,7 +63,7 @@ export class ClickLoad implements AsyncDisposable {
   ) {
     const way = { brokers: [bootstrap], clientId: "load", ssl: null, sasl: null, log: silentLogger };
     const kafka = this.#parts.use(new Kafka(way));
-    this.#producer = this.#parts.use(createProducer(kafka, { log: silentLogger, timeoutMs: 20_000 }));
+    this.#producer = this.#parts.use(createProducer(kafka, { log: silentLogger, timeoutMs: 60_000 }));
     this.#random = random;
     this.#topic = topic;
     this.#partitions = partitions;
