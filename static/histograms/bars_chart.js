@@ -5,7 +5,7 @@
 /** @import { ChartEars } from "./chart.js" */
 import uPlot from "../shared/uplot.js";
 import { Chart } from "./chart.js";
-import { axis, leftAxis, topFor } from "./chart_look.js";
+import { axis, countSteps, leftAxis, topFor } from "./chart_look.js";
 import { plain, short } from "./numbers.js";
 
 /** Bars with a gap of 1 px; where they get thinner than that leaves them, none. */
@@ -72,7 +72,7 @@ export class BarsChart extends Chart {
       },
       axes: [
         axis(look, { space: 48, size: 24, grid: { show: false }, values: (_, splits) => splits.map(plain) }),
-        leftAxis(look, 44, short),
+        leftAxis(look, 44, short, { incrs: countSteps }),
       ],
       series: [
         {},

@@ -79,15 +79,21 @@ export function axis(look, more) {
 }
 
 /** The axis at the left: as wide as its longest number, but at least so wide that plots stand below each other.
- * @param {() => Look} look @param {number} least px @param {(n: number) => string} write @returns {uPlot.Axis} */
-export function leftAxis(look, least, write) {
+ * @param {() => Look} look @param {number} least px @param {(n: number) => string} write @param {uPlot.Axis} [more]
+ * @returns {uPlot.Axis} */
+export function leftAxis(look, least, write, more = {}) {
   return axis(look, {
+    ...more,
     scale: "y",
     space: 32,
     size: (_, values) => Math.max(least, 14 + 7 * Math.max(0, ...(values ?? []).map((text) => text.length))),
     values: (_, splits) => splits.map(write),
   });
 }
+
+/** What may lie between two counts of an axis: there are no halves. */
+export const countSteps = Array.from({ length: 16 }, (_, power) => [1, 2, 2.5, 5].map((n) => n * 10 ** power))
+  .flat().filter(Number.isInteger);
 
 /** The top of a scale that holds `most`: one of few values, so that it seldom changes. @param {number} most */
 export function topFor(most) {

@@ -122,3 +122,13 @@ export class Course {
     this.#columns = null;
   }
 }
+
+/** The values with a break on either side, through which no line goes: they have to be drawn as points.
+ * @param {ArrayLike<number | null | undefined>} values a column @returns {number[]} where they are */
+export function loneOf(values) {
+  const lone = [];
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] != null && values[i - 1] == null && values[i + 1] == null) lone.push(i);
+  }
+  return lone;
+}

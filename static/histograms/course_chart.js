@@ -6,6 +6,7 @@
 import uPlot from "../shared/uplot.js";
 import { Chart } from "./chart.js";
 import { axis, leftAxis } from "./chart_look.js";
+import { loneOf } from "./course.js";
 import { plain } from "./numbers.js";
 import { shortestSpanMs } from "./page_url.js";
 
@@ -84,7 +85,11 @@ export class CourseChart extends Chart {
       axes: [axis(look, { space: 64, size: 24, incrs: steps, values: timesOf }), leftAxis(look, 52, plain)],
       series: [
         {},
-        { stroke: () => look().line, width: 1.75, points: { size: 4, fill: () => look().line, width: 0 } },
+        {
+          stroke: () => look().line,
+          width: 1.75,
+          points: { size: 4, fill: () => look().line, width: 0, filter: pointsOf },
+        },
         edge,
         edge,
       ],
@@ -113,6 +118,13 @@ export class CourseChart extends Chart {
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     if (from !== undefined && to !== undefined) this.#courseEars.onSpan({ from, to });
   }
+}
+
+/** The points to draw: all while there is room for them, else those that no line shows.
+ * @param {uPlot} plot @param {number} series @param {boolean} isForAll @returns {number[] | null} null: all, if any */
+function pointsOf(plot, series, isForAll) {
+  const { data } = plot;
+  return isForAll ? null : loneOf(/** @type {(number | null)[]} */ (data[series] ?? []));
 }
 
 /** Limits that leave room about what is drawn. @param {number | null} min @param {number | null} max

@@ -4,6 +4,8 @@
 
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
+/** As `1.79769E308`: digits that are cut off where a number has no room would hide how large it is. */
+const scientific = new Intl.NumberFormat(undefined, { notation: "scientific", maximumSignificantDigits: 6 });
 const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumSignificantDigits: 2 });
 
 /** How the numbers of one measurement are written.
@@ -21,7 +23,9 @@ export function writerFor(step) {
     maximumFractionDigits: more,
   });
   const write = (/** @type {Intl.NumberFormat} */ format) => (/** @type {number | null | undefined} */ n) =>
-    n === null || n === undefined ? "–" : minus(format.format(n === 0 ? 0 : n));
+    n === null || n === undefined
+      ? "–"
+      : minus((Math.abs(n) >= 1e9 ? scientific : format).format(n === 0 ? 0 : n));
   return { value: write(value), derived: write(derived) };
 }
 
@@ -29,7 +33,10 @@ export function writerFor(step) {
 export const short = (n) => compact.format(n);
 
 /** Measured values of an axis: as they are, unless they are very large. @param {number} n */
-export const plain = (n) => minus((Math.abs(n) >= 1e6 ? compact : exact).format(n));
+export const plain = (n) => {
+  const size = Math.abs(n);
+  return minus((size >= 1e15 ? scientific : size >= 1e6 ? compact : exact).format(n));
+};
 
 /** @param {number} part @param {number} whole */
 export const share = (part, whole) => whole > 0 ? percent.format(part / whole) : "–";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { readable } from "../../static/histograms/chart_look.js";
-import { Course } from "../../static/histograms/course.js";
-import { writerFor } from "../../static/histograms/numbers.js";
+import { countSteps, readable } from "../../static/histograms/chart_look.js";
+import { Course, loneOf } from "../../static/histograms/course.js";
+import { plain, writerFor } from "../../static/histograms/numbers.js";
 
 function course(time: number[], value: (i: number) => number, step_ms = 1_000): Course {
   const values = time.map((_, i) => value(i));
@@ -52,6 +52,23 @@ Deno.test("Course.forgetBefore() keeps the step from which the line comes in", (
   const made = course(Array.from({ length: 500 }, (_, i) => i * 1_000), (i) => i);
   made.forgetBefore(300_500);
   assertEquals([made.time[0], made.mean[0], made.time.length], [300_000, 300, 200]);
+});
+
+Deno.test("loneOf() finds the values that no line goes through", () => {
+  assertEquals(loneOf([1, null, 2, 3, null, 4, null, null, 5]), [0, 5, 8]);
+  assertEquals([loneOf([]), loneOf([7]), loneOf([null, null]), loneOf([1, 2])], [[], [0], [], []]);
+});
+
+Deno.test("countSteps has no halves, and enough for any count", () => {
+  assertEquals(countSteps.slice(0, 9), [1, 2, 5, 10, 20, 25, 50, 100, 200]);
+  assert(countSteps.at(-1)! >= 1e15);
+});
+
+Deno.test("writerFor() and plain() tell how large a very large number is", () => {
+  const { value, derived } = writerFor(1);
+  assertEquals([value(-Number.MAX_VALUE), derived(1.5e9)], ["−1.79769E308", "1.5E9"]);
+  assertEquals([value(999_999_999), derived(-1234567)], ["999,999,999", "−1,234,567.00"]);
+  assertEquals([plain(-1e308), plain(2.5e6), plain(1100)], ["−1E308", "2.5M", "1,100"]);
 });
 
 Deno.test("writerFor() gives as many digits as the step is worth", () => {
