@@ -4,7 +4,7 @@ import { CsvParser, type CsvRow } from "./csv.ts";
 import type { BadLine } from "./publish_report.ts";
 import { CommandError } from "./run.ts";
 
-/** Where measurements are: the name of a column in the first line, or its number from 1 on. */
+/** Where measurements are: the name of a column in the first line, in any case, or its number from 1 on. */
 export interface CsvColumns {
   /** Default: the first there is of {@linkcode usualTimeColumns}. */
   readonly time?: string;
@@ -68,8 +68,10 @@ export class MeasurementCsv {
   }
 
   #find(names: readonly string[], flag: string, wanted: readonly string[]): number {
+    const inAnyCase = names.map((name) => name.toLowerCase());
     for (const one of wanted) {
-      const at = isNumber(one) ? Number(one) - 1 : names.indexOf(one);
+      const exact = names.indexOf(one);
+      const at = isNumber(one) ? Number(one) - 1 : exact >= 0 ? exact : inAnyCase.indexOf(one.toLowerCase());
       if (at >= 0 && at < names.length) return at;
     }
     const shown = names.slice(0, 20).map((name) => JSON.stringify(name.slice(0, 40))).join(", ");

@@ -102,14 +102,29 @@ function factsOf(histogram: HistogramEvent, ascii: boolean): string[] {
   ];
 }
 
-/** Facts in lines, as many in each as fit. */
+/** Facts in lines, as many in each as fit; one that is longer than a line goes on in the next one behind a comma. */
 function wrap(facts: readonly string[], columns: number, between: string): string[] {
   const lines: string[] = [];
   for (const fact of facts) {
+    if (fact.length > columns) {
+      lines.push(...broken(fact, columns));
+      continue;
+    }
     const last = lines.at(-1);
     if (last !== undefined && last.length + between.length + fact.length <= columns) {
       lines[lines.length - 1] = last + between + fact;
     } else lines.push(fact);
+  }
+  return lines;
+}
+
+function broken(fact: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const part of fact.split(/(?<=,) /)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + part.length <= columns) {
+      lines[lines.length - 1] = `${last} ${part}`;
+    } else lines.push(part);
   }
   return lines;
 }
@@ -196,11 +211,11 @@ function edgeText(edge: number, step: number): string {
   return String(Number(edge.toFixed(step >= 10 ? 0 : decimals)));
 }
 
-/** A number with five digits that count. */
+/** A number with five digits that count; the largest ones with all, as they are infinite when rounded up. */
 function plain(value: number): string {
-  return Math.abs(value) < 1e9 && Number.isInteger(value)
-    ? groups(value)
-    : String(Number(value.toPrecision(5)));
+  if (Math.abs(value) < 1e9 && Number.isInteger(value)) return groups(value);
+  const rounded = Number(value.toPrecision(5));
+  return String(Number.isFinite(rounded) ? rounded : value);
 }
 
 /** A whole number in groups of three digits. */

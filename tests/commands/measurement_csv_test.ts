@@ -14,6 +14,8 @@ Deno.test("MeasurementCsv finds the columns by the names of a record, of tailrac
   assertEquals(read(`measurement,measurement_time\n1.5,${time}\n`), [good(1.5)]);
   assertEquals(read(`date,value,partition,offset\n${time},-3,0,7\n`), [good(-3)]);
   assertEquals(read(` time , value \n${time},1\n`), [good(1)]);
+  assertEquals(read(`Date,VALUE,value\n${time},1,2\n`), [good(2)], "in any case, the exact one first");
+  assertEquals(read(`Timestamp,Wind\n${time},1\n`, { value: "wind" }), [good(1)]);
   const told = { time: "Observed at", value: "temp (°C)" };
   assertEquals(read(`"temp (°C)",value,"Observed at"\n20,1,${time}\n`, told), [good(20)]);
   assertEquals(read(`a,value,c\n${time},1,20\n`, { time: "1", value: "3" }), [good(20)]);

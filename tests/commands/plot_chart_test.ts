@@ -56,6 +56,30 @@ Deno.test("drawPlot() tells what was late, repeated, missed and wrong, when ther
   assertEquals(some[1], "late 1 · repeated 2 · missed 3 · wrong: json 1, not-finite 2,000");
 });
 
+Deno.test("drawPlot() goes on in the next line where the kinds of wrong ones need more than one", () => {
+  const wrong = {
+    json: 3,
+    missing: 5,
+    "not-a-number": 3,
+    "not-finite": 3,
+    time: 3,
+    empty: 1,
+    unreadable: 12,
+  };
+  const lines = draw({ wrong, late: 1 }, { lines: 14 });
+  assertEquals(lines.slice(1, 4), [
+    "late 1",
+    "wrong: json 3, missing 5,",
+    "not-a-number 3, not-finite 3, time 3,",
+  ]);
+  assertEquals(lines[4], "empty 1, unreadable 12");
+});
+
+Deno.test("drawPlot() tells numbers at the end of what a double holds", () => {
+  const lines = draw({ min: -Number.MAX_VALUE, max: 1e308, mean: 1.23456e12 }, { columns: 90 });
+  assertEquals(lines[1], "mean 1234600000000 · min -1.7976931348623157e+308 · max 1e+308");
+});
+
 Deno.test("drawPlot() tells the newest measurement where there is room for it", () => {
   const last = { measurement: 3.5, measurement_time: "2026-01-31T12:00:00.000Z" };
   const [wide] = draw({ last }, { columns: 80 }), [narrow] = draw({ last });
