@@ -1,29 +1,44 @@
 /** The page of likes in the states that the real service cannot be brought into on demand, scripted. @module */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
-import { seriousFindings } from "./accessibility.ts";
 import { type PageOptions, TestBrowser } from "./browser.ts";
+import {
+  becomes,
+  goesOn,
+  hasAttribute,
+  hasCount,
+  hasTexts,
+  isAccessible,
+  isAsWideAs,
+  isAt,
+  isEnabled,
+  isSeen,
+  says,
+  saysPart,
+  textOf,
+} from "./expect.ts";
 import { fill, ScriptedAggregations, type ScriptedOptions, titled } from "./scripted_aggregations.ts";
 
 const ids = titled.map(({ id }) => id);
 const [first] = titled as [typeof titled[number]];
-const text = async (page: Page, selector: string) =>
-  (await page.locator(selector).first().textContent())?.replace(/\s+/g, " ").trim() ?? "";
 const card = (title: string) => `.card[aria-label="${title}"]`;
 /** A cell of a card's row. */
-const cell = (page: Page, title: string, row: number, part: string) =>
-  text(page, `${card(title)} tbody tr:nth-child(${row}) [data-part="${part}"]`);
+const cell = (title: string, row: number, part: string) =>
+  `${card(title)} tbody tr:nth-child(${row}) [data-part="${part}"]`;
+
+/** The bars of one kind of the first video's minutes. */
+const bar = (kind: string) => `${card(first.title)} tbody tr:nth-child(1) .bar-${kind}`;
 
 /** Waits for a state, and that its notice can be read by everyone. */
 async function arrives(page: Page, word: string, title: RegExp): Promise<void> {
-  await eventually(`"${word}"`, async () => await text(page, "#state") === word);
-  assertMatch(await text(page, "#notice-title"), title);
-  assertEquals(await seriousFindings(page), []);
+  await says(page, "#state", word);
+  await says(page, "#notice-title", title);
+  await isAccessible(page);
 }
 
-const isLive = (page: Page) => eventually("live", async () => await text(page, "#state") === "Live");
+const isLive = (page: Page) => says(page, "#state", "Live");
 const problem = (status: number, title: string, detail: string) => () =>
   Response.json({ title, detail, status }, { status });
 
@@ -61,26 +76,18 @@ Deno.test({
       { prepare: filled },
       async (page, service, complaints) => {
         await isLive(page);
-        const before = Number(await cell(page, first.title, 3, "now"));
+        const before = Number(await says(page, cell(first.title, 3, "now"), /^\d+$/));
         service.made.like(first.id, service.now(), 3);
-        await eventually(
-          "three more",
-          async () => Number(await cell(page, first.title, 3, "now")) === before + 3,
-        );
+        await says(page, cell(first.title, 3, "now"), `${before + 3}`);
+        await hasAttribute(page, bar("open"), "d", /./);
         service.made.like(first.id, service.now() - 5 * 60_000, 4);
-        await eventually("late", async () => await cell(page, first.title, 1, "late") === "4 late");
-        for (const part of ["final", "open", "late"]) {
-          const d = await page.getAttribute(`${card(first.title)} tbody tr:nth-child(1) .bar-${part}`, "d");
-          assert(d, `bars that are ${part}`);
-        }
+        await says(page, cell(first.title, 1, "late"), "4 late");
+        for (const kind of ["final", "late"]) await hasAttribute(page, bar(kind), "d", /./);
         const bars = page.locator(`${card(first.title)} tbody tr:nth-child(1) .bars`);
-        assertMatch(
-          await bars.getAttribute("aria-label") ?? "",
-          /^Likes in the last \d+ windows of 1 min: \d+ to \d+$/,
-        );
+        await hasAttribute(page, bars, "aria-label", /^Likes in the last \d+ windows of 1 min: \d+ to \d+$/);
         await bars.hover();
-        assertMatch(await text(page, "#tip"), /^.+ – .+: \d+ likes?/);
-        assertEquals(await seriousFindings(page), []);
+        await says(page, "#tip", /^.+ – .+: \d+ likes?/);
+        await isAccessible(page);
         assertEquals(complaints, []);
       },
     );
@@ -96,28 +103,24 @@ Deno.test({
         };
       },
     }, async (page, service) => {
-      await eventually("loading", async () => await text(page, "#waiting-text") === "Loading the windows");
+      await says(page, "#waiting-text", "Loading the windows");
       answer();
       await arrives(page, "Waiting", /^Aggregations unavailable$/);
-      assertMatch(
-        await text(page, "#notice-detail"),
-        /^Still being read\. (Next try in \d+ s|Trying now)\.$/,
-      );
+      await says(page, "#notice-detail", /^Still being read\. (Next try in \d+ s|Trying now)\.$/);
       service.refuseData = null;
       await isLive(page);
     });
 
     await step("nothing yet: the lines that like, and a like by a click", {}, async (page, service) => {
       await page.waitForSelector("#empty:visible");
-      const lines = await page.locator("#empty-commands code").allTextContents();
-      assertEquals(lines, [
+      await hasTexts(page.locator("#empty-commands code"), [
         `curl -X POST ${service.url}/videos/${first.id}/likes`,
         `tailrace publish likes --video ${first.id} --rate 60`,
       ]);
-      assertEquals(await seriousFindings(page), []);
+      await isAccessible(page);
       await page.click(`${card(first.title)} .like`);
       await page.waitForSelector("#empty", { state: "hidden" });
-      assertEquals(service.posted.get(first.id), 1);
+      await becomes("likes of the first", () => service.posted.get(first.id), 1);
     });
 
     await step(
@@ -126,8 +129,8 @@ Deno.test({
       async (page, service) => {
         await page.click("#test-like");
         await page.waitForSelector(card("test"));
-        assertEquals([...service.posted], [["test", 1]]);
-        assertEquals(await seriousFindings(page), []);
+        await becomes("likes", () => [...service.posted], [["test", 1]]);
+        await isAccessible(page);
       },
     );
 
@@ -136,8 +139,9 @@ Deno.test({
       { options: { videos: [], sizes: [] } },
       async (page) => {
         await arrives(page, "Off", /^No likes are counted here$/);
-        assertStringIncludes(await text(page, "#notice-detail"), "WINDOWS=none");
-        assert(await page.isDisabled("#pause") && await page.isDisabled("#generator-open"));
+        await saysPart(page, "#notice-detail", "WINDOWS=none");
+        await isEnabled(page, "#pause", false);
+        await isEnabled(page, "#generator-open", false);
       },
     );
 
@@ -151,13 +155,13 @@ Deno.test({
         return Response.json({ timestamp: service.now() }, { status: 202 });
       };
       for (let i = 0; i < 3; i++) await page.click(`${card(first.title)} .like`);
-      await eventually("three", async () => await cell(page, first.title, 3, "now") === "3");
-      assertEquals(await text(page, `${card(first.title)} .like`), "3");
+      await says(page, cell(first.title, 3, "now"), "3");
+      await says(page, `${card(first.title)} .like`, "3");
       stored.resolve();
-      await eventually("said", async () => await text(page, "#said") === `Liked ${first.title}`);
+      await says(page, "#said", `Liked ${first.title}`);
       service.made.like(first.id, service.now(), 3);
       service.made.like(first.id, service.now());
-      await eventually("four", async () => await cell(page, first.title, 3, "now") === "4");
+      await says(page, cell(first.title, 3, "now"), "4");
     });
 
     await step("a like that is not stored is taken back, and why is said", {}, async (page, service) => {
@@ -166,20 +170,14 @@ Deno.test({
       await page.focus(`${card(first.title)} .like`);
       await page.keyboard.press("Enter");
       const refusal = `${card(first.title)} .refusal`;
-      await eventually(
-        "why",
-        async () => (await text(page, refusal)).includes("Kafka did not answer within 10 s"),
-      );
-      assertEquals(await cell(page, first.title, 1, "now"), "0");
-      assertEquals(await text(page, `${card(first.title)} .like`), "Like");
-      assertEquals(
-        await text(page, "#said"),
-        `Your like of ${first.title} was not stored: Kafka unavailable`,
-      );
-      assertEquals(await seriousFindings(page), []);
+      await saysPart(page, refusal, "Kafka did not answer within 10 s");
+      await says(page, cell(first.title, 1, "now"), "0");
+      await says(page, `${card(first.title)} .like`, "Like");
+      await says(page, "#said", `Your like of ${first.title} was not stored: Kafka unavailable`);
+      await isAccessible(page);
       service.refuseLike = null;
       await page.keyboard.press("Enter");
-      await eventually("no more", async () => await text(page, refusal) === "");
+      await says(page, refusal, "");
     });
 
     await step(
@@ -190,12 +188,11 @@ Deno.test({
         await page.click("#pause");
         await arrives(page, "Paused", /^Paused at/);
         await eventually("nobody", () => service.viewers === 0);
-        const before = await cell(page, first.title, 3, "late");
         service.made.like(first.id, service.now() - 25 * 60_000, 7);
-        assertEquals(before, "");
+        await says(page, cell(first.title, 3, "late"), "");
         await page.click("#notice-action");
         await isLive(page);
-        await eventually("all", async () => await cell(page, first.title, 1, "late") === "7 late");
+        await says(page, cell(first.title, 1, "late"), "7 late");
       },
     );
 
@@ -227,8 +224,8 @@ Deno.test({
         await eventually("another try", () => tries > before);
         service.made.like(first.id, service.now() - 25 * 60_000, 7);
         service.refuseStream = null;
-        await isLive(page);
-        await eventually("what came", async () => await cell(page, first.title, 1, "late") === "7 late");
+        await goesOn(page);
+        await says(page, cell(first.title, 1, "late"), "7 late");
       },
     );
 
@@ -239,11 +236,8 @@ Deno.test({
       },
     }, async (page, service) => {
       await isLive(page);
-      assertEquals(await text(page, "#wrong"), "16 not counted");
-      assertStringIncludes(
-        await page.getAttribute("#wrong", "title") ?? "",
-        "3 not-utf8, 1 empty, 12 removed",
-      );
+      await says(page, "#wrong", "16 not counted");
+      await hasAttribute(page, "#wrong", "title", /^3 not-utf8, 1 empty, 12 removed/);
       service.tell("gap", { partition: 0, from: 0, to: 12, skipped: 12, reason: "retention" });
       await arrives(page, "Gap", /^12 finished windows were passed over$/);
       await page.click("#notice-action");
@@ -254,7 +248,7 @@ Deno.test({
       prepare: (service) => service.refuseData = problem(403, "Forbidden", "Not these videos"),
     }, async (page, service) => {
       await arrives(page, "Error", /^Forbidden$/);
-      assertMatch(await text(page, "#notice-detail"), /^Not these videos · Request [\w-]+/);
+      await says(page, "#notice-detail", /^Not these videos · Request [\w-]+/);
       service.refuseData = null;
       await page.click("#notice-action");
       await isLive(page);
@@ -265,16 +259,17 @@ Deno.test({
       { prepare: filled },
       async (page) => {
         await page.click(`${card(first.title)} h2 a`);
-        await eventually("its title", async () => await text(page, "h1") === first.title);
-        assertEquals(new URL(page.url()).pathname, `/aggregations/${first.id}`);
+        await says(page, "h1", first.title);
+        await isAt(page, `/aggregations/${first.id}`);
         const minutes = page.locator(".size").first();
-        await eventually("rows", async () => await minutes.locator("tbody tr").count() === 8);
+        await hasCount(minutes.locator("tbody tr"), 8);
         await minutes.locator("[data-part='all']").click();
         await eventually("all rows", async () => await minutes.locator("tbody tr").count() > 20);
-        assertMatch(await minutes.locator("tbody tr").nth(3).innerText(), /^.+ – .+\s+\d+\s+–\s+final$/);
-        assertEquals(await seriousFindings(page), []);
+        const row = minutes.locator("tbody tr").nth(3);
+        await becomes("the row of a window", () => row.innerText(), /^.+ – .+\s+\d+\s+–\s+final$/);
+        await isAccessible(page);
         await page.goBack();
-        await eventually("all", async () => await page.locator("#cards > .card").count() === 3);
+        await hasCount(page.locator("#cards > .card"), 3);
       },
     );
 
@@ -284,10 +279,10 @@ Deno.test({
     }, async (page, service, complaints) => {
       await isLive(page);
       await page.tap(".like");
-      await eventually("one", async () => await text(page, ".size [data-part='now']") === "1");
-      assertEquals([...service.posted.values()], [1]);
-      assertEquals(await page.evaluate(() => document.documentElement.scrollWidth), 360);
-      assertEquals(await seriousFindings(page), []);
+      await says(page, ".size [data-part='now']", "1");
+      await becomes("likes", () => [...service.posted.values()], [1]);
+      await isAsWideAs(page, 360);
+      await isAccessible(page);
       assertEquals(complaints, []);
     });
 
@@ -302,21 +297,18 @@ Deno.test({
         await page.keyboard.press("Tab");
         await page.keyboard.press("Enter");
         await eventually("five", () => (service.posted.get(ids[2]!) ?? 0) >= 5);
-        assertMatch(await text(page, "#generator-text"), /of 600 per minute/);
+        await says(page, "#generator-text", /of 600 per minute/);
         await page.click("#generator-run");
         const stored = await eventually(
           "its end",
-          async () => /^(\d+) likes stored$/.exec(await text(page, "#generator-text")),
+          async () => /^(\d+) likes stored$/.exec(await textOf(page, "#generator-text")),
         );
         assertEquals(service.posted.size, 1);
         assert(Number(stored[1]) <= service.posted.get(ids[2]!)!);
         service.refuseLike = problem(503, "Kafka unavailable", "");
         await page.click("#generator-run");
-        await eventually(
-          "it gives up",
-          async () => (await text(page, "#generator-text")).startsWith("Stopped: Kafka unavailable"),
-        );
-        assertEquals(await seriousFindings(page), []);
+        await says(page, "#generator-text", /^Stopped: Kafka unavailable/);
+        await isAccessible(page);
       },
     );
 
@@ -327,9 +319,9 @@ Deno.test({
       path: "?limit=96",
     }, async (page) => {
       await isLive(page);
-      const cards = await page.locator("#cards > .card").count();
+      const cards = await eventually("the cards", () => page.locator("#cards > .card").count());
       assert(cards > 20 && cards < 40, `${cards}`);
-      assertEquals(await page.isVisible("#more"), false);
+      await isSeen(page, "#more", false);
     });
 
     await step("more than fit: as many as are asked for, in the address", {
@@ -338,12 +330,12 @@ Deno.test({
       },
     }, async (page) => {
       await isLive(page);
-      assertEquals(await page.locator("#cards > .card").count(), 24);
+      await hasCount(page.locator("#cards > .card"), 24);
       await page.click("#more-button");
-      await eventually("twice", async () => await page.locator("#cards > .card").count() === 48);
-      assertEquals(new URL(page.url()).search, "?limit=48");
+      await hasCount(page.locator("#cards > .card"), 48);
+      await isAt(page, "/aggregations", "?limit=48");
       await page.goBack();
-      await eventually("as before", async () => await page.locator("#cards > .card").count() === 24);
+      await hasCount(page.locator("#cards > .card"), 24);
     });
   },
 });

@@ -10,6 +10,9 @@ import {
 } from "playwright-core";
 import { chromiumPath } from "../requirements.ts";
 
+/** For how long a page is waited for, ms: as long as for anything else in tests (eventually.ts). */
+const patienceMs = 30_000;
+
 /** How to open a page. */
 export type PageOptions = Pick<
   BrowserContextOptions,
@@ -58,7 +61,7 @@ export class TestBrowser implements AsyncDisposable {
     const complaints: string[] = [];
     try {
       const page = await context.newPage();
-      page.setDefaultTimeout(10_000);
+      page.setDefaultTimeout(patienceMs);
       page.on("pageerror", (error) => complaints.push(`${error.message}\n${error.stack}`));
       page.on("console", (message) => {
         if (["error", "warning"].includes(message.type())) {

@@ -39,7 +39,7 @@ export class ImagePage {
    * @param origin the service's, @param path of the stream with its query */
   static async open(browser: BrowserContext, origin: string, path: string): Promise<ImagePage> {
     const page = await browser.newPage(), opened = new ImagePage(page);
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     await page.exposeBinding("tell", (_, frame: ShownFrame) => void opened.shown.push(frame));
     await page.addInitScript(watchPicture, { pixelBits, lookMs });
     const body =
@@ -66,7 +66,7 @@ export class ImagePage {
   }
 
   /** Waits until a picture with at least that number is shown. */
-  async shows(number: number, timeoutMs = 20_000): Promise<void> {
+  async shows(number: number, timeoutMs = 30_000): Promise<void> {
     await eventually(
       `picture ${number}`,
       () => this.newest >= number,

@@ -53,7 +53,8 @@ export class ScriptedAggregations implements AsyncDisposable {
   /** Whether likes are counted as soon as they are posted. */
   isCounting = true;
   kafkaUp = true;
-  /** Its clock, ms since the epoch: it begins in the middle of all windows, so that none ends while a test looks. */
+  /** Its clock, ms since the epoch: it begins early in windows of all lengths, so that the next minute is far, but past the grace of
+   * those before. */
   readonly now: () => number;
   #viewers = new Set<Viewer>();
   #closing = new AbortController();
@@ -61,7 +62,7 @@ export class ScriptedAggregations implements AsyncDisposable {
   #offset = 0;
 
   constructor({ videos = titled, sizes = usualSizes, port = 0 }: ScriptedOptions = {}) {
-    const startedAt = Date.now(), offsetMs = Math.floor(startedAt / 600_000) * 600_000 + 265_000 - startedAt;
+    const startedAt = Date.now(), offsetMs = Math.floor(startedAt / 600_000) * 600_000 + 135_000 - startedAt;
     this.now = () => Date.now() + offsetMs;
     this.made = new MadeAggregations(sizes);
     this.made.now = this.now;
@@ -98,6 +99,13 @@ export class ScriptedAggregations implements AsyncDisposable {
     for (const { write } of this.#viewers) write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
+  /** Tells the finished windows of a video as what there is, as the real service does to who comes. */
+  greet(id: string): void {
+    for (const { windows } of this.made.of(id)) {
+      for (const window of windows) if (window.final) this.#send(window, null);
+    }
+  }
+
   /** Ends every stream, without a word. */
   disconnect(): void {
     for (const viewer of [...this.#viewers]) viewer.end();
@@ -111,6 +119,7 @@ export class ScriptedAggregations implements AsyncDisposable {
 
   #routes(): Hono {
     return new Hono()
+      .post("/videos/likes", (c) => this.refuseLike?.() ?? this.#like(c.req.query("id")!))
       .post("/videos/:id/likes", (c) => this.refuseLike?.() ?? this.#like(c.req.param("id")))
       .get("/aggregations/events", (c) => {
         return this.refuseStream?.() ?? this.#stream(new URL(c.req.url).searchParams.getAll("id"));
@@ -133,8 +142,8 @@ export class ScriptedAggregations implements AsyncDisposable {
     return Response.json({ video, partition: 0, offset: this.#offset++, timestamp }, { status: 202 });
   }
 
-  #send(window: WindowCount): void {
-    const data = JSON.stringify(windowEvent(window));
+  #send(window: WindowCount, timestamp: number | null = this.now()): void {
+    const data = JSON.stringify(windowEvent(window, timestamp ?? undefined));
     for (const { ids, write } of this.#viewers) {
       if (ids.has(window.video_uid)) write(`event: window\ndata: ${data}\n\n`);
     }
