@@ -11,6 +11,7 @@
 import { type parser, Server, type Socket, type Transport } from "engine.io";
 import { StreamError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { isJavaScript, withOffset } from "./socketio_javascript.ts";
 import { PollingTransport } from "./socketio_polling.ts";
 import { SocketTransport } from "./socketio_socket.ts";
 import type { Connections } from "./streams.ts";
@@ -25,6 +26,10 @@ export interface EngineRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly connection: { readonly remoteAddress: string };
   readonly _query: Record<string, string>;
+  /** It begins a session as socket.io-client does. */
+  readonly isJavaScript: boolean;
+  /** No CONNECT of the session had data. */
+  isBare?: boolean;
   /** The socket it became. */
   socket?: WebSocket;
   /** What is answered to a poll. */
@@ -153,7 +158,7 @@ export class Engine extends Server {
     return new Response("ok", { headers: { "content-type": "text/html", "cache-control": "no-store" } });
   }
 
-  /** Counts a session, bounds what waits for it and how often it connects. */
+  /** Counts a session, bounds what waits for it and how often it connects, and looks at how it does. */
   #guard(session: Socket): void {
     const leave = this.#options.connections.add(() => {
       session.emit(byeEvent);
@@ -171,9 +176,13 @@ export class Engine extends Server {
       if (unsent > maxUnsentLength) session.close(true);
     });
     session.on("drain", () => unsent = 0);
-    session.on("packet", ({ type, data }: Packet) => {
-      if (type !== "message" || !(data as string | undefined)?.startsWith(connectPacket)) return;
-      if (++connects > maxConnects) session.close(true);
+    const asked = session.request as unknown as EngineRequest;
+    session.on("packet", (packet: Packet) => {
+      const { type, data } = packet as { type: string; data?: string };
+      if (type !== "message" || !data?.startsWith(connectPacket)) return;
+      if (++connects > maxConnects) return session.close(true);
+      asked.isBare = data === connectPacket && asked.isBare !== false;
+      packet.data = withOffset(data);
     });
   }
 }
@@ -190,6 +199,7 @@ function engineRequest(request: Request): EngineRequest {
     headers: {},
     connection: { remoteAddress: "" },
     _query: Object.fromEntries(named),
+    isJavaScript: !query.has("sid") && isJavaScript(request, query),
   };
 }
 

@@ -1,11 +1,12 @@
-/** Who is in which room, and what clients missed that were cut off: Socket.IO's connection state recovery, for those who ask for it.
+/** Who is in which room, and what clients missed that were cut off: Socket.IO's connection state recovery.
  *
- * The package numbers each event in an argument more, which every client is handed; one that takes exactly what it expects breaks by it
- * (python-socketio calls `handler(data, number)`). So only clients that connect with `auth: { recover: true }` get numbers, and only
- * what such a client is in the room for is kept. An event is encoded once for those with numbers and once for the others. Both what is
- * kept and who is waited for are bounded; who comes back too late, or to another instance, begins afresh and is not `recovered`.
+ * The package numbers each event in an argument more, which every client is handed; one that takes exactly what it expects breaks by it.
+ * So only clients that are known to stand it get numbers (socketio_javascript.ts), and only what such a client is in the room for is
+ * kept. An event is encoded once for those with numbers and once for the others. Both what is kept and who is waited for are bounded;
+ * who comes back too late, or to another instance, begins afresh and is not `recovered`. Beyond the package: who was sent nothing yet
+ * comes back, too, and who is back before its old connection is known to be broken takes its place.
  * Left out: events to several rooms, to all of them or with an acknowledgement, `except`, bytes (nothing here sends such); and a timer:
- * what is too old is seen when it is asked for.
+ * what is too old is let go of at the next event.
  * @see {@link https://socket.io/docs/v4/connection-state-recovery}
  * @module */
 import { Adapter, type Session } from "socket.io-adapter";
@@ -22,8 +23,11 @@ export interface ClientData {
   readonly ids: Set<string>;
   readonly sizes: Set<string>;
   /** It takes numbers. */
-  recovers: boolean;
-  /** Number of the newest event that was sent to it. */
+  readonly recovers: boolean;
+  /** Number that the next event had when it came. */
+  readonly since: number;
+  /** Numbers of the first and the newest event that were sent to it, 0 for none. */
+  first: number;
   told: number;
 }
 
@@ -33,19 +37,25 @@ interface Away {
   readonly sinceMs: number;
   /** Number that the next event after it went away had. */
   readonly next: number;
+  /** It is on its way back, and has what came before this number. */
+  returning?: number;
 }
 
 /** An event that somebody may have missed. */
 interface Kept {
+  readonly number: number;
   readonly room: string;
   readonly data: readonly unknown[];
 }
 
 /** An event as the package hands it to an adapter. */
 interface EventPacket {
+  type?: number;
   nsp?: string;
   readonly data: readonly unknown[];
 }
+/** Of a packet that is an event. */
+const eventType = 2;
 type Broadcast = Parameters<Adapter["broadcast"]>[1];
 /** What the types of the package keep to themselves: the way of a packet that is encoded already. */
 interface PacketWriter {
@@ -59,9 +69,13 @@ export class RecoveringAdapter extends Adapter {
   /** How many of those are in a room. */
   readonly #awaited = new Map<string, number>();
   #awayRooms = 0;
-  /** Events `#next - #kept.length` … `#next - 1`. */
+  /** Clients with numbers that are here, by their secret. */
+  readonly #here = new Map<string, Socket>();
+  /** Events up to `#next - 1`, and the same by their room. */
   #kept: Kept[] = [];
-  #next = 1;
+  #keptOf = new Map<string, Kept[]>();
+  /** Begins anywhere: what a client was told by another instance, or by this one before a restart, is no number of this one. */
+  #next = 1 + crypto.getRandomValues(new Uint32Array(1))[0]!;
 
   /** Whether anybody is told what goes to a room, now or when it comes back. */
   isWanted(room: string): boolean {
@@ -71,6 +85,7 @@ export class RecoveringAdapter extends Adapter {
   override broadcast(packet: EventPacket, options: Broadcast): void {
     const { name, sockets } = this.nsp as Namespace, [room] = options.rooms as Set<string>;
     packet.nsp = name;
+    this.#forgetOld();
     const numbered: Socket[] = [], plain: Socket[] = [];
     for (const id of this.rooms.get(room!) ?? []) {
       const socket = sockets.get(id as never);
@@ -79,8 +94,22 @@ export class RecoveringAdapter extends Adapter {
     if (plain.length > 0) this.#write(plain, packet);
     if (numbered.length === 0 && !this.#awaited.has(room!)) return;
     const number = this.#keep(room!, packet.data);
-    for (const socket of numbered) dataOf(socket).told = number;
+    for (const socket of numbered) setTold(dataOf(socket), number);
     if (numbered.length > 0) this.#write(numbered, { ...packet, data: [...packet.data, String(number)] });
+  }
+
+  /** Takes in a client that has come about, or come back.
+   * @param recovers whether it takes numbers; asked of who is new */
+  welcome(socket: Socket, recovers: () => boolean): void {
+    const pid = pidOf(socket), here = this.#here;
+    if (socket.recovered) this.#tellMeanwhile(socket, pid);
+    else {
+      const { ids, sizes } = { ids: new Set<string>(), sizes: new Set<string>() };
+      socket.data = { ids, sizes, recovers: recovers(), since: this.#next, first: 0, told: 0 };
+    }
+    if (!dataOf(socket).recovers) return;
+    here.set(pid, socket);
+    socket.once("disconnect", () => here.get(pid) === socket && here.delete(pid));
   }
 
   override persistSession(session: Away["session"]): void {
@@ -89,35 +118,60 @@ export class RecoveringAdapter extends Adapter {
     this.#away.set(session.pid, { session, sinceMs: performance.now(), next: this.#next });
     this.#awayRooms += session.rooms.length;
     for (const room of session.rooms) this.#awaited.set(room, (this.#awaited.get(room) ?? 0) + 1);
-    for (const [pid, { sinceMs }] of this.#away) {
-      const isOver = performance.now() - sinceMs > recoverWithinMs;
-      if (!isOver && this.#away.size <= maxSessions && this.#awayRooms <= maxSessionRooms) break;
+    this.#forgetOld();
+    for (const pid of this.#away.keys()) {
+      if (this.#away.size <= maxSessions && this.#awayRooms <= maxSessionRooms) break;
       this.#forget(pid);
     }
   }
 
+  /** @param offset number of the newest event that the client has; empty: none */
   override restoreSession(pid: string, offset: string): Promise<Session> {
-    const seen = /^\d{1,15}$/.test(offset) ? Number(offset) : NaN;
-    return Promise.resolve(this.#restore(pid, seen) as Session);
+    // A client knows of a broken connection long before it answers no ping.
+    this.#here.get(pid)?.conn.close(true);
+    this.#forgetOld();
+    return Promise.resolve(this.#restore(pid, offset) as Session);
   }
 
-  /** @param seen number of the newest event that the client has, NaN for what is none
-   * @returns null when it cannot be told what it missed */
-  #restore(pid: string, seen: number): Session | null {
+  /** @returns null when it cannot be told what it missed */
+  #restore(pid: string, offset: string): Session | null {
     const away = this.#away.get(pid);
-    this.#forget(pid); // nobody comes back twice
-    if (!away || performance.now() - away.sinceMs > recoverWithinMs) return null;
-    const { session, next } = away, data = session.data as ClientData;
-    const from = seen === data.told ? next : seen + 1, first = this.#next - this.#kept.length;
-    if (!(seen <= data.told) || from < first) return null;
-    const rooms = new Set(session.rooms), missedPackets: unknown[][] = [];
-    for (let number = from; number < this.#next; number++) {
-      const kept = this.#kept[number - first]!;
-      if (!rooms.has(kept.room)) continue;
-      missedPackets.push([...kept.data, String(number)]);
-      data.told = number;
+    if (!away || away.returning !== undefined) return null;
+    const { session } = away, data = session.data as ClientData, from = firstMissed(away, offset);
+    if (!(from >= (this.#kept[0]?.number ?? this.#next) || from === this.#next)) {
+      this.#forget(pid);
+      return null;
     }
-    return { ...session, missedPackets };
+    away.returning = this.#next;
+    const missed = this.#missed(session.rooms, from);
+    if (missed.length > 0) setTold(data, missed.at(-1)!.number, missed[0]!.number);
+    return { ...session, missedPackets: missed.map(numberedData) };
+  }
+
+  /** What ended between a client's return and its welcome, which are some turns of the loop apart. Nobody comes back twice. */
+  #tellMeanwhile(socket: Socket, pid: string): void {
+    const from = this.#away.get(pid)?.returning ?? this.#next;
+    this.#forget(pid);
+    for (const kept of this.#missed([...socket.rooms], from)) {
+      setTold(dataOf(socket), kept.number);
+      this.#write([socket], { type: eventType, nsp: this.nsp.name, data: numberedData(kept) });
+    }
+  }
+
+  /** @returns events of some rooms from a number on, in their order */
+  #missed(rooms: readonly string[], from: number): Kept[] {
+    const missed = rooms.flatMap((room) => this.#keptOf.get(room) ?? []).filter(({ number }) =>
+      number >= from
+    );
+    return missed.sort((a, b) => a.number - b.number);
+  }
+
+  #forgetOld(): void {
+    const nowMs = performance.now();
+    for (const [pid, { sinceMs }] of this.#away) {
+      if (nowMs - sinceMs <= recoverWithinMs) break;
+      this.#forget(pid);
+    }
   }
 
   #forget(pid: string): void {
@@ -133,10 +187,16 @@ export class RecoveringAdapter extends Adapter {
 
   /** @returns its number */
   #keep(room: string, data: readonly unknown[]): number {
-    this.#kept.push({ room, data });
+    const kept: Kept = { number: this.#next++, room, data }, others = this.#keptOf.get(room);
+    this.#kept.push(kept);
+    if (others) others.push(kept);
+    else this.#keptOf.set(room, [kept]);
     // Half at a time, as taking one off the front moves all the others.
-    if (this.#kept.length > maxEvents) this.#kept = this.#kept.slice(-maxEvents / 2);
-    return this.#next++;
+    if (this.#kept.length > maxEvents) {
+      this.#kept = this.#kept.slice(-maxEvents / 2);
+      this.#keptOf = Map.groupBy(this.#kept, (one) => one.room);
+    }
+    return kept.number;
   }
 
   #write(clients: readonly Socket[], packet: EventPacket): void {
@@ -155,4 +215,28 @@ export class RecoveringAdapter extends Adapter {
 /** What is kept with a client; its socket has none of it yet when it has just come about. */
 export function dataOf({ data }: Socket): ClientData {
   return data as ClientData;
+}
+
+/** The secret by which a client comes back; the package's types keep it to themselves. */
+function pidOf(socket: Socket): string {
+  return (socket as unknown as { readonly pid: string }).pid;
+}
+
+function setTold(data: ClientData, newest: number, oldest = newest): void {
+  data.first ||= oldest;
+  data.told = newest;
+}
+
+function numberedData({ data, number }: Kept): unknown[] {
+  return [...data, String(number)];
+}
+
+/** @returns the number from which a client missed what is in its rooms, NaN for a claim that is none */
+function firstMissed({ session, next }: Away, offset: string): number {
+  const { since, first, told } = session.data as ClientData;
+  if (!/^\d{0,15}$/.test(offset)) return NaN;
+  const seen = Number(offset || NaN);
+  if (seen === told) return next;
+  // A client keeps the offset of a session before, until it is told something in this one.
+  return seen >= since && seen < told ? seen + 1 : first || next;
 }

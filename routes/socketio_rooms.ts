@@ -11,7 +11,8 @@ import { type Namespace, Server, type Socket } from "socket.io";
 import { z } from "zod";
 import type { Aggregations, WindowCount } from "../kafka/processors/windows/types.ts";
 import { consumeEvent, idRule, isVideoId, liveEvent, type WindowSize } from "../kafka/windows.ts";
-import { byeEvent, Engine, type EngineOptions } from "./socketio_engine.ts";
+import { byeEvent, Engine, type EngineOptions, type EngineRequest } from "./socketio_engine.ts";
+import { takesNumbers } from "./socketio_javascript.ts";
 import { dataOf, RecoveringAdapter, recoverWithinMs } from "./socketio_recovery.ts";
 
 /** Ids that one client may register, and rooms in which all clients together may be, one for each size and id. */
@@ -73,13 +74,10 @@ export class SocketRooms {
   }
 
   #welcome(socket: Socket): void {
-    const { auth } = socket.handshake;
+    const { auth } = socket.handshake, asked = socket.request as unknown as EngineRequest;
     // What a client says of itself is as long as it likes, and would be kept as long as it stays.
     Object.assign(socket.handshake, { auth: {} });
-    const isBack = socket.recovered;
-    if (!isBack) {
-      socket.data = { ids: new Set(), sizes: new Set(), recovers: auth.recover === true, told: 0 };
-    }
+    this.#rooms.welcome(socket, () => takesNumbers(asked, auth));
     let places = placesOf(socket);
     this.#places += places;
     const on = (event: string, act: (data: unknown) => Answer) =>

@@ -165,7 +165,7 @@ export class TestClient {
   /** Calls the service.
    * @returns its acknowledgement */
   call(event: string, ...data: unknown[]): Promise<unknown> {
-    return this.socket.timeout(10_000).emitWithAck(event, ...data);
+    return this.socket.timeout(30_000).emitWithAck(event, ...data);
   }
 
   /** Registers ids and asks for sizes, by the names of their calls. */
@@ -176,7 +176,7 @@ export class TestClient {
 
   /** Waits for so many events. */
   async has(count: number): Promise<[string, unknown][]> {
-    await eventually(`${count} events`, () => this.told.length >= count, 10_000, () => this.told);
+    await eventually(`${count} events`, () => this.told.length >= count, 30_000, () => this.told);
     return this.told;
   }
 

@@ -1,9 +1,10 @@
 /** Clients of Socket.IO as their own library makes them: over each transport, cut off, coming back, refused.
  *
- * Left out: what no library sends (socketio_payloads_test.ts), Python (tests/interop/socketio_clients_test.ts). @module */
+ * Left out: what no library sends (socketio_payloads_test.ts), browsers (socketio_browser_test.ts), Python
+ * (tests/interop/socketio_clients_test.ts). @module */
 import { assert, assertEquals } from "@std/assert";
 import { eventually } from "../eventually.ts";
-import { SocketIoGround } from "./socketio_ground.ts";
+import { SocketIoGround, type TestClient } from "./socketio_ground.ts";
 
 const ways = {
   polling: ["polling"],
@@ -46,7 +47,7 @@ for (const [way, transports] of Object.entries(ways)) {
     await eventually("to be cut off", () => !client.socket.connected);
     await first.end();
     await using second = new SocketIoGround({ port });
-    await eventually("its room again", () => second.windows.isWanted("a"), 20_000);
+    await eventually("its room again", () => second.windows.isWanted("a"));
     second.windows.close("1m", "a", 2);
     assertEquals((await client.has(2))[1], ["live_aggregations_1", { id: "a", count: 2 }]);
     await client.end();
@@ -113,44 +114,117 @@ Deno.test("who leaves is out of its rooms", async () => {
   await eventually("no connection", () => ground.connections.size === 0);
 });
 
-for (const transport of ["polling", "websocket"]) {
-  Deno.test(`${transport}: a client that recovers has what it missed, once, and only that of its rooms`, async () => {
-    await using ground = new SocketIoGround({ heartbeatMs: 300 });
-    const client = await ground.client({ transports: [transport], auth: { recover: true } }).connected();
-    const plain = await ground.client({ transports: ["websocket"] }).connected();
-    await client.wants(["a"], "1_min");
-    await plain.wants(["a"], "1_min");
+/** Cuts a client off, and waits until the service knows.
+ * @param left sessions that there are then */
+async function cutOff(ground: SocketIoGround, client: TestClient, left: number): Promise<void> {
+  client.socket.io.engine.close();
+  await eventually("to be cut off", () => !client.socket.connected);
+  await eventually("the service to know", () => ground.connections.size === left);
+}
+
+/** Cut off clients come back when a test says so: what they miss is missed. */
+const byHand = { reconnection: false };
+
+async function comeBack(client: TestClient): Promise<void> {
+  client.socket.connect();
+  await client.connected();
+}
+
+for (const [way, transports] of Object.entries(ways)) {
+  Deno.test(`${way}: a client that was cut off has what it missed, once, in its order, and only that of its rooms`, async () => {
+    await using ground = new SocketIoGround();
+    const client = await ground.client({ transports, ...byHand }).connected();
+    const other = await ground.client({ transports: ["websocket"], auth: { recover: false } }).connected();
+    await eventually("the last transport", () => client.transport === transports.at(-1));
+    await client.wants(["a", "b"], "1_min");
+    await other.wants(["a", "b"], "1_min");
     ground.windows.close("1m", "a", 1);
     await client.has(1);
     const before = client.socket.id;
-    client.socket.io.engine.close();
-    await eventually("to be cut off", () => !client.socket.connected);
-    await eventually("the service to know", () => ground.connections.size === 1);
-    assert(ground.windows.isWanted("a"));
+    for (let cut = 0; cut < 3; cut++) {
+      await cutOff(ground, client, 1);
+      assert(ground.windows.isWanted("a"));
+      ground.windows.close("1m", "c", 1);
+      ground.windows.close("5m", "a", 1);
+      ground.windows.close("1m", "b", 3 * cut + 2);
+      ground.windows.close("1m", "a", 3 * cut + 3);
+      await comeBack(client);
+      assertEquals([client.socket.recovered, client.socket.id], [true, before]);
+      ground.windows.close("1m", "b", 3 * cut + 4);
+      await client.has(3 * cut + 4);
+    }
+    const counts = Array.from({ length: 10 }, (_, n): [string, unknown] => [
+      "live_aggregations_1",
+      { id: n % 3 === 2 || n === 0 ? "a" : "b", count: n + 1 },
+    ]);
+    assertEquals(await client.has(10), counts);
+    assertEquals(await other.has(10), counts);
+  });
+
+  Deno.test(`${way}: a client that was cut off before it was sent anything comes back, too`, async () => {
+    await using ground = new SocketIoGround();
+    const client = await ground.client({ transports, ...byHand }).connected();
+    await client.wants(["a"], "1_min");
+    const before = client.socket.id;
     ground.windows.close("1m", "b", 1);
-    ground.windows.close("5m", "a", 1);
-    ground.windows.close("1m", "a", 2);
-    ground.windows.close("1m", "a", 3);
-    await client.connected();
+    await cutOff(ground, client, 0);
+    await comeBack(client);
     assertEquals([client.socket.recovered, client.socket.id], [true, before]);
-    ground.windows.close("1m", "a", 4);
-    const counts = [1, 2, 3, 4].map((
-      count,
-    ): [string, unknown] => ["live_aggregations_1", { id: "a", count }]);
-    assertEquals(await client.has(4), counts);
-    assertEquals(await plain.has(4), counts);
+    await cutOff(ground, client, 0);
+    ground.windows.close("1m", "a", 1);
+    await comeBack(client);
+    ground.windows.close("1m", "a", 2);
+    const counts = [1, 2].map((count): [string, unknown] => ["live_aggregations_1", { id: "a", count }]);
+    assertEquals([client.socket.recovered, await client.has(2)], [true, counts]);
   });
 }
 
-Deno.test("a client that did not ask to recover is handed nothing but the event's own data", async () => {
+Deno.test("numbers are handed to the library and to who asks for them; who refuses them has the data alone, and begins afresh", async () => {
   await using ground = new SocketIoGround();
-  const client = await ground.client().connected();
+  const handed = async (auth: Record<string, unknown> | undefined, transport: string) => {
+    const options = { transports: [transport], ...byHand, ...auth && { auth } };
+    const client = await ground.client(options).connected(), all: unknown[][] = [];
+    client.socket.on("live_aggregations_1", (...args) => void all.push(args));
+    await client.wants(["a"], "1_min");
+    ground.windows.close("1m", "a", 1);
+    await client.has(1);
+    await cutOff(ground, client, 0);
+    ground.windows.close("1m", "a", 2);
+    await comeBack(client);
+    const wasTold = client.told.length;
+    await client.end();
+    await eventually("nobody", () => ground.connections.size === 0);
+    return { args: all[0]!.length, recovered: client.socket.recovered, told: wasTold };
+  };
+  for (const transport of ["polling", "websocket"]) {
+    for (const auth of [undefined, { recover: true }, { recover: true, token: "t" }]) {
+      assertEquals(await handed(auth, transport), { args: 2, recovered: true, told: 2 });
+    }
+    for (const auth of [{ recover: false }, {}, { token: "t" }]) {
+      assertEquals(await handed(auth, transport), { args: 1, recovered: false, told: 1 });
+    }
+  }
+});
+
+Deno.test("after a restart of the service a client begins afresh, and is recovered again from then on", async () => {
+  const first = new SocketIoGround(), { port } = first;
+  const client = await first.client(byHand).connected();
   await client.wants(["a"], "1_min");
-  const handed: unknown[][] = [];
-  client.socket.on("live_aggregations_1", (...args) => void handed.push(args));
-  ground.windows.close("1m", "a", 1);
+  first.windows.close("1m", "a", 1);
   await client.has(1);
-  assertEquals(handed, [[{ id: "a", count: 1 }]]);
+  client.socket.io.engine.close();
+  await first.end();
+  await using second = new SocketIoGround({ port });
+  await comeBack(client);
+  assertEquals(client.socket.recovered, false);
+  await client.wants(["a"], "1_min");
+  await cutOff(second, client, 0);
+  second.windows.close("1m", "a", 2);
+  await comeBack(client);
+  assertEquals(client.socket.recovered, true, "it still has the offset of the service before");
+  const counts = [1, 2].map((count): [string, unknown] => ["live_aggregations_1", { id: "a", count }]);
+  assertEquals(await client.has(2), counts);
+  await client.end();
 });
 
 Deno.test("a client that answers no ping is given up, over each transport", async () => {

@@ -13,6 +13,7 @@ function request(): EngineRequest {
     headers: {},
     connection: { remoteAddress: "" },
     _query: { EIO: "4" },
+    isJavaScript: false,
   };
 }
 
