@@ -1,19 +1,18 @@
 /** The states of the map page that the real service cannot be brought into on demand, scripted. @module */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
-import { seriousFindings } from "./accessibility.ts";
+import { staysBehind } from "./behind.ts";
 import { TestBrowser } from "./browser.ts";
+import { goesOn, hasTexts, hasValue, isAccessible, isSeen, says, saysPart } from "./expect.ts";
 import { ScriptedService } from "./scripted_service.ts";
-
-const text = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent())?.trim() ?? "";
 
 /** Waits for a state, and that its notice can be read by everyone. */
 async function arrives(page: Page, word: string, title: RegExp): Promise<void> {
-  await eventually(`"${word}"`, async () => await text(page, "state") === word);
-  assertMatch(await text(page, "notice-title"), title);
-  assertEquals(await seriousFindings(page), []);
+  await says(page, "#state", word);
+  await says(page, "#notice-title", title);
+  await isAccessible(page);
 }
 
 /** Five minutes of a way, ending now. */
@@ -50,8 +49,8 @@ Deno.test({
       await open(async (page) => {
         await arrives(page, "Loading", /^Loading earlier tracks$/);
         answer.resolve(tracks(service, ["Bus"]));
-        await eventually("live", async () => await text(page, "state") === "Live");
-        assertEquals(await page.isVisible("#notice"), false);
+        await says(page, "#state", "Live");
+        await isSeen(page, "#notice", false);
       });
     });
 
@@ -60,9 +59,9 @@ Deno.test({
         await page.waitForSelector("[data-stream=open]");
         service.tell("status", { kafka: "down" });
         await arrives(page, "Kafka away", /^Kafka is away since .*\d/);
-        assertMatch((await page.textContent(".status-kafka"))?.trim() ?? "", /^Kafka away \d+ s$/);
+        await says(page, ".status-kafka", /^Kafka away \d+ s$/);
         service.tell("status", { kafka: "up" });
-        await eventually("live", async () => await text(page, "state") === "Live");
+        await says(page, "#state", "Live");
       });
     });
 
@@ -70,9 +69,9 @@ Deno.test({
       service.tracks = () => Response.json({ title: "Kafka unavailable", status: 503 }, { status: 503 });
       await open(async (page) => {
         await arrives(page, "Waiting", /^Kafka unavailable$/);
-        assertMatch(await text(page, "notice-detail"), /Next try in \d+ s/);
+        await says(page, "#notice-detail", /Next try in \d+ s/);
         service.tracks = () => tracks(service, ["Bus"]);
-        await eventually("live", async () => await text(page, "state") === "Live");
+        await says(page, "#state", "Live");
       });
     });
 
@@ -83,13 +82,10 @@ Deno.test({
           await page.waitForSelector("[data-stream=open]");
           service.tell("gap", { partition: 0, from: 10, to: 1210, skipped: 1200, reason: "retention" });
           await arrives(page, "Gap", /^1,200 records are missing$/);
-          assertStringIncludes(await text(page, "notice-detail"), "Kafka had removed them");
-          await eventually(
-            "the bar",
-            async () => (await page.textContent(".status-gaps"))?.trim() === "1 gap",
-          );
+          await saysPart(page, "#notice-detail", "Kafka had removed them");
+          await says(page, ".status-gaps", "1 gap");
           await page.click("#notice-action");
-          await eventually("live", async () => await text(page, "state") === "Live");
+          await says(page, "#state", "Live");
         });
       },
     );
@@ -103,18 +99,17 @@ Deno.test({
           service.position({ name: "Bus", lat: 52.5 + i / 1e5, lon: 13.4, at: past + i * 100 });
         }
         await eventually("the stream again", () => service.viewers === 1);
-        // It stays behind as long as records of the past keep coming.
-        const timer = setInterval(
-          () => service.position({ name: "Bus", lat: 52.5, lon: 13.4, at: past + 30_000 }),
-          100,
-        );
-        try {
+        let streams = 0, openedAt = 0;
+        const send = () => {
+          if (streams !== service.opened.length) openedAt = Date.now(); // how far behind it is goes by when it came
+          streams = service.opened.length;
+          service.position({ name: "Bus", lat: 52.5, lon: 13.4, at: openedAt - 90_000 });
+        };
+        await staysBehind(page, service, send, async () => {
           await arrives(page, "Catching up", /^Catching up$/);
-          assertMatch(await text(page, "notice-detail"), /^1 min behind, \d{3} records taken in\.$/);
-        } finally {
-          clearInterval(timer);
-        }
-        await eventually("live", async () => await text(page, "state") === "Live");
+          await says(page, "#notice-detail", /^1 min behind, (\d,)?\d{3} records taken in\.$/);
+        });
+        await says(page, "#state", "Live");
       });
     });
 
@@ -126,8 +121,7 @@ Deno.test({
         await arrives(page, "Reconnecting", /^The connection is lost$/);
         await page.waitForSelector("#notice-action:visible");
         service.refuseStream = null;
-        await page.click("#notice-action");
-        await eventually("live", async () => await text(page, "state") === "Live");
+        await goesOn(page);
       });
     });
 
@@ -136,10 +130,10 @@ Deno.test({
         Response.json({ title: "Forbidden", status: 403, detail: "Not this topic" }, { status: 403 });
       await open(async (page) => {
         await arrives(page, "Error", /^Forbidden$/);
-        assertMatch(await text(page, "notice-detail"), /^Not this topic · Request [\w-]+/);
+        await says(page, "#notice-detail", /^Not this topic · Request [\w-]+/);
         service.tracks = () => tracks(service, ["Bus"]);
         await page.click("#notice-action");
-        await eventually("live", async () => await text(page, "state") === "Live");
+        await says(page, "#state", "Live");
       });
     });
 
@@ -147,15 +141,12 @@ Deno.test({
       "a log made anew: loads its tracks instead of mixing them with the old ones",
       async (service, open) => {
         await open(async (page) => {
-          await eventually("the names", async () => (await text(page, "names")).includes("Tram"));
+          await saysPart(page, "#names", "Tram");
           await page.waitForSelector("[data-stream=open]");
           service.tracks = () => tracks(service, ["Ferry"]);
           service.resume = { resume: "reset", reason: "another cluster" };
           service.disconnect();
-          await eventually("only the new name", async () => {
-            const names = await page.locator("#names [role=option]:visible .name-text").allTextContents();
-            return names.join() === "Ferry";
-          });
+          await hasTexts(page.locator("#names [role=option]:visible .name-text"), ["Ferry"]);
         });
       },
     );
@@ -163,22 +154,16 @@ Deno.test({
     await step("many names: few elements, and the last one by one key", async (service, open) => {
       service.tracks = () => tracks(service, Array.from({ length: 3_000 }, (_, i) => `vehicle ${i}`));
       await open(async (page) => {
-        await eventually(
-          "the names",
-          async () => (await page.textContent(".panel-title"))?.includes("3,000") ?? false,
-        );
+        await saysPart(page, ".panel-title", "3,000");
         assert(await page.locator("#names [role=option]").count() < 40);
         await page.focus("#names");
         await page.keyboard.press("End");
         await page.keyboard.press("Enter");
-        await eventually("the card", async () => await text(page, "followed-name") === "vehicle 2999");
+        await says(page, "#followed-name", "vehicle 2999");
         await page.keyboard.press("b"); // letters go to the filter
-        assertEquals(await page.inputValue("#filter"), "b");
+        await hasValue(page, "#filter", "b");
         await page.fill("#filter", "e 77");
-        await eventually(
-          "the filtered",
-          async () => (await page.textContent(".panel-title"))?.includes("11 of 3,000") ?? false,
-        );
+        await saysPart(page, ".panel-title", "11 of 3,000");
       });
     });
   },

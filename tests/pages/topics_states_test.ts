@@ -1,22 +1,21 @@
 /** The states of the page of topics that the real service cannot be brought into on demand, scripted. @module */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert } from "@std/assert";
 import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
-import { seriousFindings } from "./accessibility.ts";
+import { staysBehind } from "./behind.ts";
 import { TestBrowser } from "./browser.ts";
+import { becomes, isAccessible, isChecked, isSeen, says, saysPart, textOf } from "./expect.ts";
 import { ScriptedService } from "./scripted_service.ts";
-
-const text = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent())?.trim() ?? "";
 
 /** Waits for a state, and that its notice can be read by everyone. */
 async function arrives(page: Page, word: string, title: RegExp): Promise<void> {
-  await eventually(`"${word}"`, async () => await text(page, "state") === word);
-  assertMatch(await text(page, "notice-title"), title);
-  assertEquals(await seriousFindings(page), []);
+  await says(page, "#state", word);
+  await says(page, "#notice-title", title);
+  await isAccessible(page);
 }
 
-const isLive = (page: Page) => eventually("live", async () => await text(page, "state") === "Live");
+const isLive = (page: Page) => says(page, "#state", "Live");
 
 function records(service: ScriptedService, count: number, timestamp = Date.now()): void {
   for (let i = 0; i < count; i++) {
@@ -46,8 +45,8 @@ Deno.test({
         Response.json({ title: "Kafka unavailable", status: 503 }, { status: 503 });
       await open(async (page) => {
         await arrives(page, "Waiting", /^Kafka unavailable$/);
-        assertMatch(await text(page, "notice-detail"), /^(Next try in \d+ s|Trying now)\.$/);
-        assertStringIncludes(await text(page, "no-topics"), "Kafka unavailable");
+        await says(page, "#notice-detail", /^(Next try in \d+ s|Trying now)\.$/);
+        await saysPart(page, "#no-topics", "Kafka unavailable");
         service.refuseTopics = null;
         await isLive(page);
       });
@@ -65,8 +64,8 @@ Deno.test({
           "the list to have grown by the notice",
           () => page.$eval("#records", (box) => box.scrollTop + box.clientHeight > box.scrollHeight - 6),
         );
-        assert(await page.isChecked("#follow"));
-        assertEquals(await page.isVisible("#to-end"), false);
+        await isChecked(page, "#follow");
+        await isSeen(page, "#to-end", false);
       });
     });
 
@@ -76,18 +75,19 @@ Deno.test({
         service.recordsAhead = 250_000;
         records(service, 50);
         await open(async (page) => {
-          const timer = setInterval(() => records(service, 1, Date.now() - 120_000), 50);
-          try {
+          await staysBehind(page, service, () => records(service, 1, Date.now() - 120_000), async () => {
             await arrives(page, "Catching up", /^Catching up$/);
-            assertMatch(
-              await text(page, "notice-detail"),
+            await says(
+              page,
+              "#notice-detail",
               /^2 min behind, (249|250),\d{3} records to go; [\d,]+ taken in\.$/,
             );
             await page.click("#notice-action");
-            await eventually("the newest", () => service.opened.at(-1)?.get("cursor") === "latest");
-          } finally {
-            clearInterval(timer);
-          }
+            await eventually(
+              "the newest",
+              () => service.opened.some((query) => query.get("cursor") === "latest"),
+            );
+          });
         }, "?cursor=earliest&follow=1");
       },
     );
@@ -110,10 +110,7 @@ Deno.test({
         await eventually("nobody", () => service.viewers === 0);
         records(service, 5);
         await page.click("#notice-action");
-        await eventually(
-          "what was missed",
-          async () => (await text(page, "count-text")).startsWith("5 received"),
-        );
+        await says(page, "#count-text", /^5 received/);
       });
     });
 
@@ -122,12 +119,9 @@ Deno.test({
         Response.json({ title: "Unknown topic", status: 404, code: "unknown-topic" }, { status: 404 });
       await open(async (page) => {
         await page.waitForSelector("#empty:visible");
-        assertEquals(await text(page, "empty-title"), "There is no topic orders");
-        assertEquals(
-          await page.locator("#empty-command code").textContent(),
-          "tailrace topics create orders",
-        );
-        assertEquals(await seriousFindings(page), []);
+        await says(page, "#empty-title", "There is no topic orders");
+        await says(page, page.locator("#empty-command code"), "tailrace topics create orders");
+        await isAccessible(page);
         service.refuseTopics = null;
         await page.click("#empty-other");
         await isLive(page);
@@ -139,7 +133,7 @@ Deno.test({
         Response.json({ title: "Forbidden", status: 403, detail: "Not this topic" }, { status: 403 });
       await open(async (page) => {
         await arrives(page, "Error", /^Forbidden$/);
-        assertMatch(await text(page, "notice-detail"), /^Not this topic · Request [\w-]+/);
+        await says(page, "#notice-detail", /^Not this topic · Request [\w-]+/);
         service.refuseTopics = null;
         await page.click("#notice-action");
         await isLive(page);
@@ -152,12 +146,8 @@ Deno.test({
         await open(async (page) => {
           await isLive(page);
           records(service, 12_000);
-          await eventually(
-            "all",
-            async () => (await text(page, "count-text")).startsWith("12,000 received"),
-            15_000,
-          );
-          assertMatch(await text(page, "count-text"), /newest 5,000 kept · [\d,]+ passed undrawn$/);
+          await says(page, "#count-text", /^12,000 received/);
+          await says(page, "#count-text", /newest 5,000 kept · [\d,]+ passed undrawn$/);
           assert(await page.locator("#records [role=option]").count() < 60);
         });
       },
@@ -168,21 +158,20 @@ Deno.test({
       async (service, open) => {
         records(service, 4_000);
         await open(async (page) => {
-          await eventually("the hold", async () => await text(page, "state") === "Reading", 15_000);
+          await says(page, "#state", "Reading");
           await eventually("nobody", () => service.viewers === 0);
           const received = async () =>
-            Number((await text(page, "count-text")).match(/^[\d,]+/)?.[0].replace(",", "") ?? 0);
+            Number((await textOf(page, "#count-text")).match(/^[\d,]+/)?.[0].replaceAll(",", "") ?? 0);
+          await says(page, "#count-text", /more when you scroll on$/);
           const before = await received();
           assert(before < 4_000, `${before} came`);
-          assertMatch(await text(page, "count-text"), /more when you scroll on$/);
           await page.focus("#records");
-          for (let i = 0; await received() <= before; i++) {
-            assert(i < 60, "nothing more came");
+          await eventually("more to come", async () => {
             await page.keyboard.press("PageDown");
-            await page.waitForTimeout(20);
-          }
+            return await received() > before;
+          });
           await page.keyboard.press("End");
-          await eventually("all", async () => await received() === 4_000);
+          await becomes("all that were received", received, 4_000);
         }, "?cursor=0:0");
       },
     );
