@@ -14,6 +14,8 @@ import { readValue } from "./record_value.ts";
 export interface WindowEvent extends WindowCount {
   /** `1m`, as a request asks for it. */
   readonly size: string;
+  /** When it was counted or published, the time of its record; none for what there is already when somebody comes. */
+  readonly timestamp?: number;
 }
 
 /** What a viewer gets of a finished window that comes from its topic. */
@@ -31,9 +33,11 @@ export const windowEventName = "window";
 /** Finished windows with their place in the log. */
 export const windowFeed = defineFeed<FinishedEvent>(windowEventName, readFinished);
 
-/** A window as an event, without a place in the log. */
-export function windowEvent({ type, ...window }: WindowCount): WindowEvent {
-  return { type, size: sizeName(type) ?? type, ...window };
+/** A window as an event, without a place in the log.
+ * @param timestamp when it was counted, if that is news */
+export function windowEvent({ type, ...window }: WindowCount, timestamp?: number): WindowEvent {
+  const event = { type, size: sizeName(type) ?? type, ...window };
+  return timestamp === undefined ? event : { ...event, timestamp };
 }
 
 /** Null for a record that holds none. */

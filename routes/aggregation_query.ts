@@ -14,7 +14,7 @@ const maxIds = 100;
  * @throws {StreamError} 400 `invalid-video`, `too-many-videos` */
 export function readIds(search: string): string[] {
   const raw = search.replace(/^\?/, "").split("&").filter((pair) => pair.startsWith("id="));
-  return knownIds(raw.flatMap((pair) => pair.slice("id=".length).split(",")).map(decode));
+  return knownIds(raw.flatMap((pair) => pair.slice("id=".length).split(",").map(decode)));
 }
 
 /** Checks ids that a client sent.
@@ -79,12 +79,12 @@ function readId(found: unknown): string {
   throw invalidVideo(found);
 }
 
-/** @returns undefined for what cannot be decoded, which is no id then */
-function decode(text: string): string | undefined {
+/** @throws {StreamError} 400 `invalid-video` for what cannot be decoded */
+function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {
-    return undefined;
+    throw invalidVideo(text);
   }
 }
 

@@ -12,7 +12,8 @@ export class SharedWindow {
   #json: string | undefined;
   #live: string | undefined;
 
-  constructor(readonly window: WindowCount, readonly size: WindowSize) {}
+  /** @param at when an open window was counted, ms; none: it is told as what there is, however old */
+  constructor(readonly window: WindowCount, readonly size: WindowSize, readonly at?: number) {}
 
   /** The same for all windows of one video and length. */
   get place(): string {
@@ -21,7 +22,7 @@ export class SharedWindow {
 
   /** As an event of a stream. */
   get json(): string {
-    return this.#json ??= JSON.stringify(windowEvent(this.window));
+    return this.#json ??= JSON.stringify(windowEvent(this.window, this.at));
   }
 
   /** As clients of the counter know it. */
@@ -61,7 +62,7 @@ export class Rooms {
     else this.#members.set(id, new Set([member]));
     this.#stop ??= this.#aggregations.listen({
       wants: (id) => this.#members.has(id),
-      changed: (id, open) => this.#filled(id, open),
+      changed: (id, open, at) => this.#filled(id, open, at),
       finished: (window, size, isFirst) => {
         if (isFirst && window.count > 0) this.#finished(new SharedWindow(window, size));
       },
@@ -77,10 +78,10 @@ export class Rooms {
     this.#stop = undefined;
   }
 
-  #filled(id: string, open: readonly WindowCount[]): void {
+  #filled(id: string, open: readonly WindowCount[], at: number): void {
     for (const window of open) {
       const size = this.#aggregations.sizes.find(({ type }) => type === window.type)!;
-      const shared = new SharedWindow(window, size);
+      const shared = new SharedWindow(window, size, at);
       for (const member of [...this.#members.get(id) ?? []]) member.filled?.(shared);
     }
   }

@@ -21,7 +21,7 @@ import { addressOf, mostVideos, nextLimit, readUrl } from "./page_url.js";
 import { Session } from "./session.js";
 import { wireTip } from "./tip.js";
 import { lengthsText, lengthText } from "./window_times.js";
-import { likes as likesText } from "./words.js";
+import { idText, likes as likesText } from "./words.js";
 
 const tickMs = 500;
 /** Videos whose stream is named in the details: an address that can be read. */
@@ -70,10 +70,11 @@ function open() {
   session?.close();
   showVideos([]);
   const { video, limit } = state;
-  document.title = `${video ?? "Likes"} · Tailrace`;
+  const name = video === null ? "Likes" : idText(video);
+  document.title = `${name} · Tailrace`;
   document.body.dataset["view"] = video === null ? "all" : "one";
   byId("back").hidden = video === null;
-  setText(byId("title"), video ?? "Likes");
+  setText(byId("title"), name);
   session = new Session({ only: video, limit, frame, onVideos, onChange: tick, ask, onWindow });
   session.open();
   tick();
@@ -134,10 +135,11 @@ function go(change) {
   if (change.video !== undefined) byId("main").scrollTop = 0;
 }
 
-/** A window came; alone, it is said when it is final. @param {Video} video
- * @param {{ size: string, count: number, final: boolean }} window */
-function onWindow(video, { size, count, final }) {
-  if (state.video !== video.id || !final || Date.now() - saidAt < sayMs) return;
+/** A window came; alone, it is said when it becomes final, not when it was. @param {Video} video
+ * @param {{ size: string, count: number, final: boolean, timestamp?: number }} window */
+function onWindow(video, { size, count, final, timestamp }) {
+  const isNews = final && timestamp !== undefined;
+  if (state.video !== video.id || !isNews || Date.now() - saidAt < sayMs) return;
   const ms = session.sizes.find(({ name }) => name === size)?.ms;
   if (ms) say(`A window of ${lengthText(ms)} is final: ${likesText(count)}`);
 }

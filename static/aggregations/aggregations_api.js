@@ -28,11 +28,17 @@ export function eventsOf(ids) {
   return `/aggregations/events?${new URLSearchParams(ids.map((id) => ["id", id]))}`;
 }
 
-/** @param {string} id */
-export const pathOf = (id) => `/aggregations/${encodeURIComponent(id)}`;
+/** Where a video is alone, as a page and as JSON. @param {string} id */
+export const pathOf = (id) => {
+  const isTaken = isDots(id) || id === "events" || id === "socket"; // the streams are there
+  return isTaken ? `/aggregations?id=${id}` : `/aggregations/${encodeURIComponent(id)}`;
+};
 
 /** @param {string} id */
-const likesOf = (id) => `/videos/${encodeURIComponent(id)}/likes`;
+const likesOf = (id) => isDots(id) ? `/videos/likes?id=${id}` : `/videos/${encodeURIComponent(id)}/likes`;
+
+/** Ids that no address has in its path. @param {string} id */
+const isDots = (id) => id === "." || id === "..";
 
 /** A line for the terminal that stores a like. @param {string} id */
 export const likeCommand = (id) => `curl -X POST ${quoted(likesOf(id))}`;

@@ -13,7 +13,7 @@ import { BarsView } from "./bars_view.js";
 import { barsIn } from "./bars.js";
 import { LikeButton } from "./like_button.js";
 import { leftText, lengthText, startOf } from "./window_times.js";
-import { barsText, barText, short, shorter } from "./words.js";
+import { barsText, barText, idText, short, shorter } from "./words.js";
 
 /** @typedef {object} CardEars
  * @property {(video: Video) => void} onLike
@@ -45,11 +45,11 @@ export class Card {
     element.setAttribute("aria-label", video.name);
     part("mark").replaceWith(mark(seriesOf(video.id)));
     const link = /** @type {HTMLAnchorElement} */ (part("name"));
-    setText(link, video.title ?? shortId(video.id, 28));
+    setText(link, video.title ?? shortId(video.name, 28));
     link.title = video.name;
     link.href = pathOf(video.id);
     link.addEventListener("click", (event) => ears.onOpen(video.id, event));
-    setText(part("id"), video.title === null ? "" : shortId(video.id, 22));
+    setText(part("id"), video.title === null ? "" : shortId(idText(video.id), 22));
     part("id").title = video.id;
   }
 

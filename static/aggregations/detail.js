@@ -15,7 +15,7 @@ import { barsIn } from "./bars.js";
 import { copyOf } from "./card.js";
 import { LikeButton } from "./like_button.js";
 import { leftText, lengthText, spanText, startOf } from "./window_times.js";
-import { barsText, kindWords } from "./words.js";
+import { barsText, idText, kindWords } from "./words.js";
 
 const pitch = { pitch: 8, gap: 2 };
 const fewRows = 8;
@@ -44,7 +44,7 @@ export class Detail {
       })
     );
     part("mark").replaceWith(mark(seriesOf(video.id)));
-    setText(part("id"), video.id);
+    setText(part("id"), idText(video.id));
     part("sizes").append(...this.#sections.map(({ element }) => element));
     part("commands").append(
       copyLine(likeCommand(video.id), "line that likes it"),

@@ -2,6 +2,8 @@
 /** What the page's address says: which video is shown alone, or how many. A link shows the same thing.
  * @module */
 
+import { pathOf } from "./aggregations_api.js";
+
 /** @typedef {object} PageState
  * @property {string | null} video id of the only one that is shown; null: many
  * @property {number} limit of how many */
@@ -12,9 +14,9 @@ export const mostVideos = 96;
 
 /** @returns {PageState} */
 export function readUrl() {
-  const limit = Number(new URLSearchParams(location.search).get("limit"));
+  const query = new URLSearchParams(location.search), limit = Number(query.get("limit"));
   return {
-    video: decoded(/^\/aggregations\/([^/]+)$/.exec(location.pathname)?.[1] ?? "") || null,
+    video: decoded(/^\/aggregations\/([^/]+)$/.exec(location.pathname)?.[1] ?? "") || query.get("id") || null,
     limit: Number.isInteger(limit) && limit > 0 ? Math.min(limit, mostVideos) : usualLimit,
   };
 }
@@ -22,7 +24,7 @@ export function readUrl() {
 /** @param {PageState} state @returns {string} path and query */
 export function addressOf({ video, limit }) {
   const query = limit === usualLimit ? "" : `?limit=${limit}`;
-  return video === null ? `/aggregations${query}` : `/aggregations/${encodeURIComponent(video)}`;
+  return video === null ? `/aggregations${query}` : pathOf(video);
 }
 
 /** @param {number} limit that is shown @returns {number} the next one */

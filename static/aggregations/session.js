@@ -18,7 +18,7 @@ import { eventsOf, fetchAggregations } from "./aggregations_api.js";
 import { Video } from "./video.js";
 import { isCatchingUp } from "./window_times.js";
 
-/** What the stream brings: finished windows, with the time at which they were published, and open ones.
+/** What the stream brings: windows with the time at which they were published or counted, and those that were there already without.
  * @typedef {WindowOfSize & { video_uid: string, timestamp?: number }} WindowEvent */
 
 /** How often it is asked how things are; and while there is no video. */

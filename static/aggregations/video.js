@@ -6,6 +6,7 @@
 /** @import { VideoData } from "../../routes/aggregations.ts" */
 /** @import { Size } from "./window_times.js" */
 import { lastOver, startOf } from "./window_times.js";
+import { idText } from "./words.js";
 
 /** A window as the service tells it. @typedef {{ size: string, window_start: number, count: number, late: number, final: boolean }} WindowOfSize */
 /** A window of a video. @typedef {{ start: number, count: number, late: number, isFinal: boolean }} Window */
@@ -68,7 +69,7 @@ export class Video {
   }
 
   get name() {
-    return this.title ?? this.id;
+    return this.title ?? idText(this.id);
   }
 
   /** Whether no window of it has anything. */

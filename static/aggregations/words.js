@@ -8,6 +8,19 @@ import { lengthText, spanText } from "./window_times.js";
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
 const narrow = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 2 });
 
+/** What shows nothing, or turns the text around it. */
+const unseen = /[\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** An id as it can be seen and told from others: spaces at its ends are between quotes, and characters that show nothing are written as
+ * in a program. @param {string} id */
+export function idText(id) {
+  const text = id.replace(
+    unseen,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return text === text.trim() ? text : `"${text}"`;
+}
+
 /** How a window stands, in a word. @type {Readonly<Record<Kind, string>>} */
 export const kindWords = { none: "final", final: "final", ended: "waiting", open: "open" };
 

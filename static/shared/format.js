@@ -45,11 +45,12 @@ export const dayOf = (ms) => day.format(ms);
 /** The same moment in UTC, for titles. @param {number} ms since the epoch */
 export const utc = (ms) => `${new Date(ms).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 
-/** Shortens an id in its middle. @param {string} id @param {number} [length] of the result */
+/** Shortens an id in its middle. @param {string} id @param {number} [length] of the result, in characters */
 export function shortId(id, length = 20) {
   if (id.length <= length) return id;
-  const end = Math.floor((length - 1) / 2);
-  return `${id.slice(0, length - 1 - end)}…${id.slice(-end)}`;
+  const characters = [...id], end = Math.floor((length - 1) / 2);
+  if (characters.length <= length) return id;
+  return `${characters.slice(0, length - 1 - end).join("")}…${characters.slice(-end).join("")}`;
 }
 
 /** Degrees with the letter of their half of the globe. @param {number} lat @param {number} lon */

@@ -25,6 +25,7 @@ function shared(start: number, count: number, final = false): SharedWindow {
 
 Deno.test("Rooms hands one window, encoded once, to all members of a video, and listens while there are any", () => {
   const made = new MadeAggregations([size]), rooms = new Rooms(made);
+  made.now = () => 12_345;
   let listeners = 0;
   const listen = made.listen.bind(made);
   made.listen = (listener) => {
@@ -46,6 +47,7 @@ Deno.test("Rooms hands one window, encoded once, to all members of a video, and 
   assertEquals(a.all.map(({ window: { count, final } }) => [count, final]), [[3, false], [3, true]]);
   assertEquals([b.all.length, other.all.length, listeners], [2, 0, 1]);
   a.all.forEach((window, i) => assertStrictEquals(window, b.all[i]));
+  assertEquals(JSON.parse(a.all[0]!.json).timestamp, 12_345, "when it was counted");
   assertEquals(JSON.parse(a.all[1]!.json), {
     type: "1min",
     size: "1m",

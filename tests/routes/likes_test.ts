@@ -107,3 +107,19 @@ Deno.test("GET /videos/metadata lists the videos of VIDEOS in their order", asyn
     ]);
   }
 });
+
+Deno.test("POST /videos/likes?id= takes an id that no path can hold, and one only", async () => {
+  await using service = await TestService.open();
+  const taken = [[".", "."], ["..", ".."], ["a%2Cb", "a,b"], ["a+b", "a b"]] as const;
+  for (const [i, [query, id]] of taken.entries()) {
+    const response = await like(service, `${i % 2 === 0 ? "" : "/dev"}/videos/likes?id=${query}`);
+    assertEquals([response.status, (await response.json()).video], [202, id]);
+  }
+  const records = await readTopic(service.broker.bootstrap, topic);
+  assertEquals(records.map(({ value }) => value), taken.map(([, id]) => id));
+  const refused = [["", "nothing"], ["?id=", '""'], ["?id=%FF", '"%FF"'], ["?id=a&id=b", '["a","b"]']];
+  for (const [query, found] of refused) {
+    const { detail } = await problem(await like(service, `/videos/likes${query}`), 400, "invalid-video");
+    assert(detail.startsWith(`Cannot use ${found} as the id of a video`), detail);
+  }
+});

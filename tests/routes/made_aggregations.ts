@@ -64,7 +64,7 @@ export class MadeAggregations implements Aggregations {
     }
     this.#counted += likes;
     this.watermark = Math.max(this.watermark ?? at, at);
-    for (const listener of this.#wanting(id)) listener.changed(id, open);
+    for (const listener of this.#wanting(id)) listener.changed(id, open, this.now());
   }
 
   /** Closes what is over, its grace too. */

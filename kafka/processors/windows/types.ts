@@ -135,8 +135,9 @@ export interface WindowListener {
   wants?(id: string): boolean;
   /** A window was closed, or came to have more late events. @param isFirst the former */
   finished(window: WindowCount, size: WindowSize, isFirst: boolean): void;
-  /** Open windows of an id changed: the newest one of each size, once a second at most for each id. */
-  changed(id: string, open: readonly WindowCount[]): void;
+  /** Open windows of an id changed: the newest one of each size, once a second at most for each id.
+   * @param at when what is told was counted: the time of its record, ms */
+  changed(id: string, open: readonly WindowCount[], at: number): void;
 }
 
 /** Whether a value that was read can be a number of events, an offset, or ms since the epoch. */

@@ -254,9 +254,10 @@ export class WindowView implements Aggregations {
   }
 
   #tellChanged(id: string): void {
-    if (!this.#isWanted(id)) return;
+    const known = this.#ids.get(id);
+    if (!known || !this.#isWanted(id)) return;
     const open = newestOpen(this.of(id));
-    if (open.length > 0) this.#tell(id, (listener) => listener.changed(id, open));
+    if (open.length > 0) this.#tell(id, (listener) => listener.changed(id, open, known.at));
   }
 
   #moved(partition: number, next: number): void {
