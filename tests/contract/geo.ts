@@ -4,6 +4,7 @@
  * records that are no positions sent past it by a Kafka client. Left out: what a broken connection or a dying process
  * does (tests/crash/), the bodies of single problems (tests/routes/). @module */
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
+import { windowNames } from "../../kafka/windows.ts";
 import { newPosition, positionRecord } from "../../kafka/topics.ts";
 import { concurrently, plainKafka, postJson, produce, SseClient, WsClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
@@ -114,7 +115,7 @@ async function deliversToAll(ground: Ground): Promise<void> {
     "the viewer of /consumer": () => seed.messages.slice(1),
   };
   for (const [viewer, seen] of Object.entries(viewers)) {
-    await eventually(`200 records for ${viewer}`, () => seen().length >= 200, 15_000, () => seen().length);
+    await eventually(`200 records for ${viewer}`, () => seen().length >= 200, 60_000, () => seen().length);
   }
   for (const [viewer, seen] of Object.entries(viewers)) checkSeen(seen(), posted, viewer);
   assertEquals(
@@ -149,7 +150,7 @@ async function resumes(ground: Ground): Promise<void> {
     await eventually(
       "enough records to cut",
       enough,
-      20_000,
+      60_000,
       () => [cuts, take, seen.length, positions().length],
     );
     const kept = positions().slice(0, take);
@@ -163,8 +164,10 @@ async function resumes(ground: Ground): Promise<void> {
 }
 
 async function leavesNoGroup(ground: Ground): Promise<void> {
-  const topic = newTopic("groups");
-  const before = await groupNames(ground);
+  const topic = newTopic("groups"), { foldGroup, windowGroup } = windowNames("video_clicks_ingestion");
+  // Those of the service itself may still be coming, and Kafka removes empty ones when it likes.
+  const own = new Set(["tailrace-histograms", foldGroup, windowGroup, ...await groupNames(ground)]);
+  const others = async () => (await groupNames(ground)).filter((name) => !own.has(name));
   const streams = `${ground.service.url}/geo/${topic}`;
   const half = Array.from({ length: 50 }, (_, n) => n);
   const opened: AsyncDisposable[] = [];
@@ -180,11 +183,11 @@ async function leavesNoGroup(ground: Ground): Promise<void> {
       events.every((viewer) => viewer.all("position").length === 1) &&
       sockets.every((viewer) => viewer.all("position").length === 1);
     await eventually("the record in 100 streams", all);
-    assertEquals(await groupNames(ground), before, "groups while the streams are open");
+    assertEquals(await others(), [], "groups while the streams are open");
   } finally {
     await Promise.all(opened.map((viewer) => viewer[Symbol.asyncDispose]()));
   }
-  assertEquals(await groupNames(ground), before, "groups after the streams were closed");
+  assertEquals(await others(), [], "groups after the streams were closed");
 }
 
 async function survivesJunk(ground: Ground): Promise<void> {
@@ -268,7 +271,7 @@ async function consumerWire(ground: Ground): Promise<void> {
     50,
     (n) => post(ground, topic, `mover-${n}`, 1 + n / 100, -20),
   );
-  await eventually("50 records", () => viewer.texts.length >= 52, 10_000, () => viewer.texts.length);
+  await eventually("50 records", () => viewer.texts.length >= 52, 60_000, () => viewer.texts.length);
   const records = viewer.texts.slice(2).map((text) => JSON.parse(text)); // one message, one record
   checkSeen(records, posted, "the viewer");
   for (const record of records) {
@@ -296,8 +299,8 @@ async function fromTheStart(ground: Ground): Promise<void> {
   posted.push(await post(ground, topic, "mover-0", 3));
   const last = posted.at(-1)!.messageId;
   const inSse = () => sse.events.at(-1)?.data.includes(last);
-  await eventually("the live record over SSE", inSse, 20_000, () => sse.events.length);
-  await eventually("the live record over WebSocket", () => ws.texts.at(-1)?.includes(last), 20_000);
+  await eventually("the live record over SSE", inSse, 60_000, () => sse.events.length);
+  await eventually("the live record over WebSocket", () => ws.texts.at(-1)?.includes(last), 60_000);
   checkSeen(sse.all("position"), posted, "the SSE viewer");
   checkSeen(ws.all("position"), posted, "the WebSocket viewer");
   assertEquals([sse.all("gap"), ws.all("gap")], [[], []], "nothing was passed over");
@@ -373,7 +376,7 @@ async function heartbeat(ground: Ground): Promise<void> {
   await using viewer = await SseClient.open(`${ground.service.url}/geo/${newTopic("silent")}/events`);
   await viewer.first("ready");
   const beats = () => viewer.comments.filter((comment) => comment === "hb").length;
-  await eventually("three heartbeats", () => beats() >= 3, 10_000, () => viewer.comments);
+  await eventually("three heartbeats", () => beats() >= 3, 60_000, () => viewer.comments);
   assert(
     viewer.retryMs !== null && viewer.retryMs >= 2000 && viewer.retryMs <= 5000,
     `retry ${viewer.retryMs}`,

@@ -94,7 +94,7 @@ class Ground implements AsyncDisposable {
         now = await service.now(this.spec.name);
         return now.snapshot.count >= this.sent && now;
       },
-      40_000,
+      60_000,
       () => now && { count: now.snapshot.count, status: now.status },
     );
     assertEquals([found.snapshot.count, found.rows], [this.sent, this.sent]);

@@ -47,7 +47,7 @@ async function counted(ground: Ground, name: string, count: number): Promise<any
       now = await getJson(ground, `/histograms/${name}`);
       return now.count >= count && now.status.behind === 0 && now;
     },
-    30_000,
+    60_000,
     () => now,
   );
 }
@@ -88,7 +88,7 @@ async function counts(ground: Ground): Promise<void> {
   assert(Math.abs(now.mean - mean) <= 1e-9 && Math.abs(now.stddev - Math.sqrt(variance)) <= 1e-9);
   assertEquals([now.rows, now.wrong, now.missed], [values.length, {}, 0]);
 
-  const published = await stream.first("histogram", ({ count }) => count === values.length, 20_000);
+  const published = await stream.first("histogram", ({ count }) => count === values.length, 60_000);
   assertEquals(published.hist, now.hist);
   const all: number[] = stream.all("histogram").map(({ count }) => count);
   assertEquals(all, all.toSorted((a, b) => a - b), "what is published never goes back");
@@ -152,7 +152,7 @@ async function restart(ground: Ground): Promise<void> {
   const admin = plainKafka(bootstrap).admin();
   await admin.connect();
   try {
-    await admin.createPartitions({ topicPartitions: [{ topic: name, count: 3 }] });
+    await admin.createPartitions({ topicPartitions: [{ topic: name, count: 3 }], timeout: 25_000 });
   } finally {
     await admin.disconnect();
   }
@@ -216,7 +216,7 @@ async function shares(ground: Ground): Promise<void> {
   await eventually(
     "the owner",
     async () => (await getJson(ground, `/histograms/${name}`)).status.owner,
-    30_000,
+    60_000,
   );
   const admin = plainKafka(ground.service.bootstrap).admin();
   await admin.connect();
@@ -225,11 +225,11 @@ async function shares(ground: Ground): Promise<void> {
       const [topic] = await admin.fetchOffsets({ groupId: "tailrace-histograms", topics: [name] });
       return topic?.partitions.map(({ offset }) => offset).join();
     };
-    await eventually("the group's offset", async () => await offset() === "40", 30_000);
+    await eventually("the group's offset", async () => await offset() === "40", 60_000);
     await eventually("a group of this service alone", async () => {
       const { groups: [group] } = await admin.describeGroups(["tailrace-histograms"]);
       return group?.state === "Stable" && group.members.length === 1;
-    }, 30_000);
+    }, 60_000);
   } finally {
     await admin.disconnect();
   }

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Admin, CompressionTypes } from "kafkajs";
 import type { PartitionView } from "../../kafka/topic_views.ts";
-import { plainKafka, postJson, readTopic, SseClient } from "../clients.ts";
+import { createTopic, plainKafka, postJson, readTopic, SseClient } from "../clients.ts";
 import { runCli } from "../commands/cli.ts";
 import { eventually } from "../eventually.ts";
 import type { Ground } from "./geo.ts";
@@ -47,7 +47,7 @@ async function getJson({ service }: Ground, path: string): Promise<{ body: any; 
 
 async function showsAll(ground: Ground): Promise<void> {
   const { service } = ground, topic = newTopic("codecs");
-  await withAdmin(ground, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: 1 }] }));
+  await createTopic(ground.service.bootstrap, topic, 1);
   const values = [
     '{"id":12345678901234567890,\n "n":1}',
     "plain",
@@ -73,7 +73,7 @@ async function showsAll(ground: Ground): Promise<void> {
   const count = codecs.length * values.length;
   await using stream = await SseClient.open(`${service.url}/topics/${topic}/events?cursor=earliest`);
   const records = () => stream.events.filter(({ event }) => event === "record").map(({ data }) => data);
-  await eventually("every record", () => records().length >= count, 15_000, () => stream.events.slice(-3));
+  await eventually("every record", () => records().length >= count, 60_000, () => stream.events.slice(-3));
   records().forEach((record, n) => {
     const codec = codecs[Math.floor(n / values.length)];
     const { timestamp } = JSON.parse(record);
@@ -94,11 +94,7 @@ async function showsAll(ground: Ground): Promise<void> {
 
 async function describes(ground: Ground): Promise<void> {
   const topic = newTopic("described");
-  const configEntries = [{ name: "retention.ms", value: "3600000" }];
-  await withAdmin(
-    ground,
-    (admin) => admin.createTopics({ topics: [{ topic, numPartitions: 3, configEntries }] }),
-  );
+  await createTopic(ground.service.bootstrap, topic, 3, { "retention.ms": "3600000" });
   const records = Array.from(
     { length: 50 },
     (_, n) => ({ key: `${n}`, value: "x".repeat(100), partition: n % 2 }),
@@ -126,7 +122,7 @@ async function describes(ground: Ground): Promise<void> {
 
 async function pages(ground: Ground): Promise<void> {
   const topic = newTopic("paged");
-  await withAdmin(ground, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: 3 }] }));
+  await createTopic(ground.service.bootstrap, topic, 3);
   const now = Date.now() - 60_000;
   const records = Array.from(
     { length: 500 },
@@ -153,7 +149,7 @@ async function pages(ground: Ground): Promise<void> {
 
 async function tellsRemoved(ground: Ground): Promise<void> {
   const topic = newTopic("removed");
-  await withAdmin(ground, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: 2 }] }));
+  await createTopic(ground.service.bootstrap, topic, 2);
   const records = Array.from({ length: 40 }, (_, n) => ({ value: { n }, partition: n % 2 }));
   assertEquals((await postJson(`${ground.service.url}/topics/${topic}/records`, { records })).status, 201);
   const { body: before } = await getJson(ground, `/topics/${topic}`);
@@ -168,7 +164,7 @@ async function tellsRemoved(ground: Ground): Promise<void> {
 
 async function posts(ground: Ground): Promise<void> {
   const topic = newTopic("posted");
-  await withAdmin(ground, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: 2 }] }));
+  await createTopic(ground.service.bootstrap, topic, 2);
   const url = `${ground.service.url}/topics/${topic}/records`;
   const { status, body } = await postJson(url, {
     records: [

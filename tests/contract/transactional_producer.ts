@@ -8,7 +8,7 @@ import type { Kafka } from "../../kafka/client.ts";
 import { KafkaError } from "../../kafka/connection.ts";
 import { Fenced, outcomeUnknown, TransactionalProducer } from "../../kafka/transactions.ts";
 import { silentLogger } from "../../logger.ts";
-import { createTopic, plainKafka } from "../clients.ts";
+import { createTopic, deleteTopic } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { BrokerProxy, initProducerIdApi, produceApi, type Verdict } from "../kafka/broker_proxy.ts";
 import { TransactionClient } from "../kafka/broker/transaction_client.ts";
@@ -226,7 +226,7 @@ async function lostAnswers(ground: Ground): Promise<void> {
 }
 
 async function unknown(ground: Ground): Promise<void> {
-  const { producer, proxy } = await ground.producer({ timeoutMs: 1_000 });
+  const { producer, proxy } = await ground.producer({ timeoutMs: 4_000 });
   for (const [side, committed] of [["onRequest", []], ["onAnswer", ["onAnswer"]]] as const) {
     proxy[side] = ({ api }) => api === endTxnApi ? "cut" : "pass";
     const error = await assertRejects(() => producer.send([ground.record(side)]), KafkaError);
@@ -275,7 +275,7 @@ async function dies(ground: Ground): Promise<void> {
 
 async function keepsFenced(ground: Ground): Promise<void> {
   for (const lost of [produceApi, endTxnApi]) {
-    const { producer: zombie, proxy } = await ground.producer({ timeoutMs: 1_000 });
+    const { producer: zombie, proxy } = await ground.producer({ timeoutMs: 4_000 });
     const inits = proxy.count(initProducerIdApi);
     proxy.onAnswer = async ({ api }) => {
       if (api !== lost) return "pass";
@@ -297,24 +297,17 @@ async function keepsFenced(ground: Ground): Promise<void> {
 async function madeAnew(ground: Ground): Promise<void> {
   const producer = await ground.direct(), { topic } = ground;
   for (const value of ["a", "b", "c"]) await producer.send([ground.record(value)]);
-  const admin = plainKafka(ground.bootstrap).admin();
-  await admin.connect();
-  try {
-    await admin.deleteTopics({ topics: [topic] });
-    await eventually("the end of the topic", async () => !(await admin.listTopics()).includes(topic));
-    const waiting = producer.send([ground.record("d")]);
-    await createTopic(ground.bootstrap, topic, 2);
-    assertEquals(await waiting, [{ partition: 0, offset: 0 }]);
-  } finally {
-    await admin.disconnect();
-  }
+  await deleteTopic(ground.bootstrap, topic);
+  const waiting = producer.send([ground.record("d")]);
+  await createTopic(ground.bootstrap, topic, 2);
+  assertEquals(await waiting, [{ partition: 0, offset: 0 }]);
   await producer.send([ground.record("e"), ground.record("f")]);
   assertEquals(await ground.values(), ["d", "e", "f"]);
 }
 
 async function faults(ground: Ground): Promise<void> {
   const random = new Random("transactional producers under faults");
-  const both = [await ground.producer({ timeoutMs: 1_500 }), await ground.producer({ timeoutMs: 1_500 })];
+  const both = [await ground.producer({ timeoutMs: 5_000 }), await ground.producer({ timeoutMs: 5_000 })];
   const outcomes: ("committed" | "unknown" | "failed")[] = [];
   const send = async ({ producer }: typeof both[number]) => {
     const n = outcomes.push("unknown") - 1;

@@ -63,7 +63,7 @@ function settled<T extends Answer>(ask: () => Promise<T>): Promise<T> {
   return eventually("an answer that stands", async () => {
     const answer = await ask();
     return errorsIn(answer).some((error) => AGAIN.has(error)) ? undefined : { answer };
-  }, 20_000).then(({ answer }) => answer);
+  }, 60_000).then(({ answer }) => answer);
 }
 
 function errorsIn(answer: Answer): readonly number[] {
@@ -230,9 +230,11 @@ async function fencing(client: TransactionClient): Promise<void> {
   assertEquals([next.id, next.epoch], [zombie.id, 2]);
   await eventually("the marker", async () => (await client.fetch()).stable === 2);
   assertEquals(await client.produce(zombie, 1, A), [47, -1]);
-  assertEquals([await client.end(zombie, true), await client.end(zombie, true, 1)], [90, 47]);
-  assertEquals([await client.add(zombie), await client.add(zombie, [0], 1)], [[90], [47]]);
-  assertEquals((await client.init({ producer: zombie })).error, 90);
+  const ending = (version?: number) => settled(() => client.end(zombie, true, version));
+  assertEquals([await ending(), await ending(1)], [90, 47]);
+  const adding = (version?: number) => settled(() => client.add(zombie, [0], version));
+  assertEquals([await adding(), await adding(1)], [[90], [47]]);
+  assertEquals((await initialise(client, { producer: zombie })).error, 90);
   await begin(client, next);
   assertEquals(await client.produce(next, 1, A), [45, -1]);
   assertEquals(await client.produce(next, 0, A), [0, 2]);

@@ -5,7 +5,7 @@
  * @module */
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { ConfigResourceTypes } from "kafkajs";
-import { type Answer, plainKafka, readTopic, WsClient } from "../clients.ts";
+import { type Answer, createTopic, plainKafka, readTopic, WsClient } from "../clients.ts";
 import { eventually } from "../eventually.ts";
 import { joined, numberedJpeg } from "../jpegs.ts";
 import type { Ground } from "./geo.ts";
@@ -89,14 +89,8 @@ async function takesLargest(ground: Ground): Promise<void> {
 }
 
 async function tellsLimit(ground: Ground): Promise<void> {
-  const topic = newTopic("small"), admin = plainKafka(ground.service.bootstrap).admin();
-  await admin.connect();
-  try {
-    const configEntries = [{ name: "max.message.bytes", value: "20000" }];
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
-  } finally {
-    await admin.disconnect();
-  }
+  const topic = newTopic("small");
+  await createTopic(ground.service.bootstrap, topic, 1, { "max.message.bytes": "20000" });
   const { status, body } = await post(ground, `${topic}/frames`, numberedJpeg(1, { bytes: 30_000 }));
   assertEquals([status, body.code], [413, "frame-too-large"]);
   assertMatch(body.detail, /frames of at most \d+ bytes are taken there/);
@@ -110,10 +104,10 @@ async function sends(ground: Ground): Promise<void> {
   const frames = Array.from({ length: count }, (_, n) => numberedJpeg(n, { bytes: 20_000 }));
   await using socket = await WsClient.open(`${ground.service.url}/video/${topic}/publish`);
   for (const [n, frame] of frames.entries()) {
-    await eventually("room", () => n - socket.all("stored").length < mostUnanswered, 20_000);
+    await eventually("room", () => n - socket.all("stored").length < mostUnanswered, 60_000);
     socket.socket.send(frame);
   }
-  await eventually("all of them stored", () => socket.all("stored").length === count, 20_000);
+  await eventually("all of them stored", () => socket.all("stored").length === count, 60_000);
   const wanted = frames.map((_, n) => ({ type: "stored", frame: `0:${n}`, n: n + 1 }));
   assertEquals(socket.all("stored"), wanted);
   assertEquals(await storedJpegs(ground, topic), frames);

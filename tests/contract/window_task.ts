@@ -99,7 +99,7 @@ async function faults(ground: CountGround): Promise<void> {
   let owner = 0, minute = 0;
   ground.fold(0);
   ground.fold(1);
-  ground.count(proxies[0]!.bootstrap, { timeoutMs: 2_000 });
+  ground.count(proxies[0]!.bootstrap, { timeoutMs: 5_000 });
   for (let step = 0; step < faultSteps; step++) {
     const minutes = random.between(1, 3);
     await Promise.all(
@@ -111,7 +111,7 @@ async function faults(ground: CountGround): Promise<void> {
     if (chance <= 2) proxies[owner]!.cutAll();
     else if (chance === 3) {
       owner = 1 - owner;
-      ground.count(proxies[owner]!.bootstrap, { timeoutMs: 2_000 });
+      ground.count(proxies[owner]!.bootstrap, { timeoutMs: 5_000 });
     } else {
       await proxies[owner]!.stop();
       await pause(random.between(0, 300));

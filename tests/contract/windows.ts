@@ -59,7 +59,7 @@ async function morePartitions(ground: ServiceGround): Promise<void> {
   await ground.send(random);
   await ground.dealt(instances, [1, 2], [1, 2]);
   const topicPartitions = [{ topic: ground.settings.clicksTopic, count: 5 }];
-  await asAdmin(ground, (admin) => admin.createPartitions({ topicPartitions }));
+  await asAdmin(ground, (admin) => admin.createPartitions({ topicPartitions, timeout: 25_000 }));
   await ground.dealt(instances, [2, 3], [1, 2]);
   ground.partitions = 5;
   await ground.send(random);
