@@ -17,9 +17,9 @@ import { follow } from "../shared/stream.js";
 import { fetchStill, pathOf } from "./video_api.js";
 
 const ackMs = 1_000;
-/** Frames that may wait to be drawn while each is to be seen; those of a stream that keeps its pace come in twos
- * and threes after a hitch. */
-const orderedRoom = 6;
+/** Frames that may wait to be drawn: of a recording so many that a hitch of this page leaves none out, near real
+ * time few, as it would lag behind. */
+const recordedRoom = 64, edgeRoom = 6;
 /** Less behind than this counts as live, ms. */
 const edgeMs = 3_000;
 /** So long without a frame is a stall, ms: longer than the pause that replays make at most. */
@@ -79,11 +79,10 @@ export class Player {
   /** Plays from a place on; without one from where this viewer left it.
    * @param {{ cursor?: string, isLive?: boolean, hasFrames?: boolean }} [how] `hasFrames`: as far as is known */
   open({ cursor = "", isLive = false, hasFrames = !this.isEmpty } = {}) {
-    const { topic, screen, frame } = this.#options;
+    const { topic, frame } = this.#options;
     this.#stream?.close();
     this.#begin(isLive);
     this.#isNamed = cursor !== "" || isLive;
-    screen.room = isLive ? 1 : orderedRoom;
     const from = isLive ? "latest" : cursor;
     this.#stream = follow(`${pathOf(topic)}/socket${isLive ? "?live=1" : ""}`, {
       transport: "frames",
@@ -259,10 +258,11 @@ export class Player {
     return quietMs > Math.max(stallMs, stallMs / this.speed, this.#usualMs() * patience) ? quietMs : 0;
   }
 
-  /** Frames drawn per second; 0 while none come. @param {number} nowMs */
+  /** Frames drawn per second; 0 while none come, null while that is not known. @param {number} nowMs */
   perSecond(nowMs) {
+    if (this.stalledMs(nowMs) > 0) return 0;
     const usualMs = this.#usualMs();
-    return usualMs === 0 || this.isPaused || this.stalledMs(nowMs) > 0 ? 0 : 1000 / usualMs;
+    return usualMs === 0 || this.isPaused ? null : 1000 / usualMs;
   }
 
   /** Time between two frames, ms; 0 if that is not known. */
@@ -294,10 +294,13 @@ export class Player {
 
   /** @param {VideoFrame} record @param {string} cursor */
   #take({ jpeg, ...place }, cursor) {
-    this.#options.frame.meter.arrived(Date.now());
+    const now = Date.now(), { screen, frame } = this.#options;
+    frame.meter.arrived(now);
     this.#received = place.frame;
     this.#cursor = cursor;
-    if (!this.#isAsleep) this.#options.screen.take({ ...place, cursor }, jpeg);
+    if (this.#isAsleep) return;
+    screen.room = this.isLive ? 1 : this.isAtEdge(now) ? edgeRoom : recordedRoom;
+    screen.take({ ...place, cursor }, jpeg);
   }
 
   /** @param {Ready} ready */

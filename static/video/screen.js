@@ -63,7 +63,7 @@ export class Screen {
   clear() {
     this.drop();
     this.shown = null;
-    this.broken = 0;
+    this.skipped = this.broken = 0;
     Object.assign(this.#canvas, { width: 16, height: 9 }); // which clears it too
   }
 

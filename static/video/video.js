@@ -294,7 +294,8 @@ function showFacts(now) {
   }
   const isEdge = player.isAtEdge(now);
   setText(byId("fact-size"), `${shown.width}×${shown.height}`);
-  setText(byId("fact-rate"), player.isPaused ? "–" : `${rate(player.perSecond(now))} fps`);
+  const perSecond = player.perSecond(now);
+  setText(byId("fact-rate"), perSecond === null ? "–" : `${rate(perSecond)} fps`);
   setText(byId("fact-delay-name"), isEdge ? "Delay" : "Behind");
   const delay = frame.meter.medianDelay(now);
   const behindMs = player.behindMs(now);
