@@ -5,12 +5,12 @@
  * @module */
 /** @import { Measurement } from "./measurement.js" */
 /** @import { Notice } from "./notice.js" */
-import { count, dayOf, setText, timeOfDay, utc, wholeDuration } from "../shared/format.js";
+import { count, dayOf, setText, timeOfDay, utc } from "../shared/format.js";
 import { mark, seriesOf } from "../shared/series.js";
 import { BarsChart } from "./bars_chart.js";
 import { CourseChart } from "./course_chart.js";
 import { fillEmpty } from "./empty.js";
-import { binText, factsOf, stepText, wrongText } from "./facts.js";
+import { binText, factsOf, stepText, whenOf, wrongText } from "./facts.js";
 import { csvUrl } from "./histograms_api.js";
 import { stateOf } from "./notice.js";
 import { savePicture } from "./picture.js";
@@ -233,10 +233,4 @@ export class Card {
 /** @param {number} at ms since the epoch */
 function placeOf(at) {
   return dayOf(at) === dayOf(Date.now()) ? timeOfDay(at) : `${dayOf(at)}, ${timeOfDay(at)}`;
-}
-
-/** @param {number} at @param {number} now */
-function whenOf(at, now) {
-  const ago = now - at;
-  return ago < 0 ? timeOfDay(at) : ago < 1_000 ? "now" : `${wholeDuration(ago)} ago`;
 }

@@ -4,7 +4,7 @@
 /** @import { HistogramSnapshot, WrongKind } from "../../kafka/processors/histogram_types.ts" */
 /** @import { Course } from "./course.js" */
 /** @import { Writer } from "./numbers.js" */
-import { count, dayOf, duration, timeOfDay } from "../shared/format.js";
+import { count, dayOf, duration, timeOfDay, wholeDuration } from "../shared/format.js";
 import { wrongs } from "./measurement.js";
 import { share } from "./numbers.js";
 
@@ -84,4 +84,11 @@ export function stepText({ time, stepMs, count: counts, mean, min, max }, i, { v
   return `${when}: mean ${derived(mean[i])} of ${count(counts[i] ?? 0)}, ${value(min[i])} to ${
     value(max[i])
   }`;
+}
+
+/** When the newest one was measured. Clocks differ by a little: what is not quite here yet is of now.
+ * @param {number} at ms since the epoch @param {number} now of the service, as the page believes */
+export function whenOf(at, now) {
+  const ago = now - at;
+  return ago < -2_000 ? timeOfDay(at) : ago < 1_000 ? "now" : `${wholeDuration(ago)} ago`;
 }

@@ -4,8 +4,10 @@
 
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
-/** As `1.79769E308`: digits that are cut off where a number has no room would hide how large it is. */
-const scientific = new Intl.NumberFormat(undefined, { notation: "scientific", maximumSignificantDigits: 6 });
+/** As `1.23457E12`: cut off where there is no room for it, a number would not tell how large it is. */
+const large = new Intl.NumberFormat(undefined, { notation: "scientific", maximumSignificantDigits: 6 });
+/** With an exponent of three digits. */
+const largest = new Intl.NumberFormat(undefined, { notation: "scientific", maximumSignificantDigits: 4 });
 const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumSignificantDigits: 2 });
 
 /** How the numbers of one measurement are written.
@@ -25,7 +27,7 @@ export function writerFor(step) {
   const write = (/** @type {Intl.NumberFormat} */ format) => (/** @type {number | null | undefined} */ n) =>
     n === null || n === undefined
       ? "–"
-      : minus((Math.abs(n) >= 1e9 ? scientific : format).format(n === 0 ? 0 : n));
+      : minus((Math.abs(n) >= 1e8 ? scientific(n) : format).format(n === 0 ? 0 : n));
   return { value: write(value), derived: write(derived) };
 }
 
@@ -35,11 +37,14 @@ export const short = (n) => compact.format(n);
 /** Measured values of an axis: as they are, unless they are very large. @param {number} n */
 export const plain = (n) => {
   const size = Math.abs(n);
-  return minus((size >= 1e15 ? scientific : size >= 1e6 ? compact : exact).format(n));
+  return minus((size >= 1e15 ? scientific(n) : size >= 1e6 ? compact : exact).format(n));
 };
 
 /** @param {number} part @param {number} whole */
 export const share = (part, whole) => whole > 0 ? percent.format(part / whole) : "–";
+
+/** @param {number} n */
+const scientific = (n) => Math.abs(n) >= 1e100 ? largest : large;
 
 /** A minus as long as a plus. @param {string} text */
 const minus = (text) => text.replace(/^-/, "−");

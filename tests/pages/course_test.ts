@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { countSteps, readable } from "../../static/histograms/chart_look.js";
 import { Course, loneOf } from "../../static/histograms/course.js";
+import { whenOf } from "../../static/histograms/facts.js";
 import { plain, writerFor } from "../../static/histograms/numbers.js";
+import { timeOfDay } from "../../static/shared/format.js";
 
 function course(time: number[], value: (i: number) => number, step_ms = 1_000): Course {
   const values = time.map((_, i) => value(i));
@@ -59,6 +61,18 @@ Deno.test("loneOf() finds the values that no line goes through", () => {
   assertEquals([loneOf([]), loneOf([7]), loneOf([null, null]), loneOf([1, 2])], [[], [0], [], []]);
 });
 
+Deno.test("whenOf() calls a time now that a clock is a little behind of", () => {
+  assertEquals([whenOf(999, 1_000), whenOf(1_500, 1_000), whenOf(1_000, 63_500)], [
+    "now",
+    "now",
+    "1 min ago",
+  ]);
+  assertEquals(
+    whenOf(Date.UTC(2026, 0, 1, 12), Date.UTC(2026, 0, 1, 11)),
+    timeOfDay(Date.UTC(2026, 0, 1, 12)),
+  );
+});
+
 Deno.test("countSteps has no halves, and enough for any count", () => {
   assertEquals(countSteps.slice(0, 9), [1, 2, 5, 10, 20, 25, 50, 100, 200]);
   assert(countSteps.at(-1)! >= 1e15);
@@ -66,8 +80,9 @@ Deno.test("countSteps has no halves, and enough for any count", () => {
 
 Deno.test("writerFor() and plain() tell how large a very large number is", () => {
   const { value, derived } = writerFor(1);
-  assertEquals([value(-Number.MAX_VALUE), derived(1.5e9)], ["−1.79769E308", "1.5E9"]);
-  assertEquals([value(999_999_999), derived(-1234567)], ["999,999,999", "−1,234,567.00"]);
+  assertEquals([value(-Number.MAX_VALUE), derived(1.5e9)], ["−1.798E308", "1.5E9"]);
+  assertEquals([value(99_999_999), derived(-1234567)], ["99,999,999", "−1,234,567.00"]);
+  assertEquals([value(123_456_789), derived(-1.23456789e99)], ["1.23457E8", "−1.23457E99"]);
   assertEquals([plain(-1e308), plain(2.5e6), plain(1100)], ["−1E308", "2.5M", "1,100"]);
 });
 

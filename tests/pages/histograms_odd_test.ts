@@ -1,4 +1,5 @@
-/** What the course of /histograms shows of a measurement with nothing on either side. Scripted. @module */
+/** What /histograms shows of measurements out of the ordinary: alone, very large. Scripted. @module */
+import { assertEquals } from "@std/assert";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
 import { TestBrowser } from "./browser.ts";
@@ -42,6 +43,25 @@ Deno.test({
         undefined,
         () => `found ${found} coloured pixels`,
       );
+    });
+  },
+});
+
+Deno.test({
+  name: "large numbers are not cut off in a card, in Chromium",
+  ignore: requires("chromium").ignore,
+  fn: async () => {
+    await using service = new ScriptedHistograms();
+    for (const value of [-Number.MAX_VALUE, 1.23456e300]) service.measure("humidity", value);
+    for (const value of [-12_345_678.25, 98_765_432]) service.measure("temperature", value);
+    await using browser = await TestBrowser.launch();
+    await browser.page(`${service.url}/histograms`, async (page) => {
+      const measured = page.locator(".card .fact-list div:nth-child(odd) dd");
+      await eventually("the numbers", async () => (await measured.allTextContents()).includes("−1.798E308"));
+      const cut = await measured.evaluateAll((all) =>
+        all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map((one) => one.textContent)
+      );
+      assertEquals(cut, []);
     });
   },
 });
