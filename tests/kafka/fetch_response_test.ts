@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { codecs } from "../../kafka/codecs.ts";
 import { decodeFetch, type FetchedPartition } from "../../kafka/fetch_response.ts";
+import { quickly } from "../eventually.ts";
 import {
   batchBytes,
   fetchAnswer,
@@ -234,8 +235,6 @@ Deno.test("decodeFetch() reads every codec", async () => {
 Deno.test("decodeFetch() reads a record with very many headers in little time", async () => {
   const headers = Array.from({ length: 200_000 }, () => ["h", null] as const);
   const batch = batchBytes({ first: 0, records: [{ headers }] });
-  const began = performance.now();
-  const { records } = await decode({ batches: [batch] });
+  const { records } = await quickly("reading it", 2_000, () => decode({ batches: [batch] }));
   assertEquals((records[0]!.headers.h as unknown[]).length, 200_000);
-  assertLess(performance.now() - began, 2_000);
 });

@@ -26,7 +26,7 @@ const frameMs = 40;
 /** What becomes due within so long leaves together. */
 const shortestSleepMs = 4;
 const partitions = 3;
-const turnsMs = 20_000, promisesPerTurn = 200, batchRecords = 5_000;
+const turnsMs = 60_000, promisesPerTurn = 200, batchRecords = 5_000;
 
 /** Frames of a camera, spread over partitions. */
 class Recording {

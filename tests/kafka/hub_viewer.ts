@@ -107,7 +107,7 @@ export class HubViewer implements Sink {
     return await eventually(
       `event ${event}`,
       () => this.all(event)[nth - 1],
-      15_000,
+      30_000,
       () => this.events.slice(-5),
     );
   }
@@ -115,7 +115,7 @@ export class HubViewer implements Sink {
   /** Waits for so many records. */
   async records(count: number): Promise<void> {
     const seen = () => `${this.texts.length} of ${count}, last ${JSON.stringify(this.events.at(-1))}`;
-    await eventually(`${count} records`, () => this.texts.length >= count, 15_000, seen);
+    await eventually(`${count} records`, () => this.texts.length >= count, 30_000, seen);
   }
 
   /** Fails unless it has every record of each partition once, in order, from `first` to the end of the newest. */

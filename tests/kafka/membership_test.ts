@@ -43,9 +43,9 @@ class Ground implements AsyncDisposable {
   }
 
   /** Resolves once a member has so many topics. */
-  async has(member: TestMember, count: number, timeoutMs = 10_000): Promise<void> {
+  async has(member: TestMember, count: number): Promise<void> {
     const seen = () => [member.told, this.lines];
-    await eventually(`${count} topics`, () => member.has?.length === count, timeoutMs, seen);
+    await eventually(`${count} topics`, () => member.has?.length === count, 30_000, seen);
   }
 
   /** Ids of those that the broker has in the group. */
@@ -98,8 +98,7 @@ Deno.test("GroupMembership lets go after the session timeout without an answer, 
   await ground.has(other, 2);
   const [lost] = cutOff.told.slice(-1), [gained] = other.told.slice(-1);
   assert(lost!.partitions === null && lost!.at < gained!.at);
-  assertLess(lost!.at - cutAt, sessionTimeoutMs + 1_000);
-  assertLess(gained!.at - cutAt, sessionTimeoutMs + 2_000);
+  assertLess(gained!.at - cutAt, 2 * sessionTimeoutMs);
   assertEquals(ground.said("no heartbeat was answered").length, 1);
 
   await eventually("the warning", () => ground.said("group cannot be joined now").length === 1);
@@ -113,10 +112,10 @@ Deno.test("GroupMembership lets go after the session timeout when Kafka is silen
   const { member, proxy } = ground.add(["a"]);
   await ground.has(member, 1);
   proxy.onAnswer = () => "drop";
-  await eventually("the loss", () => member.has === null, sessionTimeoutMs + 1_000);
+  await eventually("the loss", () => member.has === null, 2 * sessionTimeoutMs);
   assertEquals(member.membership.assigned, null);
   proxy.onAnswer = () => "pass";
-  await ground.has(member, 1, 20_000);
+  await ground.has(member, 1);
 });
 
 Deno.test("GroupMembership does not believe an answer that came when Kafka had given its part to others", async () => {
@@ -221,7 +220,7 @@ Deno.test("GroupMembership leaves the group while it waits for others to join, a
   await eventually("the second to be waiting", () => ground.ids().length === 2);
   const before = performance.now();
   await member[Symbol.asyncDispose]();
-  assertLess(performance.now() - before, 1_000);
+  assertLess(performance.now() - before, sessionTimeoutMs - 1_000);
   assertEquals(ground.ids(), [silent.membership.memberId]);
   assertEquals([way.count(leaveGroupApi), member.told], [1, []]);
   held.resolve("pass");
@@ -237,7 +236,9 @@ Deno.test("GroupMembership leaves nothing behind when it ends before it has join
     await member[Symbol.asyncDispose]();
   }
   const { member } = ground.add(["a"]);
-  await ground.has(member, 1, 3_000); // no one is waited for
+  const before = performance.now();
+  await ground.has(member, 1);
+  assertLess(performance.now() - before, sessionTimeoutMs - 1_000, "no one is waited for");
 });
 
 Deno.test("GroupMembership ends soon when Kafka is away, or has not been there at all", async () => {
@@ -253,7 +254,7 @@ Deno.test("GroupMembership ends soon when Kafka is away, or has not been there a
   for (const each of [member, late, unheard]) {
     const before = performance.now();
     await each[Symbol.asyncDispose]();
-    assertLess(performance.now() - before, 1_500);
+    assertLess(performance.now() - before, sessionTimeoutMs - 1_000);
     assertEquals(each.has, null);
   }
 });
@@ -345,5 +346,5 @@ Deno.test("GroupMembership has one owner for each topic at any moment, through 1
   join(all);
   const members = here.map(({ member }) => member);
   const owned = () => members.flatMap(({ has }) => has ?? []).sort().join("");
-  await eventually("every topic to have its owner", () => owned() === "abcde", 20_000, () => ground.lines);
+  await eventually("every topic to have its owner", () => owned() === "abcde", 30_000, () => ground.lines);
 });

@@ -216,13 +216,13 @@ Deno.test("connections cut at random moments under load: each record once, in or
 });
 
 Deno.test("an answer that never comes: outcome-unknown at the deadline, and the next send is clean", async () => {
-  await using ground = await Ground.open({ timeoutMs: 500 });
+  await using ground = await Ground.open({ timeoutMs: 2_000 });
   await ground.broker.createTopic("t");
   await ground.producer.send("t", { value: "0" });
   ground.spoil("drop");
   const began = performance.now();
   assertEquals(await refused(ground.producer.send("t", { value: "1" })), ["outcome-unknown", 503]);
-  assertLess(performance.now() - began, 1_500);
+  assertLess(performance.now() - began, 4_500, "before the lane gives up its request, after 5 s");
   ground.proxy.cutAll(); // or the lane would wait for the answer for its 5 seconds
   ground.proxy.onAnswer = () => "pass";
   await eventually("a send that is taken", () => ground.producer.send("t", { value: "2" }).then(() => true));
@@ -232,7 +232,7 @@ Deno.test("an answer that never comes: outcome-unknown at the deadline, and the 
 });
 
 Deno.test("Kafka away: kafka-unavailable at the deadline, and nothing of it is written later", async () => {
-  await using ground = await Ground.open({ timeoutMs: 400 });
+  await using ground = await Ground.open({ timeoutMs: 2_000 });
   await ground.broker.createTopic("t");
   await ground.producer.send("t", { value: "before" });
   await ground.proxy.stop();
@@ -243,7 +243,7 @@ Deno.test("Kafka away: kafka-unavailable at the deadline, and nothing of it is w
   const began = performance.now();
   const sends = numbers(20).map((value) => ground.producer.send("t", { value }));
   for (const sending of sends) assertEquals(await refused(sending), ["kafka-unavailable", 503]);
-  assertLess(performance.now() - began, 1_500);
+  assertLess(performance.now() - began, 10_000, "all at the same time, not each after the one before it");
   ground.proxy.start();
   await eventually(
     "a send that is taken",

@@ -48,7 +48,7 @@ class Ground implements AsyncDisposable {
   }
 
   async hears(line: string): Promise<void> {
-    await eventually(line, () => this.told.includes(line), 10_000, () => this.told);
+    await eventually(line, () => this.told.includes(line), 30_000, () => this.told);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -121,7 +121,7 @@ Deno.test("TopicReader begins each request with another partition, so that none 
   await using kafka = connect(proxy.bootstrap);
   const events = { started() {}, records() {}, skipped() {}, restarted() {}, status() {} };
   await using _reader = new TopicReader(kafka, "many", events, silentLogger, { from: {} });
-  await eventually("six requests", () => proxy.count(fetchApi) >= 6, 10_000);
+  await eventually("six requests", () => proxy.count(fetchApi) >= 6);
   const topic = new TextEncoder().encode("\x00\x04many");
   const firsts = proxy.requests.filter(({ api }) => api === fetchApi).slice(0, 6).map(({ bytes }) => {
     const at = bytes.findIndex((_, i) => topic.every((byte, n) => bytes[i + n] === byte));

@@ -195,7 +195,7 @@ Deno.test("TransactionalProducer.send() works calls off in their order, and none
 });
 
 Deno.test("TransactionalProducer that Kafka took the transaction from as it took too long is fenced until init()", async () => {
-  await using ground = await Ground.open({ transactionTimeoutMs: 100, timeoutMs: 10_000 });
+  await using ground = await Ground.open({ transactionTimeoutMs: 1_500, timeoutMs: 60_000 });
   ground.proxy.onRequest = async ({ api }): Promise<Verdict> => {
     if (api === endTxnApi) {
       await eventually("the abort", async () => (await ground.client.fetch()).stable === 2);
@@ -211,7 +211,7 @@ Deno.test("TransactionalProducer that Kafka took the transaction from as it took
 });
 
 Deno.test("TransactionalProducer fails in time when Kafka is away or silent, and goes on when it is back", async () => {
-  await using ground = await Ground.open({ timeoutMs: 300 });
+  await using ground = await Ground.open({ timeoutMs: 2_000 });
   const { proxy, producer } = ground;
   await ground.send(1);
   const failsInTime = async () => {
@@ -220,7 +220,7 @@ Deno.test("TransactionalProducer fails in time when Kafka is away or silent, and
       const { code } = await assertRejects(work, KafkaError);
       assert(code === "UNREACHABLE" || code === "PRODUCER_FENCED", code);
       const ms = performance.now() - began;
-      assert(ms < 3_000, `${ms} ms`);
+      assert(ms < 10_000, `${ms} ms`);
     }
   };
   proxy.onAnswer = () => "drop";
@@ -254,7 +254,7 @@ Deno.test("TransactionalProducer[asyncDispose]() ends a call that waits, whereve
     const began = performance.now();
     await ground.producer[Symbol.asyncDispose]();
     await failed;
-    assert(performance.now() - began < 1_000);
+    assert(performance.now() - began < 2_500, "before a request is given up, after 3 s");
     ground.producer = ground.another();
     await ground.producer.init();
     await ground.send(1);

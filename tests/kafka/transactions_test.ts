@@ -45,7 +45,7 @@ Deno.test("TopicReader tells committed records once they are, aborted ones never
       status: () => {},
     }, silentLogger),
   );
-  const hears = (line: string) => eventually(line, () => told.includes(line), 10_000, () => told);
+  const hears = (line: string) => eventually(line, () => told.includes(line), 30_000, () => told);
   await hears("started 0"); // the last stable offset
   await second.add(q);
   await second.produce(q, 0, [{ value: "lost" }]);

@@ -84,7 +84,7 @@ Deno.test("random bytes never take the broker down", () =>
       await client.write(bytes);
       // Answered or closed: a second, whole request tells which, and that nothing hangs.
       const asked = client.send(API_VERSIONS).then(() => client.frame()).catch(() => null);
-      await within("an answer or the end", 5_000, asked);
+      await within("an answer or the end", 30_000, asked);
     }
     await stillServes(broker);
   }));
@@ -103,12 +103,12 @@ Deno.test("requests in single bytes, and several in one write, are all answered 
 Deno.test("answers leave in the order of requests; a long poll delays what comes after it", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t");
-    const wait = { key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 60_000 }]) };
+    const wait = { key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 300_000 }]) };
     await client.send(wait); // 1
     await client.send(METADATA); // 2
     using other = await RawClient.connect(broker.port);
     await produceRecords(other, "t", [{ value: "wake" }]);
-    await within("the fetch", 5_000, client.answer(false, 1));
+    await within("the fetch", 30_000, client.answer(false, 1));
     await client.answer(false, 2);
   }));
 
@@ -160,17 +160,17 @@ Deno.test("a sender of one byte now and then is a slow sender", () =>
     }
     await closed;
     assertStringIncludes(lines.join(), "a request did not arrive whole in time");
-  }, { limits: { halfFrameMs: 80 } }));
+  }, { limits: { halfFrameMs: 500 } }));
 
 Deno.test("an idle connection is closed, one that waits for records is not", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t");
     using waiting = await RawClient.connect(broker.port);
-    await waiting.send({ key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 400 }]) });
+    await waiting.send({ key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 6_000 }]) });
     await client.ask(METADATA);
     await client.closed();
-    await within("the answer of the long poll", 5_000, waiting.answer());
-  }, { limits: { idleMs: 100, halfFrameMs: 50 } }));
+    await within("the answer of the long poll", 30_000, waiting.answer());
+  }, { limits: { idleMs: 3_000 } }));
 
 Deno.test("a client that does not read its answers is closed", () =>
   withLines(async (broker, client, lines) => {
@@ -182,12 +182,12 @@ Deno.test("a client that does not read its answers is closed", () =>
     }
     await eventually("the line about it", () => lines.join().includes("does not read its answers"));
     await stillServes(broker);
-  }, { limits: { unreadAnswerMs: 100, halfFrameMs: 50 } }));
+  }, { limits: { unreadAnswerMs: 200 } }));
 
 Deno.test("no more is read while too much waits for an answer, and reading goes on after it", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t");
-    const wait = { key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 60_000 }]) };
+    const wait = { key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 300_000 }]) };
     await client.send(wait);
     const before = broker.metrics().bytesIn;
     const one = frameOf(METADATA, 7);
@@ -201,7 +201,7 @@ Deno.test("no more is read while too much waits for an answer, and reading goes 
     using other = await RawClient.connect(broker.port);
     await produceRecords(other, "t", [{ value: "wake" }]);
     await client.answer(false, 1);
-    for (let i = 0; i < count; i++) await within("an answer", 5_000, client.answer(false, 7));
+    for (let i = 0; i < count; i++) await within("an answer", 30_000, client.answer(false, 7));
   }, { limits: { maxUnanswered: 10 } }));
 
 Deno.test("connections beyond the limit are closed at once and counted", () =>
@@ -253,7 +253,7 @@ Deno.test("a stop answers what is in flight, then closes", () =>
     using waiting = await RawClient.connect(broker.port);
     await makeTopic(broker, "t");
     await waiting.ask(METADATA);
-    await waiting.send({ key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 60_000 }]) });
+    await waiting.send({ key: 1, version: 4, body: fetchBody("t", [{ offset: 0, maxWaitMs: 300_000 }]) });
     const asked = [1, 2, 3].map((sequence) => batchOf([{ value: `${sequence}` }]));
     await client.ask(METADATA);
     for (const batch of asked) await client.send({ key: 0, version: 7, body: produceBody("t", batch) });
@@ -261,7 +261,7 @@ Deno.test("a stop answers what is in flight, then closes", () =>
     const stopped = Promise.resolve(broker[Symbol.asyncDispose]());
     for (const [i] of asked.entries()) await client.answer(false, 2 + i);
     await waiting.answer(false, 2);
-    await within("the stop", 5_000, stopped);
+    await within("the stop", 30_000, stopped);
     await client.closed();
     await using again = await startBroker(optionsFor(dataDir));
     assertEquals(again.state.log.partition("t", 0)?.end, 3);

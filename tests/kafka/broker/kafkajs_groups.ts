@@ -39,7 +39,7 @@ export class Member {
 
   /** Waits until it was given this many values in all. */
   has(count: number): Promise<unknown> {
-    return eventually(`${count} values`, () => this.values.length >= count, 10_000, () => this.values);
+    return eventually(`${count} values`, () => this.values.length >= count, 30_000, () => this.values);
   }
 
   /** Leaves the group. */

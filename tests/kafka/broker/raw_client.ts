@@ -73,7 +73,7 @@ export class RawClient implements Disposable {
 
   /** Resolves when the broker has closed the connection, having sent nothing more. */
   async closed(): Promise<void> {
-    const frame = await within("the broker to close the connection", 10_000, this.frame());
+    const frame = await within("the broker to close the connection", 30_000, this.frame());
     if (frame !== null) throw new Error(`Expected the end of the connection: found ${frame.toHex()}`);
   }
 

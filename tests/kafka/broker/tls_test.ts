@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Broker, startBroker } from "../../../kafka/broker/mod.ts";
 import { makeCertificate, type TestCertificate } from "../../certificate.ts";
-import { eventually, within } from "../../eventually.ts";
+import { eventually, quickly, within } from "../../eventually.ts";
 import { batchOf, valuesIn } from "./batches.ts";
 import { fetch, makeTopic, optionsFor, produceBody, produceRecords, withFolder } from "./harness.ts";
 import { frameOf, RawClient } from "./raw_client.ts";
@@ -52,14 +52,13 @@ Deno.test("an answer of some records of TLS does not wait for the client's ackno
     await makeTopic(broker, "t");
     using client = await RawClient.connect(broker.port, tls.ca);
     await produceRecords(client, "t", [{ value: "x".repeat(20_000) }]);
-    const took: number[] = [];
-    for (let i = 0; i < 21; i++) {
-      const began = performance.now();
-      await fetch(client, "t", { offset: 0 });
-      took.push(performance.now() - began);
-    }
-    const median = took.sort((a, b) => a - b)[10]!;
-    assert(median < 20, `half of the answers took ${median} ms or more; a delayed acknowledgement is 40`);
+    await quickly(
+      "20 answers, of which each would take 40 ms by a delayed acknowledgement",
+      20 * 20,
+      async () => {
+        for (let i = 0; i < 20; i++) await fetch(client, "t", { offset: 0 });
+      },
+    );
   }));
 
 Deno.test("requests in single bytes and many in one write are answered over TLS too", () =>
@@ -98,10 +97,10 @@ Deno.test("a handshake has its time and no more, and counts as a connection", ()
     await eventually("the two to be counted", () => broker.metrics().connections === 2);
     await silent.closed();
     await half.closed();
-    assertEquals(refusals, Array(2).fill("tls the TLS handshake was not done in 300 ms"));
+    assertEquals(refusals, Array(2).fill("tls the TLS handshake was not done in 1500 ms"));
     using client = await RawClient.connect(broker.port, tls.ca);
     await client.ask(METADATA);
-  }, { limits: { setUpMs: 300 } }));
+  }, { limits: { setUpMs: 1_500 } }));
 
 Deno.test("a client that does not read its answers is closed over TLS too", () =>
   withTls(async ({ broker, tls, refusals }) => {
@@ -116,7 +115,7 @@ Deno.test("a client that does not read its answers is closed over TLS too", () =
       () => refusals.includes("slow the client does not read its answers"),
     );
     await eventually("it to be gone", () => broker.metrics().connections === 0);
-  }, { limits: { unreadAnswerMs: 20, halfFrameMs: 50 } }));
+  }, { limits: { unreadAnswerMs: 200 } }));
 
 Deno.test("a stop ends TLS connections, those in their handshake too", () =>
   withFolder(async (dataDir) => {
@@ -125,7 +124,7 @@ Deno.test("a stop ends TLS connections, those in their handshake too", () =>
     using client = await RawClient.connect(broker.port, tls.ca);
     using silent = await RawClient.connect(broker.port);
     await client.ask(METADATA);
-    await within("the stop", 5_000, Promise.resolve(broker[Symbol.asyncDispose]()));
+    await within("the stop", 30_000, Promise.resolve(broker[Symbol.asyncDispose]()));
     await silent.closed();
     await assertRejects(() => RawClient.connect(broker.port));
   }));

@@ -1,7 +1,8 @@
 /** Transactions over restarts and changes of the log start. @module */
 
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { type Broker, startBroker } from "../../../kafka/broker/mod.ts";
+import { quickly } from "../../eventually.ts";
 import { makeTopic, optionsFor, withFolder } from "./harness.ts";
 import { TransactionClient } from "./transaction_client.ts";
 import { readAll } from "./transaction_reader.ts";
@@ -181,21 +182,18 @@ Deno.test("A start with as many transactional ids as there may be, and aborted t
         fillAborted(broker, 1, 200_000);
       });
     }
-    const startedMs = performance.now();
+    await quickly("a start", 1_000, async () => {
+      await using _broker = await startBroker(options);
+    });
     await using broker = await startBroker(options);
-    assertLess(performance.now() - startedMs, 1_000);
     assertEquals(broker.state.transactions.size, 50_000);
     for (const [id, error] of [["one more", 44], ["id-7", 0]] as const) {
       using client = await TransactionClient.connect(broker.port, { id });
       assertEquals((await client.init()).error, error);
     }
     const partition = broker.state.log.partition("t", 0);
-    const beganMs = performance.now();
-    assertEquals(partition?.aborted(100_000, 100_004).map(({ firstOffset }) => firstOffset), [
-      100_000,
-      100_002,
-    ]);
-    assertLess(performance.now() - beganMs, 100);
+    const aborted = await quickly("two of them", 100, () => partition?.aborted(100_000, 100_004));
+    assertEquals(aborted?.map(({ firstOffset }) => firstOffset), [100_000, 100_002]);
   }));
 
 /** Writes aborted transactions of one record each, without the records; inside a store write. */

@@ -47,7 +47,7 @@ async function valuesOf(
         return Promise.resolve();
       },
     });
-    await eventually("the last value", () => values.includes(until), 10_000, () => values);
+    await eventually("the last value", () => values.includes(until), 30_000, () => values);
   } finally {
     await consumer.disconnect();
   }

@@ -133,12 +133,12 @@ Deno.test("A waiting reader of committed records is woken by the end of a transa
     for (const commit of [true, false]) {
       const { stable: offset } = await client.fetch();
       let isAnswered = false;
-      const fetching = reader.fetch({ offset, maxWaitMs: 20_000 }).finally(() => isAnswered = true);
+      const fetching = reader.fetch({ offset, maxWaitMs: 300_000 }).finally(() => isAnswered = true);
       await client.add(producer);
       for (let i = 0; i < 3; i++) await client.produce(producer, commit ? i : 3 + i, A);
       assertEquals(isAnswered, false);
       await client.end(producer, commit);
-      const { stable, records } = await within("the fetch to be answered", 5_000, fetching);
+      const { stable, records } = await within("the fetch to be answered", 30_000, fetching);
       assertEquals([stable, records.byteLength > 200], [offset + 4, true]);
     }
   }));
@@ -149,7 +149,7 @@ Deno.test("A reader of committed records that wants more bytes waits for as many
     const size = batchOf(A).byteLength;
     const producer = await client.init();
     let isAnswered = false;
-    const wish: FetchWish = { maxWaitMs: 20_000, minBytes: 3 * size + 2 * 78 };
+    const wish: FetchWish = { maxWaitMs: 300_000, minBytes: 3 * size + 2 * 78 };
     const fetching = reader.fetch(wish).finally(() => isAnswered = true);
     for (let i = 0; i < 3; i++) {
       await client.add(producer);
@@ -157,7 +157,7 @@ Deno.test("A reader of committed records that wants more bytes waits for as many
       await client.produce(producer, i, A);
       await client.end(producer, true);
     }
-    const { records } = await within("the fetch to be answered", 5_000, fetching);
+    const { records } = await within("the fetch to be answered", 30_000, fetching);
     assertEquals(records.byteLength, 3 * (size + 78));
   }));
 
@@ -360,7 +360,7 @@ Deno.test("Records that did not reach the disk do not count for who waits for mo
       client.produce({ id: -1, epoch: -1 }, -1, A, { transactional: false, transactionalId: null });
     const minBytes = 2 * batchOf(A).byteLength;
     let isAnswered = false;
-    const fetching = reader.fetch({ maxWaitMs: 20_000, minBytes }).finally(() => isAnswered = true);
+    const fetching = reader.fetch({ maxWaitMs: 300_000, minBytes }).finally(() => isAnswered = true);
     await client.fetch(); // the reader's request came first
     failing = true;
     assertEquals((await plainly())[0], 56);
@@ -369,6 +369,6 @@ Deno.test("Records that did not reach the disk do not count for who waits for mo
     await client.fetch();
     assertEquals(isAnswered, false);
     await plainly();
-    const { records } = await within("the fetch to be answered", 5_000, fetching);
+    const { records } = await within("the fetch to be answered", 30_000, fetching);
     assertEquals(records.byteLength, minBytes);
   }));

@@ -99,7 +99,7 @@ export class Ground implements AsyncDisposable {
         assert(now.snapshot.count <= count, `counted ${now.snapshot.count}`);
         return now.snapshot.count === count && now;
       },
-      20_000,
+      30_000,
       () => now && { count: now.snapshot.count, status: now.status },
     );
   }
@@ -145,7 +145,7 @@ export class PublishedStates implements AsyncDisposable {
     return await eventually(
       `${count} measurements published`,
       () => this.states.findLast(({ snapshot }) => snapshot.count === count),
-      20_000,
+      30_000,
       () => this.states.at(-1)?.snapshot.count,
     );
   }

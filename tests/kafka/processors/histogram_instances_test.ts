@@ -179,7 +179,7 @@ Deno.test("a HistogramService whose file is locked waits and says so, and goes o
   other.exec("ROLLBACK");
   await ground.counted(service, 20);
   await published.reaches(20);
-  assertEquals((await checkWhole(service, 20)).status.state, "live");
+  await eventually("live", async () => (await checkWhole(service, 20)).status.state === "live");
 });
 
 Deno.test("a HistogramService can be disposed while its file is locked and while Kafka says nothing", async () => {

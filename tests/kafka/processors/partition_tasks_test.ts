@@ -75,7 +75,7 @@ async function have(instances: readonly { tasks: PartitionTasks }[], ...counts: 
     () =>
       `${seen().map(({ length }) => length).sort()}` === `${counts.toSorted()}` &&
       new Set(seen().flat()).size === seen().flat().length,
-    15_000,
+    30_000,
     seen,
   );
 }

@@ -179,7 +179,7 @@ Deno.test("Fetch waits for records and is woken by the append", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t", { partitions: 2 });
     using tail = await RawClient.connect(broker.port);
-    const wishes = [{ partition: 0, offset: 0, maxWaitMs: 60_000 }, { partition: 1, offset: 0 }];
+    const wishes = [{ partition: 0, offset: 0, maxWaitMs: 300_000 }, { partition: 1, offset: 0 }];
     for (let i = 0; i < 5; i++) {
       const answer = tail.ask({
         key: 1,
@@ -190,7 +190,7 @@ Deno.test("Fetch waits for records and is woken by the append", () =>
         ),
       });
       await produceRecords(client, "t", [{ value: `v${i}` }], {}, 1);
-      const found = fetchedIn(await within("the wake-up", 5_000, answer), "t");
+      const found = fetchedIn(await within("the wake-up", 30_000, answer), "t");
       assertEquals(valuesIn(found[1]?.records ?? NO_BYTES), [{ offset: i, value: `v${i}` }]);
       assertEquals(found[0]?.records.byteLength, 0);
     }
@@ -203,7 +203,7 @@ Deno.test("Fetch of no partition is answered at once, however long it would wait
       "01" + "01" + "01" + "00";
     const answer = await within(
       "the answer",
-      10_000,
+      30_000,
       client.ask({ key: 1, version: 13, flexible: true, body }),
     );
     assertEquals(answer, hex32(0) + "0000" + hex32(0) + "01" + "00");
@@ -216,13 +216,13 @@ Deno.test("Fetch waits until min bytes are there", () =>
     const size = batchOf([{ value: "x" }]).byteLength;
     await produceRecords(client, "t", [{ value: "x" }]);
     let answered = false;
-    const body = fetchBody("t", [{ offset: 0, maxWaitMs: 60_000, minBytes: size * 3 }]);
+    const body = fetchBody("t", [{ offset: 0, maxWaitMs: 300_000, minBytes: size * 3 }]);
     const answer = tail.ask({ key: 1, version: 4, body }).finally(() => answered = true);
     await produceRecords(client, "t", [{ value: "x" }]);
     await fetch(client, "t", { offset: 0 }); // a round trip later it still waits
     assertEquals(answered, false);
     await produceRecords(client, "t", [{ value: "x" }]);
-    const [found] = fetchedIn(await within("the answer", 5_000, answer), "t");
+    const [found] = fetchedIn(await within("the answer", 30_000, answer), "t");
     assertEquals(found?.records.byteLength, size * 3);
   }));
 
@@ -233,20 +233,20 @@ Deno.test("Fetch answers empty when its time is over, and at once when there is 
     const [empty] = await fetch(client, "t", { offset: 0, maxWaitMs: 80 });
     assertEquals([empty?.error, empty?.records.byteLength], [0, 0]);
     assertEquals(performance.now() - started >= 79, true);
-    const wishes = [{ offset: 0, maxWaitMs: 60_000 }, { partition: 5, offset: 0 }];
-    const failed = await within("the answer", 5_000, fetch(client, "t", ...wishes));
+    const wishes = [{ offset: 0, maxWaitMs: 300_000 }, { partition: 5, offset: 0 }];
+    const failed = await within("the answer", 30_000, fetch(client, "t", ...wishes));
     assertEquals(failed.map(({ error }) => error), [0, 3]);
-    const [range] = await within("the answer", 5_000, fetch(client, "t", { offset: 1, maxWaitMs: 60_000 }));
+    const [range] = await within("the answer", 30_000, fetch(client, "t", { offset: 1, maxWaitMs: 300_000 }));
     assertEquals([range?.error, range?.highWatermark], [1, 0]);
   }));
 
 Deno.test("Fetch that waits is told when its topic is deleted", () =>
   withBroker(async (broker, client) => {
     await makeTopic(broker, "t");
-    const answer = fetch(client, "t", { offset: 0, maxWaitMs: 60_000 });
+    const answer = fetch(client, "t", { offset: 0, maxWaitMs: 300_000 });
     await eventually("the request to arrive", () => broker.metrics().bytesIn > 0);
     const topic = broker.state.log.topics.byName("t");
     if (topic !== undefined) await broker.state.log.topics.delete(topic);
-    const [found] = await within("the answer", 5_000, answer);
+    const [found] = await within("the answer", 30_000, answer);
     assertEquals(found?.error, 3);
   }));

@@ -183,7 +183,7 @@ export class CountGround implements AsyncDisposable {
   }
 
   /** Waits until the finals are these. */
-  async settles(wanted: Map<string, string>, timeoutMs = 20_000): Promise<void> {
+  async settles(wanted: Map<string, string>, timeoutMs = 60_000): Promise<void> {
     let found = new Map<string, string>();
     const text = (finals: Map<string, string>) => JSON.stringify([...finals]);
     await eventually(

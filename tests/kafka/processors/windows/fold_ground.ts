@@ -119,7 +119,7 @@ export class FoldGround implements AsyncDisposable {
   /** Waits until everything up to an offset is folded, then holds the ledger against what was clicked: batches follow each other without a
    * hole or a record that is in two of them, the same in all partitions of ids, and what they count is what was clicked.
    * @returns the batches of the first partition of ids */
-  async settled(next: number, timeoutMs = 20_000): Promise<FoldBatch[]> {
+  async settled(next: number, timeoutMs = 60_000): Promise<FoldBatch[]> {
     let newest: unknown;
     const { foldGroup } = this.names, clicks = await this.client();
     const isCommitted = async () => (newest = (await clicks.committed(foldGroup))[1]) === next;

@@ -115,7 +115,7 @@ Deno.test("FoldTask ends what the one before left open, and folds it itself", as
   const producer = new TransactionalProducer(kafka, {
     transactionalId: foldId(0),
     log: silentLogger,
-    timeoutMs: 300,
+    timeoutMs: 2_000,
   });
   await producer.init();
   const topics = [{ topic: ground.settings.clicksTopic, partitions: [{ partition: 0, offset: 2 }] }];

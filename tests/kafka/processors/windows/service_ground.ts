@@ -100,7 +100,7 @@ export class ServiceGround implements AsyncDisposable {
   }
 
   /** Waits until every window was published, and fails when one was with two counts, with a wrong one or with late events. */
-  async finished(timeoutMs = 30_000): Promise<void> {
+  async finished(timeoutMs = 60_000): Promise<void> {
     const sum = (counts: Iterable<number>) => [...counts].reduce((all, n) => all + n, 0);
     const seen = () => [sum(this.#published.values().map((counts) => Math.max(...counts))), this.#late];
     const wanted = sum(this.#truth.values());
@@ -124,7 +124,7 @@ export class ServiceGround implements AsyncDisposable {
         return `${all.map(({ folded }) => folded.length).sort()}` === `${folded.toSorted()}` &&
           `${all.map(({ counted }) => counted.length).sort()}` === `${counted.toSorted()}`;
       },
-      20_000,
+      30_000,
       () => seen,
     );
   }

@@ -69,7 +69,7 @@ Deno.test("WindowService: instances are cut, silent, slow, away, ended and begun
       if (random.between(0, 2) === 0) instances[random.between(0, 2)]!.mend();
     }
     for (const instance of instances) instance.mend();
-    await ground.finished(60_000);
+    await ground.finished(120_000);
   } catch (cause) {
     throw new Error(`It was wrong after ${happened.join(", ")}`, { cause });
   }

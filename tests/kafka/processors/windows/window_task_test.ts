@@ -84,7 +84,7 @@ Deno.test("WindowTask lets no partition's progress pass what another one has sti
 
 Deno.test("WindowTask waits for nobody who sends nothing, and for none whose records are no clicks", async () => {
   await using broker = await TestBroker.open();
-  await using ground = await CountGround.open(broker.bootstrap, { partitions: 3, graceMs: 1_500 });
+  await using ground = await CountGround.open(broker.bootstrap, { partitions: 3, graceMs: 5_000 });
   const fromMs = longAgo();
   await using _zero = ground.fold(0);
   await using _one = ground.fold(1);
@@ -146,7 +146,8 @@ Deno.test("WindowTask closes the windows of a silent topic when their grace is o
     const dueMs = Math.floor(atMs / ms) * ms + ms + 700;
     const told = async () => (await ground.read(topic)).length > 0;
     while (Date.now() < dueMs - 150) {
-      assert(!await told(), `${ms} is told ${dueMs - Date.now()} ms early`);
+      const isTold = await told(), earlyMs = dueMs - Date.now(); // the question may take until it is due
+      assert(!isTold || earlyMs <= 0, `${ms} is told ${earlyMs} ms early`);
       await pause(20);
     }
     await eventually("the final", told);
