@@ -73,7 +73,7 @@ export class FramesClient implements AsyncDisposable {
       client.socket.onopen = () => resolve();
       client.socket.onerror = () => reject(new Error(`Cannot open ${url}`));
     });
-    await within(`handshake of ${url}`, 10_000, opened);
+    await within(`handshake of ${url}`, 30_000, opened);
     client.socket.onerror = null;
     return client;
   }
@@ -107,7 +107,7 @@ export class FramesClient implements AsyncDisposable {
   /** Waits for so many frames of a stream. */
   async has(count: number, stream = 0): Promise<string[]> {
     const seen = () => [this.ids(stream).slice(-3), this.all("error"), this.closed];
-    await eventually(`${count} frames of ${stream}`, () => this.ids(stream).length >= count, 10_000, seen);
+    await eventually(`${count} frames of ${stream}`, () => this.ids(stream).length >= count, 30_000, seen);
     return this.ids(stream);
   }
 
@@ -115,12 +115,12 @@ export class FramesClient implements AsyncDisposable {
   // deno-lint-ignore no-explicit-any
   async hears(type: string, nth = 1): Promise<any> {
     const seen = () => this.told.slice(-4).map((each) => each.frame ?? each);
-    return await eventually(`${type} ${nth}`, () => this.all(type)[nth - 1], 10_000, seen);
+    return await eventually(`${type} ${nth}`, () => this.all(type)[nth - 1], 30_000, seen);
   }
 
   /** Waits until it is closed, by whichever side. */
   async end(): Promise<{ code: number; reason: string }> {
-    await within("the socket to close", 10_000, this.#closing);
+    await within("the socket to close", 30_000, this.#closing);
     return this.closed!;
   }
 

@@ -203,7 +203,7 @@ Deno.test("MultipartParser takes a part of 12 MB byte by byte in time that grows
     for (const part of parser.push(stream.subarray(at, at + 1))) found += part.body.length;
   }
   assertEquals(found, body.length);
-  assertLess(performance.now() - began, 30_000);
+  assertLess(performance.now() - began, 120_000); // looking at all of it for each byte would take hours
 });
 
 Deno.test("MultipartParser throws nothing but its own errors and ends, whatever it is given", () => {

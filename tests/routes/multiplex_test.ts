@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { concurrently, SseClient, type SseEvent, WsClient } from "../clients.ts";
-import { eventually, pause } from "../eventually.ts";
+import { eventually } from "../eventually.ts";
 import { composeId, readComposedId } from "../../routes/multiplex.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { position, problem, TestService } from "./test_service.ts";
@@ -230,7 +230,7 @@ Deno.test("an id that is long is told once a write, and still resumes", async ()
   await eventually(
     "the id",
     () => viewer.lastEventId.split(":1").length > 120,
-    5_000,
+    30_000,
     () => viewer.lastEventId,
   );
   const repeated = viewer.events.filter(({ id }, i) => id !== viewer.events[i - 1]?.id).length;
@@ -251,7 +251,7 @@ Deno.test("heartbeats move the place in all streams past what filters left out",
   await eventually("both", () => viewer.all("ready").length === 2);
   await service.send("b", [position("x", 1)]);
   await service.send("a", [position("other", 1), position("other", 2)]);
-  await eventually("the id", () => /0:1;.*0:0$/.test(viewer.lastEventId), 5_000, () => viewer.lastEventId);
+  await eventually("the id", () => /0:1;.*0:0$/.test(viewer.lastEventId), 30_000, () => viewer.lastEventId);
   await eventually("heartbeats", () => viewer.comments.filter((comment) => comment === "hb").length >= 5);
   assertEquals(dataOf(viewer.events, streams[0]!, "position"), []);
 });
@@ -314,12 +314,13 @@ Deno.test("a busy stream does not keep a quiet one back, however slowly its clie
     .map((stream) => `s=${encodeURIComponent(stream)}`).join("&");
   await slow.request(`GET /streams?${query} HTTP/1.0\r\n\r\n`);
   const delivered = async () => (await service.metrics.snapshot()).deliveries;
-  let before = -1, now = 0;
-  while (now !== before || now === 0) { // until the client's stalling has reached the server
-    before = now;
-    await pause(100);
+  let now = 0, times = 0;
+  await eventually("the client's stalling to have reached the server", async () => {
+    const before = now;
     now = await delivered();
-  }
+    times = now > 0 && now === before ? times + 1 : 0;
+    return times === 20;
+  });
   assertLess(now, count * 0.8, "the test needs a backlog that sockets do not hold");
   await service.send("quiet", [position("me", 1)]);
   let text = "", busyFirst: number | undefined;

@@ -166,7 +166,7 @@ Deno.test("what a publisher sent before it left is stored", async () => {
     for (let n = 0; n < 10; n++) socket.socket.send(numberedJpeg(n));
   }
   await eventually("all of them", async () => (await storedFrames(service, "cam")).length === 10);
-  assertEquals(service.connections, 0);
+  await eventually("it to be gone", () => service.connections === 0);
 });
 
 Deno.test("publishers are told bye when the service shuts down, and when there is no room", async () => {

@@ -67,13 +67,13 @@ export class RawSocket implements Disposable {
   }
 
   /** The next frame of the server; null at its end. */
-  async next(timeoutMs = 10_000): Promise<SocketFrame | null> {
+  async next(timeoutMs = 30_000): Promise<SocketFrame | null> {
     return await within("a frame", timeoutMs, this.#frame());
   }
 
   /** Reads until the server closes.
    * @returns its close code, or null when it just left */
-  async closeCode(timeoutMs = 10_000): Promise<number | null> {
+  async closeCode(timeoutMs = 30_000): Promise<number | null> {
     while (true) {
       const frame = await this.next(timeoutMs);
       if (frame === null) return null;

@@ -141,7 +141,7 @@ Deno.test("a client that seeks again and again while records come sees each plac
   await eventually(
     "everything",
     () => viewer.all("ready").length > before && lats(last()).length >= count,
-    20_000,
+    30_000,
     () => ({ before, readies: viewer.all("ready").length, got: lats(last()).length, last: last().at(-1) }),
   );
   let next = new Map<number, number>(), readies = 0;
@@ -175,7 +175,7 @@ Deno.test("thousands of seeks at once cost one answer each at most, and hold nob
     await raw.frame(textFrame, JSON.stringify({ type: "seek", cursor }));
   }
   await service.send("t", [position("x", 50)]);
-  await eventually("it", () => lats(good.messages).includes(50), 5_000);
+  await eventually("it", () => lats(good.messages).includes(50));
 });
 
 Deno.test("speed replays in the pace of the records, null as fast as they are read", async () => {
@@ -259,7 +259,7 @@ Deno.test("random messages on a socket of many streams: each stream is whole and
   await eventually(
     "all to be at the end",
     () => [undefined, ...streams].every(isAtEnd),
-    20_000,
+    30_000,
     () => [undefined, ...streams].filter((stream) => !isAtEnd(stream)),
   );
   const next = new Map<string, number>();

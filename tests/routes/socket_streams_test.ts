@@ -22,7 +22,7 @@ async function offsets(client: WsClient, stream: string | undefined, count: numb
   await eventually(
     `${count} of ${stream}`,
     () => found().length >= count,
-    10_000,
+    30_000,
     () => client.texts.slice(-3),
   );
   return found().map(({ offset }) => offset);

@@ -296,7 +296,7 @@ const rubbish = [
 ];
 
 Deno.test("rubbish over both transports harms nobody else", async () => {
-  await using ground = new SocketIoGround({ heartbeatMs: 2_000 });
+  await using ground = new SocketIoGround({ heartbeatMs: 4_000 });
   const random = new Random("packets"),
     witness = await ground.client({ transports: ["websocket"] }).connected();
   await witness.wants(["a"], "1_min");
@@ -320,6 +320,6 @@ Deno.test("rubbish over both transports harms nobody else", async () => {
   }
   assertEquals((await witness.has(60)).map(([, data]) => (data as { count: number }).count).at(-1), 60);
   await witness.end();
-  await eventually("nobody", () => ground.connections.size === 0, 15_000, () => ground.connections.size);
+  await eventually("nobody", () => ground.connections.size === 0, 30_000, () => ground.connections.size);
   await checkServes(ground);
 });

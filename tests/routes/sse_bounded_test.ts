@@ -167,7 +167,7 @@ Deno.test("a generic stream of a topic that does not exist: 404, over a WebSocke
 Deno.test("Kafka away: a generic stream opens, and ends when its topic turns out to be missing", async () => {
   await using service = await TestService.open();
   await service.proxy.stop();
-  await using viewer = await SseClient.open(`${service.url}/topics/missing/events`, { timeoutMs: 4_000 });
+  await using viewer = await SseClient.open(`${service.url}/topics/missing/events`, { timeoutMs: 8_000 });
   assertEquals(viewer.response.status, 200);
   assertEquals(await viewer.first("status"), { kafka: "down" });
   await using socket = await WsClient.open(`${service.url}/topics/missing/socket`);
@@ -183,10 +183,10 @@ Deno.test("Kafka silent: a generic stream opens within its bound, and shows its 
   await service.producer.sendAll("t", [{ key: null, value: "here" }]);
   service.proxy.onAnswer = () => "drop";
   const url = `${service.url}/topics/t/events?cursor=earliest`;
-  await using viewer = await SseClient.open(url, { timeoutMs: 3_000 });
+  await using viewer = await SseClient.open(url, { timeoutMs: 8_000 }); // requests are given up after 10 s
   assertEquals(viewer.response.status, 200);
   const several = await SseClient.open(streamsUrl(service, ["/topics/t/events", "/topics/u/events"]), {
-    timeoutMs: 3_000,
+    timeoutMs: 8_000,
   });
   assertEquals(several.response.status, 200);
   await several[Symbol.asyncDispose]();

@@ -66,7 +66,7 @@ for (const [name, source] of Object.entries(transports)) {
     await eventually(
       "every frame at all who read",
       () => readers.every(hasAll),
-      15_000,
+      30_000,
       () => counts(readers),
     );
     for (const { numbers } of readers) assertEquals(numbers, all);
@@ -77,7 +77,7 @@ for (const [name, source] of Object.entries(transports)) {
     await eventually(
       "every frame at the one that reads now",
       () => hasAll(stalled),
-      15_000,
+      30_000,
       () => counts([stalled]),
     );
     assertEquals(stalled.numbers, all);

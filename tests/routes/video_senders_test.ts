@@ -69,7 +69,7 @@ Deno.test({
     const began = performance.now();
     const { status, body } = await curlAnswer(["-T", "/dev/zero", framesUrl(service)]);
     assertEquals([status, body.code, body.frames], [415, "not-a-jpeg", 0]);
-    assertLess(performance.now() - began, 10_000);
+    assertLess(performance.now() - began, 30_000);
   },
 });
 
