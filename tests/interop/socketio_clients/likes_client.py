@@ -1,6 +1,7 @@
 """python-socketio as tests/interop/socketio_clients_test.ts uses it: a program that watches the likes of some videos.
 
-    likes_client.py URL TRANSPORTS ID…      TRANSPORTS: polling, websocket, or both with a comma; default: any
+    likes_client.py URL TRANSPORTS AUTH ID…     TRANSPORTS: polling, websocket, or both with a comma; default: any
+                                                AUTH: what it connects with, as JSON; default: nothing
 
 Registers the ids at every connection, asks for windows of one, five and ten minutes, and prints what happens as lines of JSON. It
 runs until it is killed.
@@ -12,7 +13,7 @@ import sys
 import socketio
 
 client = socketio.Client(reconnection_delay=0.05, reconnection_delay_max=0.5)
-videos = sys.argv[3:]
+videos = sys.argv[4:]
 
 
 def tell(event, data=None):
@@ -54,9 +55,15 @@ def live_aggregations_10(data):
     tell("live_aggregations_10", data)
 
 
-def main(url, transports):
-    client.connect(url, transports=transports.split(",") if transports else None, wait=False, retry=True)
+def main(url, transports, auth):
+    client.connect(
+        url,
+        transports=transports.split(",") if transports else None,
+        auth=json.loads(auth) if auth else None,
+        wait=False,
+        retry=True,
+    )
     client.wait()
 
 
-main(*sys.argv[1:3])
+main(*sys.argv[1:4])
