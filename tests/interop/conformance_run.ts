@@ -27,7 +27,7 @@ export interface Run {
 /** Runs at a time. */
 const lanes = 6;
 /** Longest that one scenario may take, in milliseconds. */
-const scenarioMs = 120_000;
+const scenarioMs = 400_000;
 
 interface OpenBroker {
   readonly bootstrap: string;
@@ -125,6 +125,7 @@ export class Conformance {
         const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
         await admin.createTopics({
           waitForLeaders: false,
+          timeout: 25_000,
           topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
         });
         await visible(admin, topic, partitions);

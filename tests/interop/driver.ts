@@ -20,9 +20,9 @@ interface Pending {
 }
 
 /** Time for one question, unless it is told, in milliseconds: a rebalance or a transaction's timeout may be part of it. */
-const askMs = 30_000;
+const askMs = 90_000;
 /** Time from the end of its input to the end of a driver, in milliseconds. */
-const endMs = 20_000;
+const endMs = 60_000;
 
 /** One driver process. */
 export class Driver implements AsyncDisposable {
@@ -47,7 +47,7 @@ export class Driver implements AsyncDisposable {
   }
 
   /** Starts a driver and asks what it can do.
-   * @throws {Error} with what it logged, when it does not say hello within a minute */
+   * @throws {Error} with what it logged, when it does not say hello within two minutes */
   static async start(name: string, command: DriverCommand, bootstrap: string): Promise<Driver> {
     const child = new Deno.Command(command.program, {
       args: [...command.args, bootstrap],
@@ -57,7 +57,7 @@ export class Driver implements AsyncDisposable {
     }).spawn();
     const driver = new Driver(name, child);
     try {
-      const { features, version } = await driver.ask("hello", {}, 60_000);
+      const { features, version } = await driver.ask("hello", {}, 120_000);
       driver.#features = new Set(features);
       driver.#version = version;
       return driver;

@@ -22,7 +22,7 @@ interface Told {
 }
 
 const count = 400, partitions = 3, frameBytes = 20_000, cuts = 8;
-const clientMs = 60_000;
+const clientMs = 120_000;
 const scripts = new URL("./stream_clients/", import.meta.url).pathname;
 const root = new URL("../../", import.meta.url).pathname;
 

@@ -48,7 +48,9 @@ class Broker {
 
   /** What a tool prints. */
   async tool(tool: Parameters<typeof javaTool>[0], ...args: readonly string[]): Promise<string> {
-    return (await javaTool(tool, [...this.server, ...args])).stdout;
+    // Groups are asked for no longer than 5 s otherwise.
+    const patience = tool === "consumer-groups" ? ["--timeout", "60000"] : [];
+    return (await javaTool(tool, [...this.server, ...args, ...patience])).stdout;
   }
 
   /** Fails unless a tool refuses, saying `text`. */
@@ -128,7 +130,7 @@ async function consume(
   const output = await broker.tool(
     "console-consumer",
     ...["--topic", topic, "--from-beginning", "--max-messages", String(count), ...more],
-    ...["--timeout-ms", "30000"],
+    ...["--timeout-ms", "60000"],
     ...["--formatter-property", "print.key=true", "--formatter-property", "key.separator=:"],
   );
   return lines(output);
@@ -208,7 +210,7 @@ testTools("the perf tools write with every codec and read it all", async (broker
   }
   const [offsets, read] = await Promise.all([
     broker.tool("get-offsets", "--topic", topic),
-    broker.tool("consumer-perf", "--topic", topic, "--num-records", "10000", "--timeout", "30000"),
+    broker.tool("consumer-perf", "--topic", topic, "--num-records", "10000", "--timeout", "60000"),
   ]);
   assertEquals(lines(offsets), [`${topic}:0:10000`]);
   assertEquals(lines(read).at(-1)!.split(", ")[4], "10000");
@@ -270,7 +272,7 @@ testTools("kafka-consumer-groups shows a group with its member", async (broker) 
     ...["--command-property", "auto.commit.interval.ms=200", "--command-property", "client.id=console"],
   ], logFile);
   try {
-    await eventually("the records", () => lines(member.log()).length >= 50, 30_000, () => member.log());
+    await eventually("the records", () => lines(member.log()).length >= 50, 60_000, () => member.log());
     const describe = (...more: readonly string[]) =>
       broker.tool("consumer-groups", "--describe", "--group", group, ...more);
     const [members] = table(await describe("--members"));
@@ -283,8 +285,8 @@ testTools("kafka-consumer-groups shows a group with its member", async (broker) 
     ]);
     const offsets = await eventually("the commit", async () => {
       const rows = table(await describe("--offsets"));
-      return rows.every(({ LAG }) => LAG === "0") ? rows : undefined;
-    }, 30_000);
+      return rows.length === 2 && rows.every(({ LAG }) => LAG === "0") ? rows : undefined;
+    }, 120_000);
     assertEquals(offsets.length, 2);
     assert(offsets.every((row) => row.HOST === "/127.0.0.1" && row["CLIENT-ID"] === "console"));
     assertEquals(offsets.reduce((sum, row) => sum + Number(row["CURRENT-OFFSET"]), 0), 50);

@@ -110,7 +110,7 @@ Deno.test({
           ],
           ...[
             "-X",
-            "session.timeout.ms=6000",
+            "session.timeout.ms=30000",
             "-X",
             "heartbeat.interval.ms=200",
             "-f",
@@ -130,21 +130,21 @@ Deno.test({
         0;
     try {
       await using a = member("a");
-      await eventually("a to have the topic", () => assigned(a) === 4, 20_000, () => a.log());
+      await eventually("a to have the topic", () => assigned(a) === 4, 60_000, () => a.log());
       await using b = member("b");
       const both = () => assigned(a) === 2 && assigned(b) === 2;
-      await eventually("a and b to have two partitions each", both, 20_000, () => a.log() + b.log());
+      await eventually("a and b to have two partitions each", both, 60_000, () => a.log() + b.log());
 
       const sent = keyedLines(400, 40);
       await kcat(["-P", "-t", topic, "-K:"], sent.join("\n"));
-      await eventually("every record", () => records(a).length + records(b).length >= 400, 20_000);
+      await eventually("every record", () => records(a).length + records(b).length >= 400, 60_000);
       assertEquals(sorted([...records(a), ...records(b)]), sorted(sent));
       assert(records(a).length > 0 && records(b).length > 0, "both members had a share");
       checkOrderByKey(records(a));
       checkOrderByKey(records(b));
 
       await a.stop(); // SIGTERM: it commits and leaves
-      await eventually("b to have the whole topic", () => assigned(b) === 4, 20_000, () => b.log());
+      await eventually("b to have the whole topic", () => assigned(b) === 4, 60_000, () => b.log());
       const more = keyedLines(100, 40).map((line) => line.replace("key-", "more-"));
       await kcat(["-P", "-t", topic, "-K:"], more.join("\n"));
       await eventually(

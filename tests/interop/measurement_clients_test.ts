@@ -11,7 +11,7 @@ import { requires, testPython } from "../requirements.ts";
 import { Service } from "../service.ts";
 import { lines } from "./broker.ts";
 
-const clientMs = 60_000;
+const clientMs = 120_000;
 const scripts = new URL("./measurement_clients/", import.meta.url).pathname;
 const usual = ["humidity:40:79:1", "temperature:-25:24:1", "pressure:800:1100:100"];
 const others = ["codecs:0:99:1", "odd:0:9:1", "sold:0:49:1", "lines:0:9:1"];
@@ -167,7 +167,15 @@ Deno.test({
   async fn() {
     const stdin = '{"measurement":5,"measurement_time":"2026-01-31T12:00:01Z"}';
     await run("kcat", { args: ["-P", "-b", service.bootstrap, "-t", "lines"], stdin });
-    const group = ["--bootstrap-server", service.bootstrap, "--group", "tailrace-histograms", "--describe"];
+    const group = [
+      "--bootstrap-server",
+      service.bootstrap,
+      "--group",
+      "tailrace-histograms",
+      "--describe",
+      "--timeout",
+      "60000",
+    ];
     await eventually("all to be published", async () => {
       const { stdout } = await javaTool("consumer-groups", group);
       return /^tailrace-histograms +lines +0 +([0-9]+) +\1 +0 +tailrace-/m.test(stdout);

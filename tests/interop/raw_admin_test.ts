@@ -39,7 +39,7 @@ function create(wishes: readonly TopicWish[], validateOnly = false): Values {
     assignments: assignments.map(([partitionIndex, ...brokerIds]) => ({ partitionIndex, brokerIds })),
     configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
   }));
-  return { topics, timeoutMs: 10_000, validateOnly };
+  return { topics, timeoutMs: 25_000, validateOnly };
 }
 
 /** Makes topics on both brokers and waits until both serve them. */
@@ -130,7 +130,7 @@ async function partitionsAndDeletion(pair: Pair): Promise<void> {
     assignments: assignments?.map((brokerIds) => ({ brokerIds })) ?? null,
   });
   const ask = (what: string, validateOnly: boolean, ...topics: Values[]) =>
-    pair.same(what, PARTITIONS, 3, { topics, timeoutMs: 10_000, validateOnly });
+    pair.same(what, PARTITIONS, 3, { topics, timeoutMs: 25_000, validateOnly });
   for (const count of [1, 0, -1]) await ask(`${count} partitions`, false, grow(count));
   await ask("partitions of a topic twice", false, grow(2), grow(3));
   for (const assignments of [[], [[2]], [[1, 1]], [[]], [[1], [1]]]) {
@@ -141,7 +141,7 @@ async function partitionsAndDeletion(pair: Pair): Promise<void> {
   await metadata(pair, "grow");
   const dropped = (version: number, topics: Values[]) => ({
     ...(version >= 6 ? { topics } : { topicNames: topics.map(({ name }) => name ?? "") }),
-    timeoutMs: 10_000,
+    timeoutMs: 25_000,
   });
   const id = "ab".repeat(16);
   await pair.same("deletion refused", DELETE, 6, dropped(6, [{ name: "grow", topicId: id }, { name: null }]));
@@ -163,7 +163,7 @@ async function partitionsAndDeletion(pair: Pair): Promise<void> {
       { name: "compacted", partitions: items([0, -1]) },
       { name: "x", partitions: items([0, 0]) },
     ],
-    timeoutMs: 10_000,
+    timeoutMs: 25_000,
   };
   await pair.agree("records", RECORDS, 2, wishes);
   await pair.agree("folders", LOG_DIRS, 4, {

@@ -50,7 +50,7 @@ class Transcript implements Disposable {
 
   join(client: number, more: Values = {}, version = 7): Promise<Values> {
     return this.#ask(client, JOIN, version, {
-      ...{ sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 3_000, memberId: "", protocolType: "consumer" },
+      ...{ sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 10_000, memberId: "", protocolType: "consumer" },
       ...{ ...speaks("range"), ...more },
     });
   }
@@ -205,9 +205,9 @@ async function prepare(port: number): Promise<void> {
     const { coordinators } = await client.ask(COORDINATOR, 4, { keyType: 0, coordinatorKeys: ["g"] });
     const { groups } = await client.ask(DESCRIBE, 0, { groups: ["g"] });
     return [...coordinators as Values[], ...groups as Values[]].every(({ errorCode }) => errorCode === 0);
-  }, 30_000);
+  }, 60_000);
   const topic = { name: "t", numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] };
-  await client.ask(CREATE, 4, { topics: [topic], timeoutMs: 10_000, validateOnly: false });
+  await client.ask(CREATE, 4, { topics: [topic], timeoutMs: 25_000, validateOnly: false });
 }
 
 const { ignore } = requires("apache-kafka");

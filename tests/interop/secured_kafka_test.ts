@@ -4,6 +4,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ApacheKafka, javaTool } from "../apache_kafka.ts";
 import { postJson, SseClient } from "../clients.ts";
+import { eventually } from "../eventually.ts";
 import { freePort, run } from "../programs.ts";
 import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
@@ -44,9 +45,12 @@ Deno.test({
       }
       await t.step("a wrong password", async () => {
         await using service = await Service.open({ kafkaBrokers, settings: settings("plain", "wrong") });
-        const response = await fetch(`${service.url}/readyz`);
-        assertEquals(response.status, 503);
-        assertStringIncludes(JSON.stringify(await response.json()), "authentication failed");
+        await eventually("the reason", async () => {
+          const response = await fetch(`${service.url}/readyz`), told = await response.text();
+          assertEquals(response.status, 503, told);
+          assertStringIncludes(told, "authentication failed");
+          return true;
+        });
         assertEquals(service.log().includes("wrong"), false, "no secret in the log");
       });
     } finally {

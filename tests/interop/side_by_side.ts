@@ -53,7 +53,7 @@ export class Pair {
       last = (await this.ask(key, version, values)).map(alike);
       return JSON.stringify(last[0]) === JSON.stringify(last[1]);
     };
-    await eventually(what, agreed, 10_000).catch(() => {}); // what differs says more than the time it took
+    await eventually(what, agreed, 60_000).catch(() => {}); // what differs says more than the time it took
     assertEquals(last[0], last[1], what);
   }
 }

@@ -34,7 +34,7 @@ const streams: readonly Stream[] = [
 const count = 3_000, partitions = 3;
 /** Bytes after which a client is cut; an event takes about 300. */
 const cutAfter = 200_001;
-const clientMs = 60_000;
+const clientMs = 120_000;
 const scripts = new URL("./stream_clients/", import.meta.url).pathname;
 
 let service: Service;

@@ -15,7 +15,7 @@ import { Service } from "../service.ts";
 import { produceFrames } from "../video_frames.ts";
 import { lines, newTopic } from "./broker.ts";
 
-const clientMs = 30_000;
+const clientMs = 120_000;
 const scripts = new URL("./video_clients/", import.meta.url).pathname;
 const width = 64, height = 48;
 
@@ -155,14 +155,14 @@ Deno.test({
   name: "requests leaves a film again and again, in the middle of it, and has seen every picture once",
   ignore: requires("requests").ignore,
   async fn() {
-    const apartMs = 500; // longer than a program needs to leave
-    const topic = await recording("film", 10, apartMs), seen: number[] = [];
+    const apartMs = 2_000; // longer than it takes to leave: what is sent to a dead connection counts as sent
+    const topic = await recording("film", 8, apartMs), seen: number[] = [];
     const url = `${service.url}/video/${topic}/mjpeg?viewer=${topic}`;
-    for (let visit = 0; visit < 5; visit++) {
+    for (let visit = 0; visit < 4; visit++) {
       const { stdout } = await run(testPython(), { args: [`${scripts}read_requests.py`, url, "2"] });
       seen.push(...lines(stdout).map((line) => JSON.parse(line).number));
     }
-    assertEquals(seen, upTo(10));
+    assertEquals(seen, upTo(8));
   },
 });
 
@@ -293,7 +293,8 @@ Deno.test({
     await eventually("the commit", async () => await committed(viewer, topic) === 10);
     const server = ["--bootstrap-server", service.bootstrap];
     const groups = async (...args: string[]) =>
-      (await javaTool("consumer-groups", [...server, "--group", group, ...args])).stdout;
+      (await javaTool("consumer-groups", [...server, "--group", group, "--timeout", "60000", ...args]))
+        .stdout;
     const [offsets, state] = [await groups("--describe"), await groups("--describe", "--state")];
     assertMatch(offsets, new RegExp(`^${group} +${topic} +0 +10 +10 +0 +- +- +-`, "m"));
     assertMatch(state, /\bEmpty +0\b/);

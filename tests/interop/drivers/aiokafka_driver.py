@@ -19,7 +19,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment as As
 from serve_driver import admin_features, serve_async, to_bytes, to_headers, to_text, to_value
 
 COMMON = {"bootstrap_servers": sys.argv[1], "client_id": "aiokafka"}
-WAIT_S = 20
+WAIT_S = 60
 ASSIGNORS = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}
 members, transactions = {}, {}
 

@@ -27,8 +27,8 @@ from serve_driver import PollingMember, admin_features, serve, to_bytes, to_head
 BOOTSTRAP = sys.argv[1]
 COMMON = {"bootstrap.servers": BOOTSTRAP, "client.id": "confluent", "allow.auto.create.topics": False}
 # How long the library goes on asking for a topic that is not there.
-PRODUCER = {**COMMON, "topic.metadata.propagation.max.ms": 1_000, "message.timeout.ms": 20_000, "linger.ms": 5}
-WAIT_S = 20
+PRODUCER = {**COMMON, "topic.metadata.propagation.max.ms": 1_000, "message.timeout.ms": 60_000, "linger.ms": 5}
+WAIT_S = 60
 members, transactions = {}, {}
 
 # Errors of its own that stand for one of Kafka's.
@@ -209,7 +209,7 @@ def leave(member):
 
 def open_transactions(handle, transactionalId, timeoutMs=60_000):
     config = {**PRODUCER, "transactional.id": transactionalId, "transaction.timeout.ms": timeoutMs}
-    config["message.timeout.ms"] = min(timeoutMs, 20_000)
+    config["message.timeout.ms"] = min(timeoutMs, 60_000)
     producer = transactions[handle] = Producer(config)
     producer.init_transactions(WAIT_S)
 

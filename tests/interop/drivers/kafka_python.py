@@ -20,7 +20,7 @@ from serve_driver import PollingMember, admin_features, serve, to_bytes, to_head
 
 BOOTSTRAP = sys.argv[1]
 COMMON = {"bootstrap_servers": BOOTSTRAP, "client_id": "kafka-python"}
-WAIT_S = 20
+WAIT_S = 60
 ASSIGNORS = {
     "range": RangePartitionAssignor,
     "roundrobin": RoundRobinPartitionAssignor,

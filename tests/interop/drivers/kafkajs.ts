@@ -15,7 +15,7 @@ const kafka = new Kafka({
   clientId: "kafkajs",
   brokers: [Deno.args[0]!],
   logLevel: logLevel.NOTHING,
-  retry: { initialRetryTime: 100, retries: 5 },
+  retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 15 },
 });
 const members = new Map<string, KafkajsMember>();
 const transactions = new Map<string, { producer: Producer; open?: Transaction }>();
@@ -199,7 +199,7 @@ const handlers: Parameters<typeof serveDriver>[0] = {
       maxInFlightRequests: 1,
       transactionTimeout: timeoutMs,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { retries: 5 },
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 15 },
     });
     await producer.connect();
     transactions.set(handle, { producer });

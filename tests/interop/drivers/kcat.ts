@@ -14,7 +14,7 @@ const bootstrap = Deno.args[0] ?? "";
 const [keyEnd, recordEnd] = ["\x1f", "\x1e"];
 
 /** Time that kcat may take for one process, in milliseconds: less than the suite waits. */
-const processMs = 25_000;
+const processMs = 75_000;
 
 /** What kcat said when it failed. */
 class KcatError extends Error {
@@ -150,7 +150,7 @@ async function send(
       "enable.idempotence": idempotent,
       "acks": acks,
       "message.max.bytes": maxRequestBytes,
-      "topic.message.timeout.ms": 20_000,
+      "topic.message.timeout.ms": 60_000,
       "topic.produce.offset.report": true,
     }),
   ];

@@ -69,7 +69,7 @@ class PollingMember:
     `read` polls once: it gives what is assigned now, and pairs of place and record. Places are (topic, partition).
     """
 
-    wait_s = 20
+    wait_s = 60
 
     def __init__(self, consumer):
         self.consumer = consumer

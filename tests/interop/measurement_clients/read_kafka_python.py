@@ -17,7 +17,7 @@ def main(bootstrap, topic, count):
         client_id="plotter",
         auto_offset_reset="earliest",
         value_deserializer=json.loads,
-        consumer_timeout_ms=30_000,
+        consumer_timeout_ms=120_000,
     )
     for record in consumer:
         hist, edges = numpy.array(record.value["hist"]), numpy.array(record.value["bin_edges"])

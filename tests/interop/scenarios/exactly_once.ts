@@ -1,6 +1,6 @@
 /** Exactly once: members of a group that commit their offsets in the transactions they write in. @module */
 import { assertEquals } from "@std/assert";
-import { numbered, readPartition, type Scenario, values } from "./scenario.ts";
+import { numbered, readPartition, type Scenario, values, waitMs } from "./scenario.ts";
 
 const count = 300;
 
@@ -18,17 +18,18 @@ export const exactlyOnceScenarios: readonly Scenario[] = [
       const process = (which: typeof driver) =>
         which.ask(
           "txn.process",
-          { transactionalId: context.name("id"), group, from, to, idleMs: 4_000 },
-          60_000,
+          { transactionalId: context.name("id"), group, from, to, idleMs: 10_000 },
+          200_000,
         );
       const first = process(driver);
       await readPartition(driver, to, 1);
       const second = process(other); // while the first is at work: what that had begun is aborted, or was committed
       const done = (await Promise.all([first, second])).map(({ processed }) => processed);
       assertEquals(done[0]! + done[1]!, 2 * count);
+      await driver.ask("produce", { topic: to, records: [{ partition: 0, key: "end", value: "end" }] });
       const asked = { topic: to, positions: { 0: "earliest" }, isolation: "read_committed" } as const;
-      const { records } = await driver.ask("consume", { ...asked, count: 2 * count + 1, timeoutMs: 4_000 });
-      const wanted = [...numbered(count), ...numbered(count)].map(({ value }) => `${value}!`);
+      const { records } = await driver.ask("consume", { ...asked, count: 2 * count + 1, timeoutMs: waitMs });
+      const wanted = ["end", ...[...numbered(count), ...numbered(count)].map(({ value }) => `${value}!`)];
       assertEquals(values(records).toSorted(), wanted.toSorted());
     },
   },

@@ -203,8 +203,8 @@ export const groupScenarios: readonly Scenario[] = [
     async run(driver, context) {
       const [topic, group] = [await context.topic("killed", { partitions: 2 }), context.name("group")];
       const other = await context.start();
-      const mine = await join(driver, context, group, topic, { sessionTimeoutMs: 6_000 });
-      const its = await join(other, context, group, topic, { sessionTimeoutMs: 6_000 });
+      const mine = await join(driver, context, group, topic, { sessionTimeoutMs: 10_000 });
+      const its = await join(other, context, group, topic, { sessionTimeoutMs: 10_000 });
       await shared([mine, its], 2);
       await other.kill();
       await shared([mine], 2);
@@ -219,7 +219,7 @@ export const groupScenarios: readonly Scenario[] = [
     async run(driver, context) {
       const [topic, group] = [await context.topic("static", { partitions: 4 }), context.name("group")];
       const other = await context.start();
-      const statically = (instanceId: string) => ({ instanceId, sessionTimeoutMs: 30_000 });
+      const statically = (instanceId: string) => ({ instanceId, sessionTimeoutMs: 60_000 });
       const a = await join(driver, context, group, topic, statically("a"));
       const b = await join(other, context, group, topic, statically("b"));
       const before = await shared([a, b], 4);

@@ -58,7 +58,7 @@ export const positionScenarios: readonly Scenario[] = [
       const proxy = proxyFor(context);
       const behind = await context.start(proxy.bootstrap);
       // It waits longer than it may take: a record that comes has been the reason for the answer.
-      const asked = { topic, positions: { 0: 0 }, count: 1, timeoutMs: 15_000, maxWaitMs: 25_000 };
+      const asked = { topic, positions: { 0: 0 }, count: 1, timeoutMs: 23_000, maxWaitMs: 25_000 };
       const reading = behind.ask("consume", asked);
       await eventually("a fetch", () => proxy.count(fetchApi) > 0, waitMs);
       await driver.ask("produce", { topic, records: numbered(1, 0) });

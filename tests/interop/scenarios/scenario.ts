@@ -47,7 +47,7 @@ export function proxyFor(context: Context): BrokerProxy {
 }
 
 /** Long enough for anything that is waited for, in milliseconds; nothing waits so long when all is well. */
-export const waitMs = 25_000;
+export const waitMs = 60_000;
 
 /** Values 0 … count − 1 as text, in the order they are sent. */
 export function numbered(count: number, partition?: number): NewRecord[] {

@@ -14,7 +14,7 @@ from requests_sse import EventSource
 
 def main(url, name, count):
     left = int(count)
-    with EventSource(url, timeout=30, reconnection_time=timedelta(milliseconds=200)) as source:
+    with EventSource(url, timeout=120, reconnection_time=timedelta(milliseconds=200)) as source:
         for event in source:
             print(json.dumps({"event": event.type, "id": event.last_event_id, "data": event.data}), flush=True)
             left -= event.type == name

@@ -36,7 +36,7 @@ def parts(response):
 
 
 def main(url, count="0"):
-    with requests.get(url, stream=True, timeout=30) as response:
+    with requests.get(url, stream=True, timeout=120) as response:
         response.raise_for_status()
         for shown, (headers, jpeg) in enumerate(parts(response), 1):
             assert jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9"), headers

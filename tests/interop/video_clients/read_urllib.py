@@ -20,7 +20,7 @@ def main(url, file):
     if os.path.exists(file):
         cookies.load()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-    with opener.open(url, timeout=30) as response:
+    with opener.open(url, timeout=120) as response:
         cookies.save()
         while response.readline() == b"--frame\r\n":
             headers = http.client.parse_headers(response)

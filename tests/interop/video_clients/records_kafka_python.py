@@ -22,13 +22,13 @@ def write(bootstrap, topic, folder):
         at = start + 100 * n
         headers = [("content-type", b"image/jpeg"), ("captured-at", str(at).encode()), ("source", b"script")]
         more = [{"key": b"door", "headers": headers, "timestamp_ms": at}, {"key": b"door"}, {}]
-        producer.send(topic, file.read_bytes(), partition=0, **more[n * len(more) // len(files)]).get(30)
+        producer.send(topic, file.read_bytes(), partition=0, **more[n * len(more) // len(files)]).get(120)
     producer.close()
 
 
 def read(bootstrap, topic, count):
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=30_000
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=120_000
     )
     for _, record in zip(range(int(count)), consumer):
         told = {

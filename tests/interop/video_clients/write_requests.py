@@ -19,7 +19,7 @@ def body(folder):
 
 def main(url, folder):
     headers = {"Content-Type": "multipart/x-mixed-replace; boundary=picture"}
-    print(requests.post(url, data=body(folder), headers=headers, timeout=30).text)
+    print(requests.post(url, data=body(folder), headers=headers, timeout=120).text)
 
 
 main(*sys.argv[1:])

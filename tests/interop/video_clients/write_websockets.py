@@ -13,12 +13,12 @@ from websockets.sync.client import connect
 
 def main(url, folder):
     with connect(url) as socket:
-        print(socket.recv(30), flush=True)
+        print(socket.recv(120), flush=True)
         for file in sorted(Path(folder).glob("*.jpg")):
             socket.send(file.read_bytes())
-            print(socket.recv(30), flush=True)
+            print(socket.recv(120), flush=True)
         socket.send(b"no picture")
-        print(socket.recv(30), flush=True)
+        print(socket.recv(120), flush=True)
 
 
 main(*sys.argv[1:])

@@ -21,7 +21,7 @@ import (
 )
 
 // Time for one question, below the suite's own, so that it is the library's error that is told.
-const askTimeout = 25 * time.Second
+const askTimeout = 80 * time.Second
 
 type handler func(ctx context.Context, args json.RawMessage) (any, error)
 

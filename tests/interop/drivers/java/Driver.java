@@ -66,7 +66,7 @@ public final class Driver {
             running.execute(() -> ask(question));
         }
         running.shutdown();
-        if (!running.awaitTermination(15, TimeUnit.SECONDS)) {
+        if (!running.awaitTermination(45, TimeUnit.SECONDS)) {
             throw new IllegalStateException("Questions were not answered in time");
         }
     }

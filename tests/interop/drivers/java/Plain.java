@@ -34,7 +34,7 @@ final class Plain {
     private ObjectNode produce(JsonNode question) throws Exception {
         Map<String, Object> settings = Settings.producer(bootstrap);
         // The client asks for the metadata of a topic that is not there until this time is over.
-        settings.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 8_000);
+        settings.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 60_000);
         Settings.take(settings, question, "codec", ProducerConfig.COMPRESSION_TYPE_CONFIG);
         Settings.take(settings, question, "acks", ProducerConfig.ACKS_CONFIG);
         Settings.take(settings, question, "idempotent", ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG);
@@ -51,7 +51,7 @@ final class Plain {
         Settings.take(settings, question, "maxFetchBytes",
                 ConsumerConfig.FETCH_MAX_BYTES_CONFIG, ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG);
         Settings.take(settings, question, "maxWaitMs", ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG);
-        settings.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, 10_000 + question.path("maxWaitMs").asInt());
+        settings.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, 30_000 + question.path("maxWaitMs").asInt());
         int count = question.get("count").asInt();
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(question.get("timeoutMs").asLong());
         ObjectNode told = Driver.JSON.createObjectNode();

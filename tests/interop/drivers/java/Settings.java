@@ -14,13 +14,13 @@ final class Settings {
         Map<String, Object> settings = new HashMap<>();
         settings.put("bootstrap.servers", bootstrap);
         settings.put("client.id", "java");
-        settings.put("request.timeout.ms", 10_000);
+        settings.put("request.timeout.ms", 30_000);
         return settings;
     }
 
     static Map<String, Object> administration(String bootstrap) {
         Map<String, Object> settings = client(bootstrap);
-        settings.put("default.api.timeout.ms", 20_000);
+        settings.put("default.api.timeout.ms", 60_000);
         return settings;
     }
 
@@ -28,7 +28,7 @@ final class Settings {
         Map<String, Object> settings = client(bootstrap);
         settings.put(ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
         settings.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
-        settings.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 20_000);
+        settings.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 60_000);
         return settings;
     }
 
@@ -36,7 +36,7 @@ final class Settings {
         Map<String, Object> settings = client(bootstrap);
         settings.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
         settings.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
-        settings.put("default.api.timeout.ms", 20_000);
+        settings.put("default.api.timeout.ms", 60_000);
         return settings;
     }
 

@@ -45,7 +45,7 @@ final class Transactions implements AutoCloseable {
 
     private ObjectNode open(JsonNode question) {
         Map<String, Object> settings = Settings.producer(bootstrap);
-        settings.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 20_000);
+        settings.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, 60_000);
         Settings.take(settings, question, "transactionalId", ProducerConfig.TRANSACTIONAL_ID_CONFIG);
         Settings.take(settings, question, "timeoutMs", ProducerConfig.TRANSACTION_TIMEOUT_CONFIG);
         KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings);
