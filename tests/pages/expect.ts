@@ -127,14 +127,14 @@ export async function isAccessible(page: Page): Promise<void> {
   await becomes("axe to find nothing", () => seriousFindings(page), []);
 }
 
-/** Presses what a notice offers until the page says that it is live, as it may come back by itself just when it is pressed. */
-export async function goesOn(page: Page): Promise<void> {
+/** Presses what a notice offers until the page says that it is live again, as it may come back by itself just when it is pressed. */
+export async function goesOn(page: Page, word = "Live"): Promise<void> {
   let seen = "";
   await eventually(
-    "the page to be live",
+    `the page to go on, "${word}"`,
     async () => {
       seen = await textOf(page, "#state");
-      if (seen === "Live") return true;
+      if (seen === word) return true;
       const button = page.locator("#notice-action");
       if (await button.isVisible()) await button.click({ timeout: 1_000 });
       return false;

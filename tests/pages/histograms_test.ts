@@ -1,23 +1,20 @@
 /** The page of histograms on the real service with its embedded broker: what a person sees of what is counted, in Chromium.
  *
  * Left out: what the service cannot be brought to on demand (histograms_states_test.ts), what is chosen (histograms_view_test.ts). @module */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
-import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
 import { Service } from "../service.ts";
-import { seriousFindings } from "./accessibility.ts";
 import { TestBrowser } from "./browser.ts";
+import { becomes, isAccessible, isSeen, says, saysPart, textOf } from "./expect.ts";
 
 const card = (name: string) => `.card[aria-label="${name}"]`;
-const text = async (page: Page, selector: string) =>
-  (await page.locator(selector).first().textContent())?.replace(/\s+/g, " ").trim() ?? "";
 
 /** The number that a card shows under a name. */
 const fact = (page: Page, measurement: string, name: string) =>
-  page.locator(`${card(measurement)} .fact-list div`).filter({ hasText: name }).locator("dd").textContent();
+  page.locator(`${card(measurement)} .fact-list div`).filter({ hasText: name }).locator("dd");
 const shows = (page: Page, measurement: string, name: string, value: string) =>
-  eventually(`${name} ${value}`, async () => await fact(page, measurement, name) === value, 15_000);
+  says(page, fact(page, measurement, name), value);
 
 async function post(service: Service, path: string, body: unknown): Promise<void> {
   const headers = { "content-type": "application/json" };
@@ -42,7 +39,7 @@ Deno.test({
       await page.click(`${card("humidity")} .button-main`);
       await shows(page, "humidity", "Count", "1");
       await page.waitForSelector(`${card("humidity")} .uplot`);
-      assertEquals(await seriousFindings(page), []);
+      await isAccessible(page);
       assertEquals(complaints, []);
     });
 
@@ -50,27 +47,24 @@ Deno.test({
       "counts what is posted, and what is no measurement, while it looks",
       "/histograms",
       async (page, complaints) => {
-        await eventually("live", async () => await text(page, "#state") === "Live");
+        await says(page, "#state", "Live");
         await measure(service, [-30, 0, 0.5, 1, 24, 24.5]);
         await shows(page, "temperature", "Count", "6");
         await post(service, "/topics/temperature/records", {
           records: [{ value: "nothing" }, { value: { measurement: "7", measurement_time: "2026-01-01" } }],
         });
         await shows(page, "temperature", "Wrong", "2");
-        assertMatch(
-          await text(page, `${card("temperature")} [data-part="wrong"]`),
-          /^Not counted: 1 .+, 1 .+$/,
-        );
+        await says(page, `${card("temperature")} [data-part="wrong"]`, /^Not counted: 1 .+, 1 .+$/);
         for (
           const [name, value] of [["Below", "1"], ["Above", "1"], ["Least", "−30"], [
             "Greatest",
             "24.5",
           ]] as const
         ) {
-          assertEquals(await fact(page, "temperature", name), value);
+          await shows(page, "temperature", name, value);
         }
-        assertEquals(await fact(page, "temperature", "Mean"), "3.33");
-        assertStringIncludes(await text(page, ".status"), "Kafka embedded");
+        await shows(page, "temperature", "Mean", "3.33");
+        await saysPart(page, ".status", "Kafka embedded");
         assertEquals(complaints, []);
       },
     );
@@ -80,9 +74,12 @@ Deno.test({
       "/histograms/temperature?range=1h",
       async (page) => {
         await page.locator(`${card("temperature")} [data-part="course"]`).focus();
-        await eventually("the course", () => page.isHidden(`${card("temperature")} [data-part="cover"]`));
-        await page.keyboard.press("End");
-        assertMatch(await text(page, '[data-part="course-text"]'), /: (mean .+ of \d, .+ to .+|[\d.−]+)$/);
+        await page.waitForSelector(`${card("temperature")} [data-part="course"] .uplot`);
+        await isSeen(page, `${card("temperature")} [data-part="cover"]`, false);
+        await becomes("the newest step", async () => {
+          await page.keyboard.press("End");
+          return await textOf(page, '[data-part="course-text"]');
+        }, /: (mean .+ of \d, .+ to .+|[\d.−]+)$/);
         const [download] = await Promise.all([
           page.waitForEvent("download"),
           page.click('[data-part="csv"]'),
@@ -99,13 +96,13 @@ Deno.test({
       async (page) => {
         await shows(page, "temperature", "Count", "6");
         await service.kill();
-        await eventually("away", async () => await text(page, "#state") === "Reconnecting");
+        await says(page, "#state", "Reconnecting");
         await service.start();
         await measure(service, Array.from({ length: 100 }, (_, i) => i % 20));
         await shows(page, "temperature", "Count", "106");
-        assertEquals(await fact(page, "temperature", "Wrong"), "2");
-        await eventually("live", async () => await text(page, "#state") === "Live");
-        assert(await page.isVisible(`${card("temperature")} .uplot`));
+        await shows(page, "temperature", "Wrong", "2");
+        await says(page, "#state", "Live");
+        await isSeen(page, `${card("temperature")} .uplot`);
       },
     );
   },

@@ -4,13 +4,12 @@ import type { Page } from "playwright-core";
 import { eventually } from "../eventually.ts";
 import { requires } from "../requirements.ts";
 import { TestBrowser } from "./browser.ts";
+import { becomes, hasCount, isAt, isChecked, isSeen, says, textOf } from "./expect.ts";
 import { ScriptedHistograms } from "./scripted_histograms.ts";
 
 const hourMs = 3_600_000;
 const part = (page: Page, name: string, which: string) =>
   page.locator(`.card[aria-label="${name}"] [data-part="${which}"]`);
-const text = async (page: Page, name: string, which: string) =>
-  (await part(page, name, which).textContent())?.replace(/\s+/g, " ").trim() ?? "";
 
 /** Of each name: one a second in the last five minutes, one a minute in the two hours before. */
 function fill(service: ScriptedHistograms): void {
@@ -32,12 +31,33 @@ function asked(service: ScriptedHistograms): { from: number | null; to: number |
 
 async function drawn(page: Page): Promise<void> {
   await part(page, "humidity", "course").locator(".uplot").waitFor();
-  await eventually("the courses", () => part(page, "humidity", "cover").isHidden());
+  await isSeen(page, part(page, "humidity", "cover"), false);
+  await says(page, "#state", "Live");
 }
+
+/** The zoom that the address tells, in ms since the epoch; NaN for none. By the page itself, as `page.url()` is told of it later. */
+async function zoomed(page: Page): Promise<{ from: number; to: number }> {
+  const query = new URLSearchParams(await page.evaluate(() => location.search));
+  return { from: Date.parse(query.get("from") ?? ""), to: Date.parse(query.get("to") ?? "") };
+}
+
+/** Whether a time was `lengthMs` ago at some moment since `sinceMs`, give or take the steps in which what is shown moves on. */
+function wasAgo(at: number | null, lengthMs: number, sinceMs: number): boolean {
+  return at !== null && at > sinceMs - lengthMs - 10_000 && at < Date.now() - lengthMs + 10_000;
+}
+
+/** Goes to the newest step of the course of humidity by key, until that reads as wanted. */
+const readsNewest = (page: Page, wanted: RegExp) =>
+  becomes("the newest step", async () => {
+    await page.keyboard.press("End");
+    return await textOf(page, part(page, "humidity", "course-text"));
+  }, wanted);
 
 /** Drags over part of the course of humidity. */
 async function drag(page: Page, from: number, to: number): Promise<void> {
-  const box = (await part(page, "humidity", "course").locator(".u-over").boundingBox())!;
+  const over = part(page, "humidity", "course").locator(".u-over");
+  await over.hover(); // once it stands still
+  const box = (await over.boundingBox())!;
   await page.mouse.move(box.x + box.width * from, box.y + 40);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * to, box.y + 40, { steps: 4 });
@@ -49,6 +69,8 @@ Deno.test({
   ignore: requires("chromium").ignore,
   fn: async (t) => {
     await using browser = await TestBrowser.launch();
+    /** When the page of the step was opened, ms since the epoch. */
+    let openedAt = 0;
     const step = (
       name: string,
       run: (page: Page, service: ScriptedHistograms) => Promise<void>,
@@ -57,6 +79,7 @@ Deno.test({
       t.step(name, async () => {
         await using service = new ScriptedHistograms();
         fill(service);
+        openedAt = Date.now();
         await browser.page(service.url + path, async (page, complaints) => {
           await drawn(page);
           await run(page, service);
@@ -68,22 +91,24 @@ Deno.test({
       "a range asks for its time, stands in the address, and goes back with it",
       async (page, service) => {
         const { from, to } = asked(service);
-        assert(to === null && Math.abs(Date.now() - from! - 300_000) < 10_000, `${from} ${to}`);
+        assert(to === null && wasAgo(from, 300_000, openedAt), `${from} ${to}`);
         await page.check("[value='1h']");
         await eventually(
           "an hour",
-          () => Math.abs(Date.now() - (asked(service).from ?? 0) - hourMs) < 10_000,
+          () => wasAgo(asked(service).from, hourMs, openedAt),
+          undefined,
+          () => asked(service),
         );
-        assertEquals(new URL(page.url()).search, "?range=1h");
+        await isAt(page, "/histograms", "?range=1h");
         await page.keyboard.press("ArrowRight");
         await page.keyboard.press("ArrowRight");
         await eventually("all", () => asked(service).from === null);
-        assertEquals(new URL(page.url()).search, "?range=all");
+        await isAt(page, "/histograms", "?range=all");
         await page.goBack();
         await page.goBack();
-        assert(await page.isChecked("[value='1h']"));
+        await isChecked(page, "[value='1h']");
         await page.goBack();
-        assert(await page.isChecked("[value='5m']"));
+        await isChecked(page, "[value='5m']");
       },
     );
 
@@ -92,18 +117,17 @@ Deno.test({
       async (page, service) => {
         await drag(page, 0.4, 0.6);
         await page.waitForSelector("#reset:visible");
-        const query = new URL(page.url()).searchParams;
-        const [from, to] = [Date.parse(query.get("from")!), Date.parse(query.get("to")!)];
+        const { from, to } = await zoomed(page);
         assert(Math.abs(to - from - 60_000) < 3_000, `${to - from} ms`);
-        await eventually("that span", () => asked(service).from === from && asked(service).to === to);
+        await becomes("the span asked for", () => asked(service), { from, to });
         await page.reload();
         await page.waitForSelector("#reset:visible");
         await drawn(page);
-        assertEquals(asked(service), { from, to });
+        await becomes("the span asked for", () => asked(service), { from, to });
         await part(page, "pressure", "course").locator(".u-over").dblclick();
-        await eventually("no zoom", async () => !await page.isVisible("#reset"));
-        assertEquals(new URL(page.url()).search, "");
-        assert(await page.isChecked("[value='5m']"));
+        await isSeen(page, "#reset", false);
+        await isAt(page, "/histograms", "");
+        await isChecked(page, "[value='5m']");
       },
     );
 
@@ -125,8 +149,7 @@ Deno.test({
         for (const x of [0.45, 0.5, 0.55, 0.6]) await touch("touchMove", x);
         await touch("touchEnd");
         await page.waitForSelector("#reset:visible");
-        const query = new URL(page.url()).searchParams;
-        const lengthMs = Date.parse(query.get("to")!) - Date.parse(query.get("from")!);
+        const { from, to } = await zoomed(page), lengthMs = to - from;
         assert(lengthMs > 40_000 && lengthMs < 70_000, `${lengthMs} ms`);
         assertEquals(await over.evaluate((element) => getComputedStyle(element).touchAction), "pan-y");
         assertEquals(complaints, []);
@@ -134,39 +157,38 @@ Deno.test({
     });
 
     await step("keys zoom, move and read a course, and read bins", async (page) => {
-      const span = () => {
-        const query = new URL(page.url()).searchParams;
-        return [Date.parse(query.get("from")!), Date.parse(query.get("to")!)] as const;
-      };
       await part(page, "humidity", "course").focus();
-      await page.keyboard.press("End");
-      assertMatch(await text(page, "humidity", "course-text"), /^\d+:\d\d:\d\d.*: \d+$/);
-      assertEquals(await page.textContent("#chart-live"), await text(page, "humidity", "course-text"));
+      await readsNewest(page, /^\d+:\d\d:\d\d.*: \d+$/);
+      await eventually(
+        "the same for who does not see",
+        async () =>
+          await textOf(page, "#chart-live") === await textOf(page, part(page, "humidity", "course-text")),
+      );
       await page.keyboard.press("Escape");
       await page.keyboard.press("+");
-      const [from, to] = span();
-      assert(Math.abs(to - from - 150_000) < 2_000);
+      const { from, to } = await zoomed(page);
+      assert(Math.abs(to - from - 150_000) < 2_000, `${to - from} ms`);
       await page.keyboard.press("PageUp");
-      const [earlier] = span();
+      const { from: earlier } = await zoomed(page);
       assert(Math.abs(from - earlier - 75_000) < 2);
       await page.keyboard.press("-");
       await page.keyboard.press("Escape");
-      await eventually("no zoom", async () => !await page.isVisible("#reset"));
+      await isSeen(page, "#reset", false);
       await part(page, "humidity", "bars").focus();
       await page.keyboard.press("Home");
-      assertMatch(await text(page, "humidity", "bars-text"), /^40 to 41\.95: \d+, \d+%$/);
+      await says(page, part(page, "humidity", "bars-text"), /^40 to 41\.95: \d+, \d+%$/);
       await page.keyboard.press("ArrowRight");
-      assertMatch(await page.textContent("#chart-live") ?? "", /^41\.95 to 43\.9: \d+, \d+%$/);
+      await says(page, "#chart-live", /^41\.95 to 43\.9: \d+, \d+%$/);
     });
 
     await step("one alone by its name, and all again", async (page) => {
       await part(page, "temperature", "name").click();
-      await eventually("one", async () => await page.locator(".card").count() === 1);
-      assertEquals(new URL(page.url()).pathname, "/histograms/temperature");
-      assertEquals(await page.textContent("h1"), "temperature");
+      await hasCount(page.locator(".card"), 1);
+      await isAt(page, "/histograms/temperature");
+      await says(page, "h1", "temperature");
       await page.goBack();
-      await eventually("all", async () => await page.locator(".card").count() === 3);
-      assertEquals(new URL(page.url()).pathname, "/histograms");
+      await hasCount(page.locator(".card"), 3);
+      await isAt(page, "/histograms");
     });
 
     await step("CSV of the time that is shown; both charts as a picture", async (page, service) => {
@@ -180,7 +202,8 @@ Deno.test({
         "/histograms/humidity/measurements",
         "csv",
       ]);
-      assert(Math.abs(Date.now() - Number(url.searchParams.get("from")?.slice(2)) - hourMs) < 10_000);
+      const from = url.searchParams.get("from");
+      assert(wasAgo(Number(from?.slice(2)), hourMs, openedAt), `${from}`);
       const [picture] = await Promise.all([
         page.waitForEvent("download"),
         part(page, "humidity", "png").click(),
@@ -197,10 +220,9 @@ Deno.test({
       service.refuseSeries = () => new Promise(() => {}); // it is not asked for
       service.measure("humidity", 79);
       service.publish("humidity");
-      await eventually("its value", async () => await text(page, "humidity", "value") === "79");
+      await says(page, part(page, "humidity", "value"), "79");
       await part(page, "humidity", "course").focus();
-      await page.keyboard.press("End");
-      await eventually("its step", async () => / 79$/.test(await text(page, "humidity", "course-text")));
+      await readsNewest(page, / 79$/);
     });
   },
 });
