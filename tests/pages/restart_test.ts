@@ -19,6 +19,8 @@ class Follower {
   readonly ids: string[] = [];
   readonly resumes: string[] = [];
   readonly gaps: unknown[] = [];
+  /** For how long it meant to wait before each try, ms. */
+  readonly waits: number[] = [];
   readonly stream;
   /** ms since the epoch, when its stream was there again. */
   backAt = 0;
@@ -32,6 +34,9 @@ class Follower {
         this.backAt = Date.now();
       },
       onGap: (gap) => this.gaps.push(gap),
+      onState: ({ name, retryAt, since }) => {
+        if (name === "waiting" && retryAt !== null) this.waits.push(retryAt - since);
+      },
     });
   }
 }
@@ -73,7 +78,7 @@ Deno.test(`${followers} follow() over a killed service: each resumes exact, lose
     const url = `${service.url}/geo/geostream/events?cursor=earliest`;
     const all = Array.from({ length: followers }, () => new Follower(url, life.signal));
     const haveAll = (what: string) =>
-      eventually(what, () => all.every(({ ids }) => ids.length >= stored.length), 30_000, () => ({
+      eventually(what, () => all.every(({ ids }) => ids.length >= stored.length), undefined, () => ({
         records: stored.length,
         behind: all.filter(({ ids }) => ids.length < stored.length).length,
         states: [...new Set(all.map(({ stream }) => stream.state.name))],
@@ -88,14 +93,14 @@ Deno.test(`${followers} follow() over a killed service: each resumes exact, lose
     await service.start();
     const upMs = Date.now() - killedAt;
     stored.push(...await post(service, 60));
-    await eventually("everyone to be back", () => all.every(({ resumes }) => resumes.length === 2), 30_000);
+    await eventually("everyone to be back", () => all.every(({ resumes }) => resumes.length >= 2), 120_000);
     await haveAll("what came meanwhile");
     stored.push(...await post(service, 30));
     await haveAll("what comes live");
 
     for (const { ids, resumes, gaps } of all) {
       assertEquals(ids, stored);
-      assertEquals([resumes[1], gaps.length], ["exact", 0]);
+      assertEquals([new Set(resumes.slice(1)), gaps.length], [new Set(["exact"]), 0]);
     }
     const delays = all.map(({ backAt }) => backAt - killedAt).sort((a, b) => a - b);
     console.log(
@@ -103,12 +108,14 @@ Deno.test(`${followers} follow() over a killed service: each resumes exact, lose
         histogram(delays)
       }`,
     );
+    // By what they meant to wait: when they were back goes by how busy the machine was, too.
+    const waits = all.map(({ waits }) => waits[0] ?? NaN).sort((a, b) => a - b);
     const fullest = Math.max(
-      ...delays.map((from) => delays.filter((ms) => ms >= from && ms < from + slotMs).length),
+      ...waits.map((from) => waits.filter((ms) => ms >= from && ms < from + slotMs).length),
     );
     // The first wait is spread over two seconds: an eighth of them in each quarter of a second, give or take chance.
     assertLess(fullest, followers * 0.35 + 10);
-    assert(delays.at(-1)! - delays[0]! > 1_000, `all came back within ${delays.at(-1)! - delays[0]!} ms`);
+    assert(waits.at(-1)! - waits[0]! > 1_000, `all waits are within ${waits.at(-1)! - waits[0]!} ms`);
   } finally {
     life.abort();
   }
