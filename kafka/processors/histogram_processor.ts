@@ -254,6 +254,9 @@ export class HistogramProcessor implements AsyncDisposable {
         read.kind === "records" && read.fetched.records.length > largeBatch
       );
       if (isLarge) await breaths.take(() => new Promise((resolve) => setTimeout(resolve, 0)));
+      // Asked after they were read: they are of this log, then. One that was made anew and has grown past the places of the one before
+      // tells nothing of it to who reads on.
+      if (reads.some(({ kind }) => kind === "records") && await this.#isMadeAnew(begun.counting)) return;
       let goesOn = true;
       for (const read of reads) {
         goesOn = read.kind === "doubted"
@@ -269,6 +272,13 @@ export class HistogramProcessor implements AsyncDisposable {
   async #isSameLog({ topicId }: Counting): Promise<boolean> {
     if (topicId === null) return true;
     return await topicIdOf(this.#options.connection, this.#options.spec.name) === topicId;
+  }
+
+  /** Whether another topic has the name now; one that is gone is told by the reader. */
+  async #isMadeAnew({ topicId }: Counting): Promise<boolean> {
+    if (topicId === null) return false;
+    const id = await topicIdOf(this.#options.connection, this.#options.spec.name);
+    return id !== null && id !== topicId;
   }
 
   /** @returns false when the books have to begin again */

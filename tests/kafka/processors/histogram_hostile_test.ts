@@ -7,7 +7,7 @@ import { edgesOf, histTopicOf } from "../../../kafka/measurements.ts";
 import { TransactionalProducer } from "../../../kafka/transactions.ts";
 import { createLogger, silentLogger } from "../../../logger.ts";
 import { eventually } from "../../eventually.ts";
-import { fetchApi, listOffsetsApi } from "../broker_proxy.ts";
+import { fetchApi, listOffsetsApi, type Verdict } from "../broker_proxy.ts";
 import { checkWhole, Ground, temperature } from "./histogram_ground.ts";
 
 /** A hundred measurements, counted and published by an instance that is gone.
@@ -73,6 +73,36 @@ Deno.test("HistogramService counts nothing twice for another cluster's histogram
   assertEquals((await published.reaches(120)).covered.positions, { 0: 120 });
   assertEquals((await again.now("temperature")).rows, 120);
 });
+
+for (const refilled of [30, 250]) {
+  const size = refilled < 100 ? "with fewer than before" : "past the place of its reader";
+  Deno.test(`HistogramService counts a topic from its beginning that is deleted, made again and refilled ${size} between two reads`, async () => {
+    await using ground = await Ground.open();
+    await ground.broker.createTopic("temperature");
+    await ground.send(100);
+    const service = ground.count(), published = ground.published();
+    await ground.counted(service, 100);
+    await published.reaches(100);
+    const gate = Promise.withResolvers<void>();
+    let held = 0;
+    const topic = "\0\x0btemperature"; // not that of the histogram, whose name ends like it
+    ground.proxy.onRequest = async ({ api, bytes }): Promise<Verdict> => {
+      const isRead = api === fetchApi && new TextDecoder("latin1").decode(bytes).includes(topic);
+      if (isRead) await (held++, gate.promise);
+      return "pass";
+    };
+    await eventually("the reader to ask on", () => held > 0);
+    await ground.broker.deleteTopic("temperature");
+    await ground.broker.createTopic("temperature");
+    await ground.send(refilled);
+    gate.resolve();
+    const { covered } = await ground.counted(service, 100 + refilled);
+    assertEquals(covered, { log: 1, positions: { 0: refilled } });
+    await checkWhole(service, 100 + refilled);
+    await published.reaches(100 + refilled);
+    published.check();
+  });
+}
 
 Deno.test("HistogramService counts a topic from its beginning that is deleted, made again and refilled while it reads", async () => {
   await using ground = await Ground.open();
