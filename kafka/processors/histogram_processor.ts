@@ -250,13 +250,13 @@ export class HistogramProcessor implements AsyncDisposable {
     if (this.#isClosed || this.#wishes.length > 0) return;
     this.#status.reads(this.#behind((partition) => begun.counting.placeOf(partition)));
     for (let reads; (reads = await queue.take(maxBatch)) !== null;) {
+      // Asked after they were read: they are of this log, then. One that was made anew and has grown past the places of the one before
+      // tells nothing of it to who reads on.
+      if (reads.some(({ kind }) => kind === "records") && await this.#isMadeAnew(begun.counting)) return;
       const isLarge = reads.some((read) =>
         read.kind === "records" && read.fetched.records.length > largeBatch
       );
       if (isLarge) await breaths.take(() => new Promise((resolve) => setTimeout(resolve, 0)));
-      // Asked after they were read: they are of this log, then. One that was made anew and has grown past the places of the one before
-      // tells nothing of it to who reads on.
-      if (reads.some(({ kind }) => kind === "records") && await this.#isMadeAnew(begun.counting)) return;
       let goesOn = true;
       for (const read of reads) {
         goesOn = read.kind === "doubted"
