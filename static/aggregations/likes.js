@@ -35,9 +35,12 @@ export class Likes {
       video.settle(hopedAt, timestamp, this.#now());
       say(`Liked ${video.name}`);
     } catch (error) {
-      const { title, detail } = problemOf(error);
-      video.undo(hopedAt, `Your like was not stored: ${detail ?? title}`, this.#now());
-      say(`Your like of ${video.name} was not stored: ${title}`);
+      const { title, detail, code } = problemOf(error);
+      const isUnknown = code === "outcome-unknown"; // if it is stored, the count comes with its window
+      const what = isUnknown ? "may not be stored" : "was not stored";
+      const why = isUnknown ? "Kafka did not answer in time" : detail ?? title;
+      video.undo(hopedAt, `Your like ${what}: ${why}`, this.#now());
+      say(`Your like of ${video.name} ${what}: ${isUnknown ? why : title}`);
     } finally {
       this.#pending--;
       onChange();
