@@ -59,6 +59,7 @@ const patienceMs = 2_000, retryMs = 50;
 const sweepMs = 10_000, sweepPieceMs = 20;
 /** Between two looks whether the file is waited for, ms. */
 const watchMs = 250;
+const notOpen = "the file is not open yet";
 /** How long the last publishing may take at the end, ms. */
 const flushMs = 1_500;
 
@@ -93,10 +94,9 @@ export class HistogramService implements Histograms {
 
   async now(name: string): Promise<HistogramNow> {
     const { processor, publisher } = this.#counted.get(name)!;
-    const late = () => new Error("the file of measurements is not open yet");
-    await withDeadline(processor.loaded, patienceMs, late).catch(() => {});
+    await withDeadline(processor.loaded, patienceMs, () => new Error(notOpen)).catch(() => {});
     const now = processor.now(publisher.isOwner);
-    if (!now) throw unavailable(processor.reason ?? this.#failure ?? late().message);
+    if (!now) throw unavailable(processor.reason ?? this.#failure ?? notOpen);
     return now;
   }
 
@@ -225,9 +225,15 @@ export class HistogramService implements Histograms {
         continue;
       }
       if (performance.now() > deadline || this.#stop.signal.aborted) {
-        throw unavailable("the file is not open yet");
+        throw unavailable(this.#whyClosed());
       }
     }
+  }
+
+  /** Why there is no file yet, as far as anybody has been told. */
+  #whyClosed(): string {
+    const reasons = [...this.#counted.values()].map(({ processor }) => processor.reason);
+    return reasons.find((reason) => reason !== null) ?? notOpen;
   }
 
   /** Removes rows that are too old or too many, a little at a time. */
@@ -247,11 +253,8 @@ export class HistogramService implements Histograms {
   }
 }
 
+/** @param reason in words that go on behind "as", or a whole message */
 function unavailable(reason: string): StreamError {
-  return new StreamError(
-    "measurements-unavailable",
-    503,
-    `Cannot read the measurements as ${reason}`,
-    { headers: { "retry-after": "1" } },
-  );
+  const message = reason.startsWith("Cannot ") ? reason : `Cannot read the measurements as ${reason}`;
+  return new StreamError("measurements-unavailable", 503, message, { headers: { "retry-after": "1" } });
 }

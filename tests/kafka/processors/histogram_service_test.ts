@@ -216,6 +216,26 @@ Deno.test("HistogramService says at once what it has when Kafka is away, and wha
   await eventually("live", async () => (await service.now("temperature")).status.state === "live");
 });
 
+Deno.test("HistogramService whose file is locked at the start says so to all who ask, and goes on when it is free", async () => {
+  await using ground = await Ground.open();
+  await ground.broker.createTopic("temperature", 1);
+  await ground.send(5);
+  const file = `${ground.folder}/locked.db`;
+  using other = new DatabaseSync(file);
+  other.exec("BEGIN EXCLUSIVE");
+  const service = ground.count({ file });
+  for (const ask of ["now", "rows", "checkWritable"] as const) {
+    await eventually(`the reason of ${ask}()`, async () => {
+      const asked = ask === "rows" ? service.rows("temperature", { limit: 3 }) : service[ask]("temperature");
+      const { message } = await assertRejects(() => Promise.resolve<unknown>(asked), StreamError);
+      return message.startsWith("Cannot read the measurements as the file is locked by another program");
+    });
+  }
+  other.exec("ROLLBACK");
+  await ground.counted(service, 5);
+  await service.checkWritable();
+});
+
 Deno.test("HistogramService with a file that is no database does nothing, says so and touches nothing", async () => {
   await using ground = await Ground.open();
   await ground.broker.createTopic("temperature", 1);
@@ -224,7 +244,9 @@ Deno.test("HistogramService with a file that is no database does nothing, says s
   const service = ground.count({ file });
   const error = await assertRejects(() => service.now("temperature"), StreamError);
   assertEquals([error.code, error.status], ["measurements-unavailable", 503]);
-  await assertRejects(() => service.checkWritable(), StreamError);
+  const told = "Cannot open notes.db: file is not a database"; // and not where it is
+  assertEquals(error.message, told);
+  assertEquals((await assertRejects(() => service.checkWritable(), StreamError)).message, told);
   await service[Symbol.asyncDispose]();
   assertEquals((await Deno.readTextFile(file)).slice(0, 15), "these are notes");
 });
