@@ -4,6 +4,7 @@
  * FindCoordinator name the proxy in the broker's place, so that no client goes around it. Left out: TLS.
  * @see {@link https://kafka.apache.org/protocol#protocol_common} for the frames
  * @module */
+import { freePort } from "../programs.ts";
 
 /** A frame on its way; `api` is the key of the request, also for its answer. */
 export interface Frame {
@@ -35,7 +36,8 @@ export class BrokerProxy implements AsyncDisposable {
   /** Where new connections are led. */
   target: { readonly hostname: string; readonly port: number };
   #listener: Deno.Listener | undefined;
-  #port = 0;
+  /** None that a connection may be given while it is away. */
+  readonly #port = freePort();
   /** Connections that were taken so far. */
   connections = 0;
   readonly #open = new Set<Deno.Conn>();
@@ -63,7 +65,6 @@ export class BrokerProxy implements AsyncDisposable {
   /** Listens, again on the same port after `stop`. */
   start(): void {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.#port });
-    this.#port = (this.#listener.addr as Deno.NetAddr).port;
     this.#track(this.#accept(this.#listener));
   }
 

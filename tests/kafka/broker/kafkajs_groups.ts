@@ -4,6 +4,7 @@ import kafkajs, { type Consumer, type Kafka } from "kafkajs";
 import { type Broker, startBroker } from "../../../kafka/broker/mod.ts";
 import "../../../kafka/client.ts"; // quiets a timer that kafkajs would re-arm for ever
 import { eventually } from "../../eventually.ts";
+import { freePort } from "../../programs.ts";
 
 /** A consumer in a group: what it was assigned last and every value it was given. */
 export class Member {
@@ -68,7 +69,7 @@ export class GroupsBroker implements AsyncDisposable {
 
   static async start(): Promise<GroupsBroker> {
     const dataDir = await Deno.makeTempDir({ prefix: "kafkajs-groups-" });
-    return new GroupsBroker(await open(dataDir, 0), dataDir);
+    return new GroupsBroker(await open(dataDir, freePort()), dataDir);
   }
 
   get port(): number {

@@ -6,6 +6,9 @@ import { createLogger } from "../../../logger.ts";
 import { eventually } from "../../eventually.ts";
 import { Ground, temperature } from "./histogram_ground.ts";
 
+/** How long a thread may take to start: its modules are type-checked first, perhaps on a busy machine. */
+const startMs = 180_000;
+
 function optionsOn(
   ground: Ground,
   more: Partial<HistogramsOptions> = {},
@@ -34,7 +37,7 @@ Deno.test("startHistograms() counts in a thread of its own, and answers for it",
   const now = await eventually("50", async () => {
     const found = await histograms.now("temperature");
     return found.snapshot.count === 50 && found;
-  });
+  }, startMs);
   assertEquals([now.rows, now.spec], [50, temperature]);
   const page = await histograms.rows("temperature", { limit: 20, order: "desc", hist: true });
   assertEquals([page.rows.length, page.rows[0]!.offset], [20, 49]);
@@ -96,10 +99,10 @@ Deno.test("startHistograms() starts a thread that died anew, and refuses meanwhi
   assertEquals([refused.code, refused.status], ["measurements-unavailable", 503]);
   const deaths = () =>
     options.lines.filter((line) => line.includes("counting failed, it begins anew")).length;
-  await eventually("it to die again", () => deaths() >= 2);
+  await eventually("it to die again", () => deaths() >= 2, startMs);
   await Deno.writeTextFile(caFile, "");
   await eventually("what the file holds", async () => {
     const { snapshot } = await histograms.now("temperature").catch(() => ({ snapshot: null }));
     return snapshot?.count === 0;
-  });
+  }, startMs);
 });

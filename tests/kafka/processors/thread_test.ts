@@ -6,6 +6,9 @@ import { Random } from "../../random.ts";
 import { TestBroker } from "../test_broker.ts";
 import { ServiceGround } from "./windows/service_ground.ts";
 
+/** How long a thread may take to start: its modules are type-checked first, perhaps on a busy machine. */
+const startMs = 180_000;
+
 function optionsOn(bootstrap: string): ThreadOptions & { lines: string[] } {
   const lines: string[] = [];
   return {
@@ -25,7 +28,7 @@ Deno.test("ProcessorThread runs a processor of the list, asks it, and stops it",
   await eventually("its partitions", async () => {
     const { folded, counted } = await thread.ask("status");
     return folded.length === 2 && counted.length === 2;
-  });
+  }, startMs);
   await ground.send(new Random("clicks that are counted in a thread"));
   await ground.finished();
   assert(options.lines.some((line) => line.includes('"group joined"')), "its log is the program's");
