@@ -15,6 +15,8 @@ export interface FfmpegInput {
   readonly place: VideoPlace;
   /** The rest of stdin, when that is the place; the video then owns it. */
   readonly stdin?: ByteReader;
+  /** What is told besides where ffmpeg finds no pictures. */
+  readonly hint?: string;
 }
 
 const defaultQuality = 5;
@@ -68,7 +70,9 @@ export class FfmpegVideo implements Video {
     await using opened = new AsyncDisposableStack();
     const process = opened.use(FfmpegProcess.start(input, options));
     const { stdout } = process;
-    if ((await stdout.peek(12)).length < 12) throw await process.failure("found no pictures in it");
+    if ((await stdout.peek(12)).length < 12) {
+      throw await process.failure(`found no pictures in it${input.hint ?? ""}`);
+    }
     const avi = new AviVideo(stdout, await readAviHeader(stdout, `${place.shown} through ffmpeg`), {
       shown: `${place.shown} through ffmpeg`,
     });

@@ -10,6 +10,10 @@ import { FfmpegVideo } from "./video_ffmpeg.ts";
 import { FolderVideo } from "./video_folder.ts";
 import type { VideoPlace } from "./video_place.ts";
 
+/** What cannot go back to the pictures finds none in an MP4 that tells behind them where they are. */
+const mp4Hint =
+  " (an MP4 can be read from stdin if its index comes first, as -movflags +faststart makes it: name the file instead)";
+
 /** Opens it and reads as much as tells what it is.
  * @throws {CommandError} when it cannot be read
  * @throws {UsageError} for options that it cannot follow */
@@ -51,9 +55,15 @@ async function openStream(
   }
   // What is left of stdin is ffmpeg's, a file is opened by itself, so that it can look for what it needs.
   if (kind !== "stdin") return await FfmpegVideo.open({ place }, options);
-  const ffmpeg = await FfmpegVideo.open({ place, stdin: reader }, options);
+  const input = { place, stdin: reader, ...(isMp4(head) && { hint: mp4Hint }) };
+  const ffmpeg = await FfmpegVideo.open(input, options);
   opened.move();
   return ffmpeg;
+}
+
+/** MP4 and its kin begin with a box `ftyp`, behind its length. */
+function isMp4(head: Uint8Array): boolean {
+  return new TextDecoder().decode(head.subarray(4, 8)) === "ftyp";
 }
 
 /** JPEGs without anything between them: `.mjpeg` files, cameras that write to stdout. */
