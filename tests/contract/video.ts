@@ -5,8 +5,8 @@
  * @module */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Admin } from "kafkajs";
-import { concurrently, createTopic, plainKafka, SseClient } from "../clients.ts";
-import { eventually } from "../eventually.ts";
+import { concurrently, createTopic, deleteTopic, plainKafka, SseClient } from "../clients.ts";
+import { eventually, quickly } from "../eventually.ts";
 import { MjpegClient, type MjpegOptions } from "../mjpeg_client.ts";
 import { produceFrames } from "../video_frames.ts";
 import type { Ground } from "./geo.ts";
@@ -75,7 +75,7 @@ async function committed(ground: Ground, viewer: string, topic: string): Promise
 async function hasCommitted(ground: Ground, viewer: string, topic: string, wanted: number[]): Promise<void> {
   let seen: number[] = [];
   const probe = async () => `${seen = await committed(ground, viewer, topic)}` === `${wanted}`;
-  await eventually(`the committed position ${wanted}`, probe, 15_000, () => seen);
+  await eventually(`the committed position ${wanted}`, probe, 60_000, () => seen);
 }
 
 function upTo(count: number, from = 0): number[] {
@@ -97,26 +97,30 @@ async function look(
 }
 
 async function goesOn(ground: Ground): Promise<void> {
-  const topic = await recording(ground, "refresh", 200, 60);
-  const first = await look(ground, topic, "", 3);
+  // The next frame is due long after a viewer has left, so the service knows of that: what it sends to a dead connection counts as sent.
+  const topic = await recording(ground, "refresh", 20, 2_000);
+  const first = await look(ground, topic, "", 2);
   assertMatch(first.cookie!, /^viewer=[A-Za-z0-9_-]{22}$/);
   const { cookie } = first, seen = [...first.numbers];
-  for (let n = 0; n < 5; n++) seen.push(...(await look(ground, topic, "", 2, { cookie })).numbers);
-  assertEquals(seen, upTo(13), "each frame once, none left out");
+  for (let n = 0; n < 5; n++) seen.push(...(await look(ground, topic, "", 1, { cookie })).numbers);
+  assertEquals(seen, upTo(7), "each frame once, none left out");
 
   // Closed and opened again: long enough for the last position to be in Kafka and nowhere else.
-  await hasCommitted(ground, cookie!.slice("viewer=".length), topic, [13]);
+  await hasCommitted(ground, cookie!.slice("viewer=".length), topic, [7]);
   const again = await look(ground, topic, "", 2, { cookie });
-  assertEquals(again.numbers, [13, 14]);
+  assertEquals(again.numbers, [7, 8]);
 }
 
 async function plays(ground: Ground): Promise<void> {
-  const topic = await recording(ground, "replay", 50, 40);
-  await using client = await watch(ground, topic, "?viewer=&until=latest");
-  await client.end(20_000);
-  assertEquals(client.numbers, upTo(50));
-  const tookMs = client.frames.at(-1)!.atMs - client.frames[0]!.atMs;
-  assert(tookMs > 49 * 40 - 30 && tookMs < 49 * 40 + 1_000, `${tookMs} ms for ${49 * 40}`);
+  const topic = await recording(ground, "replay", 50, 40), paceMs = 49 * 40;
+  await quickly("a replay", paceMs + 1_000, async () => {
+    const askedMs = performance.now();
+    await using client = await watch(ground, topic, "?viewer=&until=latest");
+    await client.end(60_000);
+    assertEquals(client.numbers, upTo(50));
+    const tookMs = client.frames.at(-1)!.atMs - askedMs;
+    assert(tookMs > paceMs - 30, `${tookMs} ms for ${paceMs}`);
+  });
 }
 
 async function commits(ground: Ground): Promise<void> {
@@ -209,12 +213,9 @@ async function madeAnew(ground: Ground): Promise<void> {
   const { bootstrap, url } = ground.service;
   await using told = await SseClient.open(`${url}/video/${topic}/events`);
   await told.first("ready");
-  await withAdmin(ground, (admin) => admin.deleteTopics({ topics: [topic] }));
-  await eventually("the topic to be made anew", async () => {
-    await createTopic(bootstrap, topic, 1);
-    await produceFrames(bootstrap, topic, { from: 100, count: 3 });
-    return true;
-  }, 20_000);
+  await deleteTopic(bootstrap, topic);
+  await createTopic(bootstrap, topic, 1);
+  await produceFrames(bootstrap, topic, { from: 100, count: 3 });
   await told.first("ready", ({ resume }) => resume === "reset"); // until then the log before is remembered
   assertEquals((await look(ground, topic, query, 3)).numbers, upTo(3, 100));
 }
