@@ -5,8 +5,11 @@ import { eventually } from "../eventually.ts";
 import { TopicViews } from "../../kafka/topic_views.ts";
 import { connect, TestBroker } from "../kafka/test_broker.ts";
 import { makeCertificate, writeCertificate } from "../certificate.ts";
-import { freePort, Program } from "../programs.ts";
+import { Program } from "../programs.ts";
 import { runCli, startCli } from "./cli.ts";
+
+/** No program of a user may listen there. */
+const nobodysPort = "1";
 
 /** Runs a command line that is refused: one line on stderr, nothing on stdout. */
 async function refused(
@@ -123,16 +126,15 @@ Deno.test("tailrace --print-config prints the settings of any subcommand, withou
 });
 
 Deno.test("tailrace warns of a variable that looks like a setting", async () => {
-  const { stderr } = await runCli(["topics", "list", "--broker-port", String(freePort())], {
+  const { stderr } = await runCli(["topics", "list", "--broker-port", nobodysPort], {
     env: { KAFKA_BROKER: "kafka:9092", LOG_FORMAT: "json" },
   });
   assertStringIncludes(stderr, '"found":"KAFKA_BROKER","meant":"KAFKA_BROKERS"');
 });
 
 Deno.test("tailrace topics list says in one line when there is no Kafka, and exits with 1", async () => {
-  const port = freePort();
-  const message = await refused(["topics", "list", "--broker-port", String(port), "--log-level", "error"], 1);
-  assertStringIncludes(message, `Cannot reach Kafka at 127.0.0.1:${port}`);
+  const message = await refused(["topics", "list", "--broker-port", nobodysPort, "--log-level", "error"], 1);
+  assertStringIncludes(message, `Cannot reach Kafka at 127.0.0.1:${nobodysPort}`);
   assertStringIncludes(message, "is `tailrace serve` or `tailrace broker` running?");
 });
 
@@ -204,10 +206,11 @@ Deno.test("tailrace broker serves Kafka clients, health and metrics until SIGTER
     const args = ["run", "--quiet", "-A", main, "broker", "--broker-http", "--port", "0", ...data];
     await using program = Program.start(Deno.execPath(), args, { logFile: `${folder}/log` });
     const find = (log: string) => log.match(/^Kafka at (127\.0\.0\.1:\d+) \(embedded, data in /m)?.[1];
-    const address = await program.printed(find, "the broker to listen", 20_000);
+    const address = await program.printed(find, "the broker to listen", 60_000);
     const env = { KAFKA_BROKERS: address };
     assertEquals((await runCli(["topics", "create", "x"], { env })).code, 0);
-    const url = program.log().match(/^Health and metrics at (\S+)\/$/m)?.[1];
+    const findHttp = (log: string) => log.match(/^Health and metrics at (\S+)\/$/m)?.[1];
+    const url = await program.printed(findHttp, "health and metrics", 60_000);
     const get = async (path: string) => {
       const response = await fetch(`${url}${path}`);
       return { status: response.status, text: await response.text() };
@@ -223,7 +226,7 @@ Deno.test("tailrace broker serves Kafka clients, health and metrics until SIGTER
 
     const second = await refused(["broker", "--port", "0", ...data], 1);
     assertStringIncludes(second, `${folder}/data`);
-    const port = new URL(url!).port;
+    const port = new URL(url).port;
     const taken = [
       "broker",
       "--broker-http",

@@ -59,7 +59,7 @@ function start(bootstrap: string, screen: KeptScreen, options: Partial<PlotOptio
   const style = { once: false, colour: false, ascii: false, ...options };
   const done = plot(readConfig({}, env, "client"), "noise", style, run, screen);
   const shows = (text: string) =>
-    eventually(text, () => screen.picture.join("\n").includes(text), 10_000, () => screen.picture);
+    eventually(text, () => screen.picture.join("\n").includes(text), 60_000, () => screen.picture);
   const end = async () => {
     stop.abort();
     await done;

@@ -53,16 +53,16 @@ Deno.test("tailrace publish measurements --csv publishes each line in its order,
 Deno.test("tailrace publish measurements --csv replays by the file's own times with --speed, up to --count", async () => {
   await using broker = await TestBroker.open();
   const stdin =
-    "t;v\n2026-01-31T12:00:00Z;1,5\n2026-01-31T12:00:20Z;2\n2026-01-31T12:00:50Z;3\n2027-01-01;4\n";
-  const args = ["--csv", "-", "--measurement", "noise", "--time", "t", "--value", "v", "--speed", "100"];
+    "t;v\n2026-01-31T12:00:00Z;1,5\n2026-01-31T13:00:00Z;2\n2026-01-31T14:30:00Z;3\n2027-01-01;4\n";
+  const args = ["--csv", "-", "--measurement", "noise", "--time", "t", "--value", "v", "--speed", "3600"];
   const run = await publish(broker.bootstrap, [...args, "--count", "3"], { stdin });
   assertEquals(run.code, 0, run.stderr);
   assertStringIncludes(run.stderr, "measurement is counted only where MEASUREMENTS has it");
   const records = await readTopic(broker.bootstrap, "noise");
   assertEquals(records.map(({ value }) => JSON.parse(value!).measurement), [1.5, 2, 3]);
   const [first, ...rest] = records.map(({ timestamp }) => timestamp);
-  // A timer is never early; how late it is depends on the machine.
-  assert(rest[0]! - first! >= 195 && rest[1]! - first! >= 495, String(rest.map((at) => at - first!)));
+  // A timer is never early; how late it is depends on the machine, and the first one may have been held up.
+  assert(rest[0]! - first! >= 100 && rest[1]! - first! >= 1_600, String(rest.map((at) => at - first!)));
 });
 
 Deno.test("tailrace publish measurements makes up one in turn of each, from the values that are expected of it", async () => {

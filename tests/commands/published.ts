@@ -1,4 +1,5 @@
 /** What is in a topic after something was published from the command line. @module */
+import { assertEquals } from "@std/assert";
 import { History } from "../../kafka/history.ts";
 import { numberOf } from "../jpegs.ts";
 import { connect } from "../kafka/test_broker.ts";
@@ -38,6 +39,21 @@ export async function published(bootstrap: string, topic = "video"): Promise<Pub
     offset = page.next;
     if (offset >= page.end) return frames;
   }
+}
+
+/** Later than this, a schedule begins anew from now. */
+const maxLateMs = 1_000;
+
+/** Fails unless the frames come after the steps that are wanted, in ms; a machine that was busy for more than a second may have made each of
+ * them longer. */
+export function assertSteps(frames: readonly PublishedFrame[], wanted: readonly number[]): void {
+  const found = steps(frames);
+  assertEquals(found.map((ms, i) => ms > maxLateMs && ms > wanted[i]! ? wanted[i]! : ms), [...wanted]);
+}
+
+/** The same for frames that all come after the same step. */
+export function assertEven(frames: readonly PublishedFrame[], stepMs: number): void {
+  assertSteps(frames, frames.slice(1).map(() => stepMs));
 }
 
 /** Milliseconds from each frame to the next. */

@@ -148,9 +148,9 @@ Deno.test("tailrace tail follows until it is interrupted", async () => {
     for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) stdout += text;
   })();
   const errors = new Response(child.stderr).text();
-  await eventually("what was there", () => stdout.split("\n").length > 2, 20_000);
+  await eventually("what was there", () => stdout.split("\n").length > 2, 60_000);
   await send(broker, "t", numbered(5, 1, 5));
-  await eventually("what came", () => stdout.split("\n").length > 7, 20_000);
+  await eventually("what came", () => stdout.split("\n").length > 7, 60_000);
   child.kill("SIGINT");
   const { code } = await child.status;
   await reading;
@@ -211,9 +211,9 @@ Deno.test("tailrace tail goes on when Kafka comes back, and says so", async () =
     read(child.stdout, (text) => void (stdout += text)),
     read(child.stderr, (text) => void (stderr += text)),
   ];
-  await eventually("the records", () => stdout.split("\n").length > 2, 20_000);
+  await eventually("the records", () => stdout.split("\n").length > 2, 60_000);
   await proxy.stop();
-  await eventually("word of it", () => stderr.includes('"Kafka is away"'), 20_000, () => stderr);
+  await eventually("word of it", () => stderr.includes('"Kafka is away"'), 60_000, () => stderr);
   await send(broker, "t", numbered(2, 1, 2));
   proxy.start();
   const { code } = await child.status;

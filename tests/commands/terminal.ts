@@ -56,13 +56,13 @@ export class Terminal implements AsyncDisposable {
     await this.#tell(`keys ${new TextEncoder().encode(keys).toHex()}`);
   }
 
-  /** Waits until a line that is shown holds a text; gives the lines. */
+  /** Waits until a line that is shown holds a text; gives the lines. A picture comes in pieces, so what its last line says is to be waited for. */
   async shows(text: string): Promise<string[]> {
     const found = () => {
       const { shown } = this.screen();
       return shown.some((line) => line.includes(text)) && shown;
     };
-    return await eventually(`${text} in the terminal`, found, 15_000, () => this.written.slice(-2_000));
+    return await eventually(`${text} in the terminal`, found, 60_000, () => this.written.slice(-2_000));
   }
 
   /** @returns the exit code */
@@ -76,7 +76,9 @@ export class Terminal implements AsyncDisposable {
     let grid = this.#empty(), row = 0, column = 0, isOther = false, hasCursor = true;
     const erase = (line: number, from: number) => grid[line]!.fill(" ", from);
     // deno-lint-ignore no-control-regex
-    for (const [part] of this.written.matchAll(/\x1b\[[?\d;]*[A-Za-z]|[^]/gu)) {
+    const whole = this.written.replace(/\x1b(\[[?\d;]*)?$/, ""); // the rest of a sequence may be on its way
+    // deno-lint-ignore no-control-regex
+    for (const [part] of whole.matchAll(/\x1b\[[?\d;]*[A-Za-z]|[^]/gu)) {
       if (part === "\r") column = 0;
       else if (part === "\n") row++;
       else if (part === "\x1b[H") row = column = 0;

@@ -194,7 +194,7 @@ Deno.test("tailrace view reads beside a service that writes, and after it was ki
     const { stdout } = await look(name, "--json", "--limit", "1000");
     return stdout === "" ? [] : stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   };
-  await eventually("fifty rows", async () => (await rows("noise")).length === 50, 20_000);
+  await eventually("fifty rows", async () => (await rows("noise")).length === 50, 60_000);
   await service.kill();
   const killed = await rows("noise");
   assertEquals(killed.map(({ value, date }) => [value, date]), measurements.map((one) => Object.values(one)));
@@ -207,7 +207,7 @@ Deno.test("tailrace view reads beside a service that writes, and after it was ki
     stdin: csv,
   });
   assertStringIncludes(published.stdout, "Published 50 measurements to copy");
-  await eventually("fifty copies", async () => (await rows("copy")).length === 50, 20_000);
+  await eventually("fifty copies", async () => (await rows("copy")).length === 50, 60_000);
   const values = (some: { value: number; date: string }[]) => some.map(({ value, date }) => [value, date]);
   assertEquals(values(await rows("copy")), values(killed));
 });
