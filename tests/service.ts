@@ -23,6 +23,7 @@ export class Service implements AsyncDisposable {
   #options: ServiceOptions;
   #folder: string;
   #program: Program | null = null;
+  #newest: Program | null = null;
   #runs = 0;
   #port = freePort();
   #brokerPort = freePort();
@@ -67,9 +68,9 @@ export class Service implements AsyncDisposable {
     return `${this.#folder}/data`;
   }
 
-  /** What the newest start has logged so far. */
+  /** What the newest start has logged so far, also when it has ended. */
   log(): string {
-    return this.#program?.log() ?? "";
+    return this.#newest?.log() ?? "";
   }
 
   /** Starts it again, on the ports and with the data it had. */
@@ -99,7 +100,7 @@ export class Service implements AsyncDisposable {
     const started = performance.now();
     const logFile = `${this.#folder}/run-${++this.#runs}.log`;
     const program = Program.start(Deno.execPath(), args, { logFile, env });
-    this.#program = program;
+    this.#program = this.#newest = program;
     try {
       const { port, brokerPort } = await program.printed(
         (log) => addresses(log, command, kafkaBrokers === ""),
