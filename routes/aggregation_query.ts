@@ -55,8 +55,8 @@ export function readSizes(query: URLSearchParams, sizes: readonly WindowSize[]):
 export function sizeOf(name: string, sizes: readonly WindowSize[]): WindowSize {
   const size = sizes.find((one) => one.name === name);
   if (size) return size;
-  const found = JSON.stringify(name.slice(0, 80));
-  throw new StreamError("unknown-size", 404, `Cannot find windows of ${found}: ${wanted(sizes)}`);
+  const found = sizes.length === 0 ? "" : ` of ${JSON.stringify(name.slice(0, 80))}`;
+  throw new StreamError("unknown-size", 404, `Cannot find windows${found}: ${wanted(sizes)}`);
 }
 
 /** Reads a whole number from `least` to `most`.
