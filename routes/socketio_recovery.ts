@@ -43,9 +43,14 @@ interface Away {
 
 /** An event that somebody may have missed. */
 interface Kept {
-  readonly number: number;
   readonly room: string;
   readonly data: readonly unknown[];
+}
+
+/** The same with its number. */
+interface Missed {
+  readonly number: number;
+  readonly data: unknown[];
 }
 
 /** An event as the package hands it to an adapter. */
@@ -71,9 +76,11 @@ export class RecoveringAdapter extends Adapter {
   #awayRooms = 0;
   /** Clients with numbers that are here, by their secret. */
   readonly #here = new Map<string, Socket>();
-  /** Events up to `#next - 1`, and the same by their room. */
+  /** Events `#next - #kept.length` … `#next - 1`. */
   #kept: Kept[] = [];
-  #keptOf = new Map<string, Kept[]>();
+  /** Their numbers by room, of those before `#indexed`: who comes back asks for it, and very many may come back at once. */
+  readonly #numbersOf = new Map<string, number[]>();
+  #indexed = 0;
   /** Begins anywhere: what a client was told by another instance, or by this one before a restart, is no number of this one. */
   #next = 1 + crypto.getRandomValues(new Uint32Array(1))[0]!;
 
@@ -138,32 +145,44 @@ export class RecoveringAdapter extends Adapter {
     const away = this.#away.get(pid);
     if (!away || away.returning !== undefined) return null;
     const { session } = away, data = session.data as ClientData, from = firstMissed(away, offset);
-    if (!(from >= (this.#kept[0]?.number ?? this.#next) || from === this.#next)) {
+    if (!(from >= this.#first)) {
       this.#forget(pid);
       return null;
     }
     away.returning = this.#next;
     const missed = this.#missed(session.rooms, from);
     if (missed.length > 0) setTold(data, missed.at(-1)!.number, missed[0]!.number);
-    return { ...session, missedPackets: missed.map(numberedData) };
+    return { ...session, missedPackets: missed.map((one) => one.data) };
   }
 
   /** What ended between a client's return and its welcome, which are some turns of the loop apart. Nobody comes back twice. */
   #tellMeanwhile(socket: Socket, pid: string): void {
     const from = this.#away.get(pid)?.returning ?? this.#next;
     this.#forget(pid);
-    for (const kept of this.#missed([...socket.rooms], from)) {
-      setTold(dataOf(socket), kept.number);
-      this.#write([socket], { type: eventType, nsp: this.nsp.name, data: numberedData(kept) });
+    for (const { number, data } of this.#missed([...socket.rooms], from)) {
+      setTold(dataOf(socket), number);
+      this.#write([socket], { type: eventType, nsp: this.nsp.name, data });
     }
   }
 
-  /** @returns events of some rooms from a number on, in their order */
-  #missed(rooms: readonly string[], from: number): Kept[] {
-    const missed = rooms.flatMap((room) => this.#keptOf.get(room) ?? []).filter(({ number }) =>
-      number >= from
-    );
-    return missed.sort((a, b) => a.number - b.number);
+  /** @returns events of some rooms from a number on, in their order, as those with numbers are sent them */
+  #missed(rooms: readonly string[], from: number): Missed[] {
+    const first = this.#first;
+    for (this.#indexed = Math.max(this.#indexed, first); this.#indexed < this.#next; this.#indexed++) {
+      const { room } = this.#kept[this.#indexed - first]!, numbers = this.#numbersOf.get(room);
+      if (numbers) numbers.push(this.#indexed);
+      else this.#numbersOf.set(room, [this.#indexed]);
+    }
+    const numbers = rooms.flatMap((room) => this.#numbersOf.get(room) ?? []).filter((one) => one >= from);
+    return numbers.sort((a, b) => a - b).map((number) => ({
+      number,
+      data: [...this.#kept[number - first]!.data, String(number)],
+    }));
+  }
+
+  /** Number of the oldest event that is kept. */
+  get #first(): number {
+    return this.#next - this.#kept.length;
   }
 
   #forgetOld(): void {
@@ -187,16 +206,14 @@ export class RecoveringAdapter extends Adapter {
 
   /** @returns its number */
   #keep(room: string, data: readonly unknown[]): number {
-    const kept: Kept = { number: this.#next++, room, data }, others = this.#keptOf.get(room);
-    this.#kept.push(kept);
-    if (others) others.push(kept);
-    else this.#keptOf.set(room, [kept]);
+    this.#kept.push({ room, data });
     // Half at a time, as taking one off the front moves all the others.
     if (this.#kept.length > maxEvents) {
       this.#kept = this.#kept.slice(-maxEvents / 2);
-      this.#keptOf = Map.groupBy(this.#kept, (one) => one.room);
+      this.#numbersOf.clear();
+      this.#indexed = 0;
     }
-    return kept.number;
+    return this.#next++;
   }
 
   #write(clients: readonly Socket[], packet: EventPacket): void {
@@ -225,10 +242,6 @@ function pidOf(socket: Socket): string {
 function setTold(data: ClientData, newest: number, oldest = newest): void {
   data.first ||= oldest;
   data.told = newest;
-}
-
-function numberedData({ data, number }: Kept): unknown[] {
-  return [...data, String(number)];
 }
 
 /** @returns the number from which a client missed what is in its rooms, NaN for a claim that is none */
