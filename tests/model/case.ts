@@ -29,7 +29,7 @@ export class Case {
   #followed = false;
   #grown = false;
 
-  constructor(stage: Stage, plan: Plan, topic: string, tally: Tally, settleMs = 30_000) {
+  constructor(stage: Stage, plan: Plan, topic: string, tally: Tally, settleMs = 90_000) {
     this.#stage = stage;
     this.#plan = plan;
     this.#topic = topic;
@@ -322,7 +322,15 @@ export class Case {
       client.onEvent = () => look(client);
       look(client);
     }
-    const looking = this.#grown ? setInterval(() => this.#stage.cutKafka(), 1_000) : undefined;
+    // More and more seldom: a busy machine takes its time to come back and read on.
+    let looking: ReturnType<typeof setTimeout> | undefined;
+    const lookAgain = (ms: number) => {
+      looking = setTimeout(() => {
+        this.#stage.cutKafka();
+        lookAgain(1.5 * ms);
+      }, ms);
+    };
+    if (this.#grown) lookAgain(1_000);
     const timer = setTimeout(() => {
       const [client] = waiting;
       reject(
@@ -334,7 +342,7 @@ export class Case {
         ),
       );
     }, this.#settleMs);
-    await promise.finally(() => (clearTimeout(timer), clearInterval(looking)));
+    await promise.finally(() => (clearTimeout(timer), clearTimeout(looking)));
   }
 
   #count(): void {

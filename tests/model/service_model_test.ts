@@ -55,7 +55,6 @@ Deno.test({
       stages,
       weights,
       features: allFeatures,
-      settleMs: 90_000,
       maxSeconds,
       // The others go on meanwhile, and wait for it.
       every: { cases: 25, work: () => node.restart() },
