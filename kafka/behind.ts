@@ -225,7 +225,8 @@ class PastFeed {
       else this.#slow.set(partition, performance.now() + unreadableMs);
     }
     const isWhole = lackingPartitions(viewer, to).every((partition) => past.has(partition));
-    const passed = bound || !isWhole ? passTo(viewer, to, past) : passToHead(viewer, ring, past);
+    const isToHead = !bound && isWhole && !isHeld(viewer, ring);
+    const passed = isToHead ? passToHead(viewer, ring, past) : passTo(viewer, to, past);
     this.#count(passed.records, passed.gaps);
     if (!isWhole) await this.#retry(to);
   }

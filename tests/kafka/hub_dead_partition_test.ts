@@ -8,7 +8,7 @@ import { createProducer, type Producer } from "../../kafka/producer.ts";
 import { silentLogger } from "../../logger.ts";
 import { createMetrics } from "../../metrics.ts";
 import { eventually, quickly } from "../eventually.ts";
-import { fetchApi } from "./broker_proxy.ts";
+import { fetchApi, listOffsetsApi } from "./broker_proxy.ts";
 import { numbers } from "./hub_ground.ts";
 import { HubViewer, type Line, placeOf } from "./hub_viewer.ts";
 import { SplitCluster } from "./split_cluster.ts";
@@ -158,4 +158,22 @@ Deno.test("a partition that goes silent under viewers that catch up: the others 
   assertEquals(newest.all("gap").map(({ partition, to }) => [partition, to]), [[0, 999], [1, 199]]);
   await eventually("the newest without a key", () => textsOf(perKey, 1).length === 1);
   assertEquals(textsOf(perKey, 1)[0]!.trim(), "1 199");
+});
+
+Deno.test("a viewer of the newest whose start in a partition is not known yet is not brought past it", async () => {
+  await using ground = await Ground.open({ ringBytes: 9_000 });
+  await ground.send(0, ...numbers(100).map((n) => `0 ${n}`));
+  await ground.send(1, ...numbers(100).map((n) => `1 ${n}`));
+  const first = new HubViewer(ground.hub, "t");
+  await first.event("ready");
+  ground.silence(listOffsetsApi);
+  const newest = new HubViewer(ground.hub, "t", { policy: "latest", start: { kind: "earliest" } });
+  await eventually("the newest of the partition that answers", () => newest.texts.length === 1);
+  await ground.send(0, "while it is silent");
+  await eventually("what comes meanwhile", () => newest.texts.at(-1) === "while it is silent");
+  ground.wake();
+  await newest.records(3);
+  assertEquals(newest.texts, ["0 99", "while it is silent", "1 99"]);
+  assertEquals(newest.all("gap").map(({ partition, to }) => [partition, to]), [[0, 99], [1, 99]]);
+  newest.checkIds();
 });
