@@ -29,6 +29,8 @@ export interface ClientData {
   /** Numbers of the first and the newest event that were sent to it, 0 for none. */
   first: number;
   told: number;
+  /** Rooms that it joined after the first one, and the number that the next event had then. */
+  readonly joined: Map<string, number>;
 }
 
 /** A client that was cut off. */
@@ -89,6 +91,14 @@ export class RecoveringAdapter extends Adapter {
     return this.rooms.has(room) || this.#awaited.has(room);
   }
 
+  override addAll(id: string, rooms: Set<string>): void {
+    const socket = (this.nsp as Namespace).sockets.get(id as never), data = socket && dataOf(socket);
+    if (data?.recovers && data.first > 0) {
+      for (const room of rooms) if (!socket!.rooms.has(room)) data.joined.set(room, this.#next);
+    }
+    super.addAll(id, rooms);
+  }
+
   override broadcast(packet: EventPacket, options: Broadcast): void {
     const { name, sockets } = this.nsp as Namespace, [room] = options.rooms as Set<string>;
     packet.nsp = name;
@@ -111,8 +121,8 @@ export class RecoveringAdapter extends Adapter {
     const pid = pidOf(socket), here = this.#here;
     if (socket.recovered) this.#tellMeanwhile(socket, pid);
     else {
-      const { ids, sizes } = { ids: new Set<string>(), sizes: new Set<string>() };
-      socket.data = { ids, sizes, recovers: recovers(), since: this.#next, first: 0, told: 0 };
+      const calls = { ids: new Set(), sizes: new Set(), joined: new Map() };
+      socket.data = { ...calls, recovers: recovers(), since: this.#next, first: 0, told: 0 };
     }
     if (!dataOf(socket).recovers) return;
     here.set(pid, socket);
@@ -150,7 +160,7 @@ export class RecoveringAdapter extends Adapter {
       return null;
     }
     away.returning = this.#next;
-    const missed = this.#missed(session.rooms, from);
+    const missed = this.#missed(session.rooms, from, data);
     if (missed.length > 0) setTold(data, missed.at(-1)!.number, missed[0]!.number);
     return { ...session, missedPackets: missed.map((one) => one.data) };
   }
@@ -159,21 +169,24 @@ export class RecoveringAdapter extends Adapter {
   #tellMeanwhile(socket: Socket, pid: string): void {
     const from = this.#away.get(pid)?.returning ?? this.#next;
     this.#forget(pid);
-    for (const { number, data } of this.#missed([...socket.rooms], from)) {
+    for (const { number, data } of this.#missed([...socket.rooms], from, dataOf(socket))) {
       setTold(dataOf(socket), number);
       this.#write([socket], { type: eventType, nsp: this.nsp.name, data });
     }
   }
 
   /** @returns events of some rooms from a number on, in their order, as those with numbers are sent them */
-  #missed(rooms: readonly string[], from: number): Missed[] {
+  #missed(rooms: readonly string[], from: number, { joined }: ClientData): Missed[] {
     const first = this.#first;
     for (this.#indexed = Math.max(this.#indexed, first); this.#indexed < this.#next; this.#indexed++) {
       const { room } = this.#kept[this.#indexed - first]!, numbers = this.#numbersOf.get(room);
       if (numbers) numbers.push(this.#indexed);
       else this.#numbersOf.set(room, [this.#indexed]);
     }
-    const numbers = rooms.flatMap((room) => this.#numbersOf.get(room) ?? []).filter((one) => one >= from);
+    const numbers = rooms.flatMap((room) => {
+      const start = Math.max(from, joined.get(room) ?? 0);
+      return this.#numbersOf.get(room)?.filter((one) => one >= start) ?? [];
+    });
     return numbers.sort((a, b) => a - b).map((number) => ({
       number,
       data: [...this.#kept[number - first]!.data, String(number)],

@@ -1,57 +1,11 @@
 /** Coming back to what was missed, message by message: who may, to what, and what a made-up claim brings.
  *
- * Left out: the same by the client library (socketio_test.ts). @module */
+ * Left out: the same by the client library (socketio_test.ts), and at random (socketio_recovery_model_test.ts). @module */
 import { assert, assertEquals } from "@std/assert";
 import { RecoveringAdapter } from "../../routes/socketio_recovery.ts";
 import { eventually } from "../eventually.ts";
 import { SocketIoGround } from "./socketio_ground.ts";
-
-/** A connection on which a test says what it likes. */
-class RawClient {
-  readonly messages: string[] = [];
-  readonly #socket: WebSocket;
-  readonly #closed = Promise.withResolvers<void>();
-  sid = "";
-  pid = "";
-
-  private constructor(ground: SocketIoGround) {
-    const url = `ws://127.0.0.1:${ground.port}/socket.io/?EIO=4&transport=websocket`;
-    this.#socket = new WebSocket(url);
-    this.#socket.onmessage = ({ data }) => void this.messages.push(data);
-    this.#socket.onclose = () => this.#closed.resolve();
-  }
-
-  /** @param claim what it says of itself */
-  static async open(ground: SocketIoGround, claim: object): Promise<RawClient> {
-    const client = new RawClient(ground);
-    await client.message("0{");
-    client.say(`40${JSON.stringify(claim)}`);
-    const welcome = await client.message("40{");
-    return Object.assign(client, JSON.parse(welcome.slice(2)));
-  }
-
-  say(text: string): void {
-    this.#socket.send(text);
-  }
-
-  /** Waits for a message that starts so. */
-  async message(start: string): Promise<string> {
-    return await eventually(start, () => this.messages.find((one) => one.startsWith(start)));
-  }
-
-  get events(): unknown[][] {
-    return this.messages.filter((one) => one.startsWith("42")).map((one) => JSON.parse(one.slice(2)));
-  }
-
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  async close(): Promise<void> {
-    this.#socket.close();
-    await this.closed;
-  }
-}
+import { RawClient } from "./socketio_raw_client.ts";
 
 /** A client in the room of `a`, after its first event. */
 async function inRoom(ground: SocketIoGround): Promise<RawClient> {
