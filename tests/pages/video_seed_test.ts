@@ -32,7 +32,8 @@ class Ground implements AsyncDisposable {
 
   static async open(): Promise<Ground> {
     const ground = new Ground(), parts = ground.#parts;
-    ground.service = parts.use(await Service.open());
+    // Without what else reads Kafka, and would be counted as asking it.
+    ground.service = parts.use(await Service.open({ settings: { MEASUREMENTS: "none", WINDOWS: "none" } }));
     ground.#profile = parts.adopt(
       await Deno.makeTempDir({ prefix: "tailrace-profile-" }),
       (folder) => Deno.remove(folder, { recursive: true }),
@@ -352,7 +353,8 @@ Deno.test({
       `${viewers + pages.length} viewers, ${taken} frames: Kafka was asked ${asked} times for ${read} bytes`,
     );
     assertGreater(asked, 0);
-    assertLess(asked, 3 * taken);
+    // Not one for each viewer and frame; how many are answered without a frame goes by how long it takes.
+    assertLess(asked, viewers * taken / 3);
     assertLess(read, 2 * taken * bytes);
     assertEquals((await camera.end()).frames, camera.capturedAt.length);
     const posts = await ground.service.metric(
