@@ -1,6 +1,7 @@
 /** The records of a transaction on their way to the leaders of their partitions: one request to each, every partition's in order.
  *
- * Sequences go on from one transaction to the next. A batch whose answer was lost is sent again as it was, so that Kafka knows it.
+ * Sequences go on from one transaction to the next. A batch whose answer was lost is sent again as it was, so that Kafka knows it. Records
+ * become bytes batch by batch: of very many, only those that are on their way are held twice.
  * Left out: the transaction around it, and when to try again (transactions.ts).
  * @module */
 import { withDeadline } from "../deadline.ts";
@@ -10,25 +11,35 @@ import { noAnswer } from "./nodes.ts";
 import { type OutRecord, type RecordPlace, wireBytes, wireMessage } from "./producer.ts";
 import type { ProducerIdentity } from "./transaction_requests.ts";
 
-/** A record of a transaction; without a partition it goes where Java's clients put its key, and to partition 0 without a key. */
+/** A record of a transaction; without a partition it goes where Java's clients put its key, and to partition 0 without a key. Its value is
+ * asked for when it is written, perhaps more than once, and has to be the same until then. */
 export interface TransactionRecord extends OutRecord {
   readonly topic: string;
 }
 
 /** Records that go into one partition together. */
 interface Batch {
+  readonly messages: readonly WireMessage[];
+  readonly bytes: number;
+}
+
+/** What is not written yet of the records of one partition. */
+interface Lane {
   readonly topic: string;
   readonly partition: number;
-  readonly messages: WireMessage[];
   /** Of each record in what was sent. */
   readonly indices: number[];
-  bytes: number;
+  /** How many of them are written. */
+  written: number;
+  /** Those that are next, from when they are sent for the first time until they are written. */
+  batch: Batch | null;
 }
 
 /** What of a transaction is not written yet, and the places of what is. */
 export interface Writes {
-  /** Batches of each partition, in their order, by `topic/partition`. */
-  readonly waiting: Map<string, Batch[]>;
+  readonly records: readonly TransactionRecord[];
+  /** By `topic/partition`. */
+  readonly waiting: Map<string, Lane>;
   readonly partitions: ReadonlyMap<string, readonly number[]>;
   readonly places: RecordPlace[];
 }
@@ -68,42 +79,35 @@ export class TransactionWriter {
    * @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE among others */
   async prepare(records: readonly TransactionRecord[], timeoutMs: number): Promise<Writes> {
     await this.#learn(new Set(records.map(({ topic }) => topic)), timeoutMs);
-    const waiting = new Map<string, Batch[]>(), partitions = new Map<string, number[]>();
+    const waiting = new Map<string, Lane>(), partitions = new Map<string, number[]>();
     records.forEach((record, index) => {
-      const { topic } = record, partition = this.#partition(record);
-      const message = wireMessage(record), bytes = wireBytes(message);
-      const key = `${topic}/${partition}`, batches = waiting.get(key) ?? [];
-      if (batches.length === 0) {
-        waiting.set(key, batches);
-        partitions.set(topic, [...partitions.get(topic) ?? [], partition]);
-      }
-      let batch = batches.at(-1);
-      if (!batch || batch.bytes + bytes > maxBatchBytes || batch.messages.length >= maxBatchRecords) {
-        batches.push(batch = { topic, partition, messages: [], indices: [], bytes: 0 });
-      }
-      batch.messages.push(message);
-      batch.indices.push(index);
-      batch.bytes += bytes;
+      const { topic } = record, partition = this.#partition(record), key = `${topic}/${partition}`;
+      const lane = waiting.get(key);
+      if (lane) return void lane.indices.push(index);
+      waiting.set(key, { topic, partition, indices: [index], written: 0, batch: null });
+      partitions.set(topic, [...partitions.get(topic) ?? [], partition]);
     });
-    return { waiting, partitions, places: [] };
+    return { records, waiting, partitions, places: [] };
   }
 
   /** Sends the next batch of each partition, as far as they fit into one request to each node. What was taken waits no more.
    * @throws {KafkaError} the worst that was told of one of them */
-  async write({ waiting, places }: Writes, producer: ProducerIdentity, timeoutMs: number): Promise<void> {
-    await this.#learn(new Set([...waiting.values()].map(([batch]) => batch!.topic)), timeoutMs);
-    const requests = new Map<number, Batch[]>();
+  async write(writes: Writes, producer: ProducerIdentity, timeoutMs: number): Promise<void> {
+    const { records, waiting } = writes;
+    await this.#learn(new Set(waiting.values().map(({ topic }) => topic)), timeoutMs);
+    const requests = new Map<number, Lane[]>();
     let bytes = 0;
-    for (const [batch] of waiting.values()) {
-      if (bytes > 0 && bytes + batch!.bytes > maxRequestBytes) break;
-      bytes += batch!.bytes;
-      const leader = this.#leader(batch!);
-      requests.set(leader, [...requests.get(leader) ?? [], batch!]);
+    for (const lane of waiting.values()) {
+      const leader = this.#leader(lane);
+      lane.batch ??= nextBatch(lane, records);
+      if (bytes > 0 && bytes + lane.batch.bytes > maxRequestBytes) break;
+      bytes += lane.batch.bytes;
+      requests.set(leader, [...requests.get(leader) ?? [], lane]);
     }
     const answered = await Promise.allSettled(
-      [...requests].map(async ([leader, batches]) => {
-        const answers = await this.#produce(leader, batches, producer, timeoutMs);
-        return batches.map((batch) => ({ batch, error: this.#conclude(batch, answers, waiting, places) }));
+      [...requests].map(async ([leader, lanes]) => {
+        const answers = await this.#produce(leader, lanes, producer, timeoutMs);
+        return lanes.map((lane) => ({ error: this.#conclude(lane, answers, writes) }));
       }),
     );
     const failures = answered.flatMap((answer) =>
@@ -114,40 +118,37 @@ export class TransactionWriter {
 
   async #produce(
     leader: number,
-    batches: readonly Batch[],
+    lanes: readonly Lane[],
     producer: ProducerIdentity,
     timeoutMs: number,
   ): Promise<Produced[]> {
     await withDeadline(this.#connection.reach(leader), timeoutMs, () => noAnswer("Produce", timeoutMs));
-    const wire = batches.map(({ topic, partition, messages }) => ({
+    const wire = lanes.map(({ topic, partition, batch }) => ({
       topic,
       partition,
       firstSequence: this.#sequences.get(`${topic}/${partition}`) ?? 0,
-      messages,
+      messages: batch!.messages,
     }));
     const claim = { ...producer, transactionalId: this.#transactionalId };
     return await this.#connection.produce(leader, wire, claim, timeoutMs);
   }
 
-  /** @returns what speaks against the batch, null when it is in the log */
-  #conclude(
-    batch: Batch,
-    answers: readonly Produced[],
-    waiting: Map<string, Batch[]>,
-    places: RecordPlace[],
-  ): KafkaError | null {
-    const { topic, partition, messages, indices } = batch, key = `${topic}/${partition}`;
+  /** @returns what speaks against the lane's batch, null when it is in the log */
+  #conclude(lane: Lane, answers: readonly Produced[], { waiting, places }: Writes): KafkaError | null {
+    const { topic, partition, indices } = lane, key = `${topic}/${partition}`;
     const answer = answers.find((each) => each.topic === topic && each.partition === partition);
     const error = answer ? answer.error : "UNREACHABLE";
     if (error !== null && error !== "DUPLICATE_SEQUENCE_NUMBER") {
       return new KafkaError(error, `Cannot write to ${key}: Kafka answered ${error}`);
     }
-    const sequence = (this.#sequences.get(key) ?? 0) + messages.length;
-    this.#sequences.set(key, sequence % maxSequence);
-    const rest = (waiting.get(key) ?? []).filter((other) => other !== batch);
-    if (rest.length > 0) waiting.set(key, rest);
-    else waiting.delete(key);
-    indices.forEach((index, i) => places[index] = { partition, offset: answer!.baseOffset + i });
+    const { length } = lane.batch!.messages;
+    this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + length) % maxSequence);
+    for (let i = 0; i < length; i++) {
+      places[indices[lane.written + i]!] = { partition, offset: answer!.baseOffset + i };
+    }
+    lane.written += length;
+    lane.batch = null;
+    if (lane.written === indices.length) waiting.delete(key);
     return null;
   }
 
@@ -167,7 +168,7 @@ export class TransactionWriter {
 
   #partition({ topic, key, partition }: TransactionRecord): number {
     const count = this.#leaders.get(topic)?.length ?? 0;
-    if (partition === undefined && key && count > 0) {
+    if (partition === undefined && key && count > 1) {
       return partitionOf(typeof key === "string" ? new TextEncoder().encode(key) : key, count);
     }
     if ((partition ?? 0) < count) return partition ?? 0;
@@ -176,11 +177,24 @@ export class TransactionWriter {
     throw new KafkaError("UNKNOWN_TOPIC_OR_PARTITION", message);
   }
 
-  #leader({ topic, partition }: Batch): number {
+  #leader({ topic, partition }: Lane): number {
     const leader = this.#leaders.get(topic)?.[partition]?.leader ?? null;
     if (leader !== null) return leader;
     throw new KafkaError("LEADER_NOT_AVAILABLE", `Cannot write to ${topic}/${partition} as it has no leader`);
   }
+}
+
+/** So many of the records that wait as go into one batch, one at least. */
+function nextBatch({ indices, written }: Lane, records: readonly TransactionRecord[]): Batch {
+  const messages: WireMessage[] = [];
+  let bytes = 0;
+  for (let i = written; i < indices.length && messages.length < maxBatchRecords; i++) {
+    const message = wireMessage(records[indices[i]!]!), size = wireBytes(message);
+    if (messages.length > 0 && bytes + size > maxBatchBytes) break;
+    messages.push(message);
+    bytes += size;
+  }
+  return { messages, bytes };
 }
 
 function isLost(error: unknown): boolean {
