@@ -142,6 +142,14 @@ export class CountGround implements AsyncDisposable {
     return await readAll(this.#readers.get(topic)!);
   }
 
+  /** Up to which offset a partition of clicks is counted. */
+  async counted(source: number): Promise<number> {
+    const meta = (await this.read(this.names.stateTopic)).findLast(({ value }) =>
+      value?.includes('"sources"')
+    );
+    return JSON.parse(meta?.value ?? "{}").sources?.[source]?.next ?? 0;
+  }
+
   /** What was published, in its order. */
   async told(): Promise<FinishedWindow[]> {
     const told: FinishedWindow[] = [];
