@@ -9,8 +9,6 @@ import type { FinishedWindow, WindowSettings } from "../../kafka/windows.ts";
 import type { Random } from "../random.ts";
 import { type TrueEvent, type TrueStep, WindowTruth } from "./window_truth.ts";
 
-const encoder = new TextEncoder();
-
 type Settings = Pick<WindowSettings, "sizes" | "graceMs">;
 interface Bounds {
   readonly kept: number;
@@ -117,7 +115,7 @@ export class CountingPart {
   /** Commits what changed. */
   take(): void {
     const { records, finished } = this.#state.take();
-    this.#committed.records.push(...records);
+    for (const { key, value } of records) this.#committed.records.push({ key, value });
     for (const { size, window } of finished) {
       assertEquals([window.type, window.window_end], [size.type, window.window_start + size.ms]);
       this.#committed.published.push({ ...window });
@@ -185,15 +183,11 @@ export class CountingPart {
   /** As whoever reads the topic of the state sees it. */
   #checkShown(truth: WindowTruth, isExact: boolean): void {
     const newest = new Map(this.#committed.records.map(({ key, value }) => [key, value]));
-    const bytesOf = (key: string) => {
-      const value = newest.get(key) ?? null;
-      return value === null ? null : encoder.encode(value);
-    };
     const ids = new Set([...truth.windows.values()].map(({ id }) => id));
     const meta = newest.has("m") ? JSON.parse(newest.get("m")!) : undefined;
     let next = Infinity;
     for (const id of ids) {
-      const records = { open: bytesOf(`o${id}`), closed: bytesOf(`c${id}`) };
+      const records = { open: newest.get(`o${id}`) ?? null, closed: newest.get(`c${id}`) ?? null };
       for (const { size, windows, late } of shownWindows(id, records, meta, this.#settings)) {
         const wanted = [...truth.windows.values()]
           .filter((window) => window.id === id && window.sizeMs === size.ms)

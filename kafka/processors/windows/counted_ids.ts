@@ -11,7 +11,7 @@ import { addToSome, type FreshWindow, IdWindows, type OpenPane } from "./id_wind
 import { OpenPanes, type Pane } from "./open_panes.ts";
 import { RestingIds } from "./resting_ids.ts";
 import type { Restoring } from "./restoring.ts";
-import { closedChange, forgottenChanges, openChange, type StateChange } from "./state_records.ts";
+import { ClosedChange, forgottenChanges, OpenChange, type StateChange } from "./state_records.ts";
 
 /** What is kept, at most. */
 export interface CountedIdsOptions {
@@ -210,18 +210,18 @@ export class CountedIds {
     }
   }
 
-  /** What changed since the last time, each key with its newest value last. */
+  /** What changed since the last time, each key with its newest value last. Values are made when they are asked for. */
   take(): { readonly records: StateChange[]; readonly finished: FreshWindow[] } {
     const records: StateChange[] = [], finished = this.#finished, sizes = this.#sizes.map(({ ms }) => ms);
     for (const owner of this.#changed) {
       if (owner.isForgotten) records.push(...forgottenChanges(owner));
       else {
         if (owner.openChanged && (owner.panes.length > 0 || owner.isOpenStored)) {
-          records.push(openChange(owner));
+          records.push(new OpenChange(owner));
           owner.isOpenStored = owner.panes.length > 0;
         }
         if (owner.closedChanged) {
-          records.push(closedChange(owner, sizes));
+          records.push(new ClosedChange(owner, sizes));
           owner.isClosedStored = true;
         }
       }

@@ -17,13 +17,12 @@ import {
   type WindowCount,
 } from "./types.ts";
 
-/** The values of an id's records, as they were read; null: it has none. */
+/** The values of an id's records, as they were read; null: it has none. Text, as very many small arrays of bytes take much more memory. */
 export interface IdRecords {
-  readonly open: Uint8Array | null;
-  readonly closed: Uint8Array | null;
+  readonly open: string | null;
+  readonly closed: string | null;
 }
 
-const decoder = new TextDecoder();
 const nothingClosed: ClosedRecord = { windows: {}, late: {} };
 
 /** The windows of an id, one entry for each size.
@@ -60,8 +59,8 @@ export interface Finished {
 /** What was finished between two records of an id, by size and start. */
 export function finishedBetween(
   id: string,
-  before: Uint8Array | null,
-  after: Uint8Array,
+  before: string | null,
+  after: string,
   sizes: readonly WindowSize[],
 ): Finished[] {
   const old = readClosed(id, before), now = readClosed(id, after);
@@ -127,12 +126,12 @@ function windowCount(
   return { type: size.type, video_uid: id, count, ...bounds, late, final };
 }
 
-function readOpen(id: string, value: Uint8Array | null): OpenRecord["panes"] {
-  const found = value && readStateRecord(stateKeys.open + id, decoder.decode(value));
+function readOpen(id: string, value: string | null): OpenRecord["panes"] {
+  const found = value === null ? null : readStateRecord(stateKeys.open + id, value);
   return found?.kind === "open" ? found.value?.panes ?? [] : [];
 }
 
-function readClosed(id: string, value: Uint8Array | null): ClosedRecord {
-  const found = value && readStateRecord(stateKeys.closed + id, decoder.decode(value));
+function readClosed(id: string, value: string | null): ClosedRecord {
+  const found = value === null ? null : readStateRecord(stateKeys.closed + id, value);
   return found?.kind === "closed" ? found.value ?? nothingClosed : nothingClosed;
 }

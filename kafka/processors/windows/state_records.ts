@@ -39,7 +39,7 @@ export type StateRecord =
 /** A record as it is written. */
 export interface StateChange {
   readonly key: string;
-  /** JSON; null is a tombstone. */
+  /** JSON; null is a tombstone. Of an id it is made when it is asked for, as text of very many ids is much: ask before more is counted. */
   readonly value: string | null;
 }
 
@@ -69,25 +69,52 @@ export function readMeta(value: Uint8Array): StoredMeta | null {
 }
 
 /** What is open of an id. */
-export function openChange({ id, panes }: IdWindows): StateChange {
-  const key = stateKeys.open + id;
-  if (panes.length === 0) return { key, value: null };
-  const record: OpenRecord = {
-    panes: panes.map(({ pane, count, counts }) => [pane, counts ?? count] as const),
-  };
-  return { key, value: JSON.stringify(record) };
+export class OpenChange implements StateChange {
+  readonly #owner: IdWindows;
+
+  constructor(owner: IdWindows) {
+    this.#owner = owner;
+  }
+
+  get key(): string {
+    return stateKeys.open + this.#owner.id;
+  }
+
+  get value(): string | null {
+    const { panes } = this.#owner;
+    if (panes.length === 0) return null;
+    const record: OpenRecord = {
+      panes: panes.map(({ pane, count, counts }) => [pane, counts ?? count] as const),
+    };
+    return JSON.stringify(record);
+  }
 }
 
-/** Finished windows of an id.
- * @param sizes ms */
-export function closedChange({ id, closed, late }: IdWindows, sizes: readonly number[]): StateChange {
-  const windows: Record<string, readonly ClosedWindow[]> = {}, lates: Record<string, number> = {};
-  sizes.forEach((ms, size) => {
-    if (closed[size]!.length > 0) windows[ms] = closed[size]!.toJSON();
-    if (late[size]! > 0) lates[ms] = late[size]!;
-  });
-  const record: ClosedRecord = { windows, late: lates };
-  return { key: stateKeys.closed + id, value: JSON.stringify(record) };
+/** Finished windows of an id. */
+export class ClosedChange implements StateChange {
+  readonly #owner: IdWindows;
+  readonly #sizes: readonly number[];
+
+  /** @param sizes ms */
+  constructor(owner: IdWindows, sizes: readonly number[]) {
+    this.#owner = owner;
+    this.#sizes = sizes;
+  }
+
+  get key(): string {
+    return stateKeys.closed + this.#owner.id;
+  }
+
+  get value(): string {
+    const { closed, late } = this.#owner;
+    const windows: Record<string, readonly ClosedWindow[]> = {}, lates: Record<string, number> = {};
+    this.#sizes.forEach((ms, size) => {
+      if (closed[size]!.length > 0) windows[ms] = closed[size]!.toJSON();
+      if (late[size]! > 0) lates[ms] = late[size]!;
+    });
+    const record: ClosedRecord = { windows, late: lates };
+    return JSON.stringify(record);
+  }
 }
 
 /** An id that is forgotten. */

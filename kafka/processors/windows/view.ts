@@ -52,7 +52,8 @@ const changedEveryMs = 1_000;
 const retryMs = 200;
 /** How long somebody waits for what another instance has written a moment ago. */
 const currentMs = 1_000;
-const decoder = new TextDecoder();
+/** An id may begin with what looks like a byte order mark. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is known of an id. */
 interface KnownId extends IdRecords {
@@ -206,16 +207,15 @@ export class WindowView implements Aggregations {
     finished: Finished[],
     changed: Set<string>,
   ): void {
-    const name = key === null ? "" : decoder.decode(key), kind = name[0];
-    if (name === stateKeys.meta) {
+    const kind = key === null || key.length === 0 ? "" : String.fromCharCode(key[0]!);
+    if (kind === stateKeys.meta && key!.length === 1) {
       const meta = value && readMeta(value);
       if (meta) this.#metas.set(partition, meta);
       return;
     }
     if (kind !== stateKeys.open && kind !== stateKeys.closed) return;
-    const id = name.slice(1), before = this.#ids.get(id) ?? { open: null, closed: null };
-    // What a fetch brought would be kept whole by a part of it.
-    const kept = value && value.slice(), isOpen = kind === stateKeys.open;
+    const id = decoder.decode(key!.subarray(1)), before = this.#ids.get(id) ?? { open: null, closed: null };
+    const kept = value && decoder.decode(value), isOpen = kind === stateKeys.open;
     const after = { ...before, ...(isOpen ? { open: kept } : { closed: kept }), partition, at };
     this.#keep(id, after);
     if (!this.#isLoaded || !this.#isWanted(id)) return;

@@ -36,7 +36,8 @@ const recordBytes = 900_000, paneBytes = 18, countBytes = 6;
 /** What became of a batch: `waiting` is a part whose batch counts with its last part, `repeated` was counted before. */
 export type Applied = "counted" | "waiting" | "repeated";
 
-/** What changed since the last time; all of it goes in one transaction. */
+/** What changed since the last time; all of it goes in one transaction. Values of records are made when they are asked for: before more is
+ * counted. */
 export interface TakenState {
   readonly records: StateChange[];
   /** By size and start; with more late events a window comes again, with the same count. */

@@ -25,12 +25,7 @@ import { pause } from "../../pause.ts";
 import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { TopicReader } from "../../reader.ts";
-import {
-  Fenced,
-  outcomeUnknown,
-  type TransactionalProducer,
-  type TransactionRecord,
-} from "../../transactions.ts";
+import { Fenced, outcomeUnknown, type TransactionalProducer } from "../../transactions.ts";
 import { paneMsOf, type windowNames, type WindowSettings } from "../../windows.ts";
 import { type Read, ReaderQueue } from "../reader_queue.ts";
 import { readFoldBatch } from "./batch_records.ts";
@@ -39,6 +34,7 @@ import { type ReadBatch, Rounds } from "./rounds.ts";
 import { askEnds, type Moment, type SourceEnds } from "./sources.ts";
 import { untilFenced } from "./until_fenced.ts";
 import { WindowState } from "./window_state.ts";
+import { writesOf } from "./window_writes.ts";
 
 /** What a task is for. */
 export interface WindowTaskOptions {
@@ -272,16 +268,7 @@ export class WindowTask implements AsyncDisposable {
     const { rounds: { state }, producer } = counting;
     counting.change = null;
     counting.committedAt = performance.now();
-    const { records, finished } = state.take();
-    const written: TransactionRecord[] = [
-      ...records.map((record) => ({ topic: stateTopic, partition, ...record })),
-      // Their time is now: retention must not take windows of long ago for old records.
-      ...finished.map(({ size, window }) => ({
-        topic: size.topic,
-        key: window.video_uid,
-        value: JSON.stringify(window),
-      })),
-    ];
+    const written = writesOf(state.take(), stateTopic, partition);
     const offset = { partition, offset: state.position };
     await producer.send(written, {
       group: windowGroup,

@@ -25,13 +25,13 @@ const meta: StoredMeta = {
   forgotten: null,
 };
 
-function bytes(json: unknown): Uint8Array {
-  return new TextEncoder().encode(typeof json === "string" ? json : JSON.stringify(json));
+function textOf(json: unknown): string {
+  return typeof json === "string" ? json : JSON.stringify(json);
 }
 
 /** Windows as `size start count`, times in minutes, `*` for finished ones. */
 function shown(open: unknown, closed: unknown, of: Partial<StoredMeta> | null = {}): string[] {
-  const records = { open: open ? bytes(open) : null, closed: closed ? bytes(closed) : null };
+  const records = { open: open ? textOf(open) : null, closed: closed ? textOf(closed) : null };
   const known = of === null ? undefined : { ...meta, ...of };
   return shownWindows("a", records, known, { sizes }).flatMap(({ size, windows }) =>
     windows.map(({ window_start, count, final }) =>
@@ -86,7 +86,7 @@ Deno.test("shownWindows() takes what is none of ours as not there", () => {
     ]
   ) {
     assertEquals(shown(value, value), []);
-    assertEquals(readMeta(bytes(value)), null);
+    assertEquals(readMeta(new TextEncoder().encode(textOf(value))), null);
   }
 });
 
@@ -96,15 +96,15 @@ Deno.test("finishedBetween() tells what is new, and what has more late events, b
     windows: { [minute]: [[minute, 2, 3], [2 * minute, 4, 0]], [5 * minute]: [[0, 7, 0]], 1000: [[0, 1, 0]] },
     late: { [minute]: 3 },
   };
-  const told = finishedBetween("a", bytes(before), bytes(after), sizes).map((
+  const told = finishedBetween("a", textOf(before), textOf(after), sizes).map((
     { window, size, isFirst },
   ) => [size.name, window.window_start / minute, window.count, window.late, isFirst]);
   assertEquals(told, [["1m", 1, 2, 3, false], ["1m", 2, 4, 0, true], ["5m", 0, 7, 0, true]]);
-  assertEquals(finishedBetween("a", null, bytes(before), sizes).length, 2);
+  assertEquals(finishedBetween("a", null, textOf(before), sizes).length, 2);
 });
 
 Deno.test("newestOpen() is the newest of each size, and sumTotals() adds up partitions", () => {
-  const records = { open: bytes({ panes: [[0, 1], [6, 2]] }), closed: null };
+  const records = { open: textOf({ panes: [[0, 1], [6, 2]] }), closed: null };
   const open = newestOpen(shownWindows("a", records, meta, { sizes }));
   assertEquals(open.map(({ type, window_start }) => [type, window_start / minute]), [
     ["1min", 6],

@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { IdWindows } from "../../../../kafka/processors/windows/id_windows.ts";
 import {
-  closedChange,
+  ClosedChange,
   forgottenChanges,
   metaChange,
-  openChange,
+  OpenChange,
   readStateRecord,
+  type StateChange,
   type StoredMeta,
 } from "../../../../kafka/processors/windows/state_records.ts";
 
@@ -27,16 +28,20 @@ const meta: StoredMeta = {
   forgotten: null,
 };
 
+function recordOf({ key, value }: StateChange): StateChange {
+  return { key, value };
+}
+
 Deno.test("state records are read as they were written", () => {
   const owner = new IdWindows("vidéo 1", 2);
-  assertEquals(openChange(owner), { key: "ovidéo 1", value: null });
+  assertEquals(recordOf(new OpenChange(owner)), { key: "ovidéo 1", value: null });
   owner.insert(28_435_202).counts = [0, 1];
   owner.insert(28_435_201).count = 4;
   owner.closed[0]!.insert(1_706_112_060_000, 12, 0, 1);
   owner.closed[0]!.insert(1_706_112_000_000, 1, 7, 0);
   owner.late[1] = 3;
-  const open = openChange(owner), closed = closedChange(owner, meta.sizes);
-  assertEquals(open, { key: "ovidéo 1", value: '{"panes":[[28435201,4],[28435202,[0,1]]]}' });
+  const open = new OpenChange(owner), closed = new ClosedChange(owner, meta.sizes);
+  assertEquals(recordOf(open), { key: "ovidéo 1", value: '{"panes":[[28435201,4],[28435202,[0,1]]]}' });
   assertEquals(
     closed.value,
     '{"windows":{"60000":[[1706112000000,1,7],[1706112060000,12,0,1]]},"late":{"300000":3}}',

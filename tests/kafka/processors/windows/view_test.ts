@@ -82,6 +82,15 @@ Deno.test("WindowView has what was counted before, and tells its listeners only 
   assertEquals(view.ids(1), ["v7"]);
 });
 
+Deno.test("WindowView knows ids by all of their characters, the first one too", async () => {
+  await using ground = await Ground.open();
+  const { view } = ground;
+  await using counted = await CountedWindows.open(ground.hubs.broker, names);
+  await counted.finish("\uFEFFa", "1m", t0, 1).finish("a", "1m", t0, 2).finish("öa", "1m", t0, 3).commit();
+  await eventually("all", () => view.status().ids === 3);
+  assertEquals(["\uFEFFa", "a", "öa"].map((id) => view.of(id)[0]!.windows[0]?.count), [1, 2, 3]);
+});
+
 Deno.test("WindowView tells of open windows once a second for each video, of those that somebody wants", async () => {
   await using ground = await Ground.open((id) => id !== "unwanted");
   const { view, told, clock } = ground;
