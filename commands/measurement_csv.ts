@@ -86,7 +86,8 @@ export class MeasurementCsv {
     const { time, value } = this.#columns!;
     const { [time]: timeCell, [value]: valueCell } = row.cells;
     if (timeCell === undefined || valueCell === undefined) {
-      return { line, reason: `found ${row.cells.length} cells` };
+      const { length } = row.cells;
+      return { line, reason: `found ${length} ${length === 1 ? "cell" : "cells"}` };
     }
     const measurement = this.#number(valueCell), timeMs = readCsvTime(timeCell.trim());
     if (!Number.isFinite(measurement)) return { line, reason: `found ${quoteCell(valueCell)} as value` };

@@ -82,7 +82,7 @@ Deno.test("MeasurementCsv tells each line that holds no measurement, and reads t
     { line: 7, reason: 'found "1 2" as value' },
     { line: 8, reason: 'found "31.01.2026" as time' },
     { line: 9, reason: 'found "2026-02-30" as time' },
-    { line: 10, reason: "found 1 cells" },
+    { line: 10, reason: "found 1 cell" },
     { line: 11, reason: "found text behind a closing quote" },
     good(10),
     { line: 13, reason: `found "${"9".repeat(40)}…" as time` },
