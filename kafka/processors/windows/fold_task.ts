@@ -19,12 +19,11 @@
 import type { Logger } from "../../../logger.ts";
 import type { Kafka } from "../../client.ts";
 import { type KafkaConnection, KafkaError, latestOffset } from "../../connection.ts";
-import { pause } from "../../pause.ts";
 import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { stablePosition } from "../../stable_position.ts";
 import { topicIdOf } from "../../topic_id.ts";
-import { Fenced, type GroupOffsets, outcomeUnknown, type TransactionalProducer } from "../../transactions.ts";
+import { type GroupOffsets, outcomeUnknown, type TransactionalProducer } from "../../transactions.ts";
 import type { windowNames, WindowSettings } from "../../windows.ts";
 import { findTopic } from "../topic_places.ts";
 import { batchRecords } from "./batch_records.ts";
@@ -61,8 +60,6 @@ export interface FoldTaskOptions {
 
 /** Least time between two transactions, ms: usually, and while there is a backlog. */
 const commitMs = 100, backlogCommitMs = 500;
-/** Pauses after failures, ms: the first, the longest; and while there is no topic, or this instance does not have the partition. */
-const firstPauseMs = 50, maxPauseMs = 1_000, missingPauseMs = 500;
 /** Nothing to do wakes up by itself so often, ms. */
 const idleMs = 60_000;
 /** Failures that are told only when they have lasted so long, ms, besides those that pass. */
@@ -111,27 +108,13 @@ export class FoldTask implements AsyncDisposable {
       signal,
       lost: "clicks are folded by another instance now",
       onFenced,
-      work: (producer) => this.#foldOn(producer),
-    });
-  }
-
-  /** Begins again and again. @throws {Fenced} */
-  async #foldOn(producer: TransactionalProducer): Promise<void> {
-    const { signal } = this.#stop;
-    for (let pauseMs = firstPauseMs; !signal.aborted;) {
-      try {
+      work: async (producer, onDone) => {
         const begun = await this.#begin(producer);
-        if (begun) await this.#follow(begun, producer, () => pauseMs = firstPauseMs);
-        else await pause(missingPauseMs, signal);
-        if (begun) await pause(firstPauseMs, signal); // another log
-        continue;
-      } catch (error) {
-        if (error instanceof Fenced) throw error;
-        if (!signal.aborted) this.#failed(error);
-      }
-      await pause(pauseMs, signal);
-      pauseMs = Math.min(2 * pauseMs, maxPauseMs);
-    }
+        if (begun) await this.#follow(begun, producer, onDone);
+        return begun !== null;
+      },
+      failed: (error) => this.#failed(error),
+    });
   }
 
   /** Shuts out whoever folded before, then learns how far that one came.

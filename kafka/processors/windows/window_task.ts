@@ -25,7 +25,7 @@ import { pause } from "../../pause.ts";
 import { isPassing } from "../../positions.ts";
 import { retriable } from "../../producer_errors.ts";
 import { TopicReader } from "../../reader.ts";
-import { Fenced, outcomeUnknown, type TransactionalProducer } from "../../transactions.ts";
+import { outcomeUnknown, type TransactionalProducer } from "../../transactions.ts";
 import { paneMsOf, type windowNames, type WindowSettings } from "../../windows.ts";
 import { type Read, ReaderQueue } from "../reader_queue.ts";
 import { readFoldBatch } from "./batch_records.ts";
@@ -57,8 +57,6 @@ export interface WindowTaskOptions {
 
 /** Least time between two transactions, ms: usually; when windows were closed; and while there is a backlog. */
 const commitMs = 250, closedMs = 50, backlogCommitMs = 500;
-/** Pauses after failures, ms: the first, the longest; and while this instance does not have the partition. */
-const firstPauseMs = 50, maxPauseMs = 1_000, notOwnedPauseMs = 500;
 /** How long a transaction may be open, ms: very many ids may have windows that close together. One of an instance that died is ended by
  * whoever takes over. */
 const transactionTimeoutMs = 600_000;
@@ -117,28 +115,13 @@ export class WindowTask implements AsyncDisposable {
       signal: this.#stop.signal,
       lost: "windows are counted by another instance now",
       onFenced,
-      work: (producer) => this.#countOn(producer),
-    });
-  }
-
-  /** Begins again and again. @throws {Fenced} */
-  async #countOn(producer: TransactionalProducer): Promise<void> {
-    const { signal } = this.#stop;
-    for (let pauseMs = firstPauseMs; !signal.aborted;) {
-      try {
+      work: async (producer, onDone) => {
         const counting = await this.#begin(producer);
-        if (!counting) {
-          await pause(notOwnedPauseMs, signal);
-          continue;
-        }
-        await this.#follow(counting, () => pauseMs = firstPauseMs);
-      } catch (error) {
-        if (error instanceof Fenced) throw error;
-        if (!signal.aborted) this.#failed(error);
-      }
-      await pause(pauseMs, signal);
-      pauseMs = Math.min(2 * pauseMs, maxPauseMs);
-    }
+        if (counting) await this.#follow(counting, onDone);
+        return counting !== null;
+      },
+      failed: (error) => this.#failed(error),
+    });
   }
 
   /** Shuts out whoever counted before, then learns how far that one came.
