@@ -44,7 +44,7 @@ function kafkaAway(since, now) {
 }
 
 /** @param {Session} session @param {number} now @returns {Notice | null} */
-function connection({ phase, connection, trouble }, now) {
+function connection({ phase, connection, trouble, isReopening }, now) {
   const isSlow = connection?.name === "connecting" && now - connection.since > slowMs;
   if (connection?.name === "waiting" || isSlow) {
     const { retryAt } = connection;
@@ -57,7 +57,7 @@ function connection({ phase, connection, trouble }, now) {
       ...(retryAt ? { action: "retry" } : {}),
     };
   }
-  if (phase === "loading" || (connection && connection.name !== "open")) {
+  if (phase === "loading" || (connection && connection.name !== "open" && !isReopening)) {
     return { kind: "loading", word: "Loading" };
   }
   if (!trouble) return null;

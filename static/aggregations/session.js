@@ -44,6 +44,8 @@ export class Session {
   isCatchingUp = false;
   /** Finished windows that were passed over on the stream. @type {{ missed: number, at: number } | null} */ gap =
     null;
+  /** Whether the stream is opened once more though nothing is lost: of more videos, or after a pause. */
+  isReopening = false;
   /** When somebody paused it, ms since the epoch of the service; 0 while it is not. */
   pausedAt = 0;
   skewMs = 0;
@@ -129,6 +131,7 @@ export class Session {
 
   /** Goes on after a pause, or tries again at once. */
   resume() {
+    this.isReopening = this.pausedAt > 0;
     this.pausedAt = 0;
     this.#stream?.resume();
     this.#ask(windowsAtFirst);
@@ -182,6 +185,7 @@ export class Session {
   }
 
   #follow() {
+    this.isReopening ||= this.connection?.name === "open";
     this.#stream?.close();
     let isFirst = true;
     this.#stream = follow(eventsOf(this.videos.map(({ id }) => id)), {
@@ -199,6 +203,7 @@ export class Session {
         this.#options.onChange();
       },
       onState: (state) => {
+        if (state.name !== "connecting" && state.name !== "closed") this.isReopening = false;
         this.#frame.setConnection(state);
         this.#options.onChange();
       },

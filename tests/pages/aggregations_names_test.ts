@@ -39,9 +39,11 @@ Deno.test({
       name: string,
       path: string,
       run: (page: Page, service: ScriptedAggregations, complaints: string[]) => Promise<void>,
+      prepare?: (service: ScriptedAggregations) => void,
     ) =>
       t.step(name, async () => {
         await using service = new ScriptedAggregations({ videos: [] });
+        prepare?.(service);
         const { url } = service;
         await browser.page(
           `${url}/aggregations${path}`,
@@ -68,6 +70,35 @@ Deno.test({
         assertEquals(complaints, []);
       });
     }
+
+    await step(
+      "videos that are new, and a pause, are not told as a page that loads",
+      "",
+      async (page, service) => {
+        const videos = (n: number) => hasCount(page.locator("section.card"), n);
+        service.made.like("a");
+        await videos(1);
+        await says(page, "#state", "Live");
+        await page.evaluate(() => {
+          const live = document.getElementById("live")!, words: string[] = [];
+          Object.assign(globalThis, { words });
+          new MutationObserver(() => words.push(live.textContent!)).observe(live, { childList: true });
+        });
+        for (const [i, id] of ["b", "c"].entries()) {
+          service.made.like(id);
+          await videos(2 + i);
+          await eventually("the stream of all", () => service.follows(id));
+          await says(page, "#state", "Live");
+        }
+        await page.click("#pause");
+        await says(page, "#state", "Paused");
+        await eventually("nobody", () => service.viewers === 0);
+        await page.click("#pause");
+        await says(page, "#live", "Live again");
+        const words = await page.evaluate(() => (globalThis as unknown as { words: string[] }).words);
+        assert(words.length >= 2 && !words.includes("Loading"), words.join(", "));
+      },
+    );
 
     await step("how old it is what fills a window", "", async (page, service) => {
       service.made.like("a");
@@ -103,13 +134,15 @@ Deno.test({
       "alone, a window is said when it becomes final, not when it was",
       "/a",
       async (page, service) => {
-        service.made.like("a", service.now() - 20 * 60_000, 7);
-        service.made.close();
         await says(page, "#state", "Live");
         service.greet("a");
         service.made.like("a", service.now() - 5 * 60_000, 9);
         service.made.close();
         await says(page, "#said", "A window of 1 min is final: 9 likes");
+      },
+      (service) => {
+        service.made.like("a", service.now() - 20 * 60_000, 7);
+        service.made.close();
       },
     );
   },

@@ -94,6 +94,11 @@ export class ScriptedAggregations implements AsyncDisposable {
     return this.#viewers.size;
   }
 
+  /** Whether somebody follows a video. */
+  follows(id: string): boolean {
+    return [...this.#viewers].some(({ ids }) => ids.has(id));
+  }
+
   /** Sends an event that is no window. */
   tell(event: "gap" | "status" | "bye", data: unknown): void {
     for (const { write } of this.#viewers) write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);

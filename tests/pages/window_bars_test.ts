@@ -206,5 +206,10 @@ Deno.test("describe() says how the counting is doing, while the stream is up", (
     "behind",
     "What was counted before is being read",
   ]);
+  const connecting = { name: "connecting", since: now, retryAt: null } as const;
+  assertEquals(of({ status, connection: connecting }), ["loading", undefined]);
+  assertEquals(of({ status, connection: connecting, isReopening: true }), ["live", undefined]);
+  const slow = { ...connecting, since: now - 2_000 };
+  assertEquals(of({ status, connection: slow, isReopening: true }), ["away", "The connection is lost"]);
   assertEquals(of({ status, gap: { missed: 1, at: now } }), ["gap", "1 finished window was passed over"]);
 });
