@@ -101,6 +101,7 @@ Deno.test("a socket carries 32 subscriptions besides its own stream, and no more
 Deno.test("a client that subscribes and unsubscribes without end is told that it does so too often", async () => {
   await using service = await TestService.open();
   await using viewer = await WsClient.open(`${service.url}/streams`);
+  const began = performance.now();
   for (let n = 0; n < 300; n++) {
     say(viewer, { type: "subscribe", stream: `/geo/t${n}/events` });
     say(viewer, { type: "unsubscribe", stream: `/geo/t${n}/events` });
@@ -108,7 +109,11 @@ Deno.test("a client that subscribes and unsubscribes without end is told that it
   await heard(viewer);
   const codes = viewer.all("error").map(({ code }) => code);
   const refused = codes.filter((code) => code === "subscribe-too-often").length;
-  assert(refused > 100 && refused <= 300 - 64, `${refused} were refused`);
+  const least = 300 - 64 - Math.ceil((performance.now() - began) / 50); // each twentieth of a second one more is taken
+  assert(
+    refused > 0 && refused >= least && refused <= 300 - 64,
+    `${refused} were refused, ${least} at least`,
+  );
   assertEquals(codes.filter((code) => code === "no-stream").length, refused, "they cannot be unsubscribed");
   assertEquals([viewer.closed, service.hub.size], [null, 0]);
   await eventually("another one", () => {
