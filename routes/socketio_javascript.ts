@@ -12,10 +12,10 @@
  *     a poll of a browser    user-agent Mozilla/…, and `t=` as the library makes it: Dart's has none, or the whole time in base 36
  *     a socket of Node       that of `ws`: no user-agent, no origin, `permessage-deflate; client_max_window_bits`
  *
- * and a CONNECT when it has no data (python-socketio sends `{}`, or its `auth`) or nothing but the `pid` and `offset` of somebody who was
- * here before (Dart's offset may be null). A browser that begins with a WebSocket, React Native, Swift, Java, .NET and Go have to ask:
- * the first looks like Dart in a browser, and the others are not known by anything. Left out: `auth` of a user's own, which may be
- * anybody's.
+ * and a CONNECT when it has no data (python-socketio sends `{}`, or its `auth`; before 5.1 nothing, so both have to be right) or nothing
+ * but the `pid` and `offset` of somebody who was here before (Dart's offset may be null). A browser that begins with a WebSocket, React
+ * Native, Swift, Java, .NET and Go have to ask: the first looks like Dart in a browser, and the others are not known by anything. Left
+ * out: `auth` of a user's own, which may be anybody's.
  * @module */
 import type { EngineRequest } from "./socketio_engine.ts";
 
