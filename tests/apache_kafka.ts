@@ -95,7 +95,7 @@ export class ApacheKafka implements AsyncDisposable {
   /** Makes a node with an empty log and starts it.
    * @param properties lines that go after our own server.properties and win over them
    * @param jvm arguments that win over those of the small JVM of tests, see {@linkcode defaultJvm}
-   * @throws {Error} with the end of its log when it does not start within two minutes */
+   * @throws {Error} with the end of its log when it does not start within five minutes */
   static async open(
     properties: Readonly<Record<string, string>> = {},
     jvm: readonly string[] = [],
@@ -134,7 +134,7 @@ export class ApacheKafka implements AsyncDisposable {
   }
 
   /** Starts it on its ports with the data it had. Resolves when it serves.
-   * @throws {Error} with the end of its log when it does not within two minutes */
+   * @throws {Error} with the end of its log when it does not within five minutes */
   async start(): Promise<void> {
     if (this.#node) throw new Error("Cannot start Kafka as it is running");
     const logFile = `${this.#folder}/kafka-${Date.now()}.log`;
@@ -144,7 +144,7 @@ export class ApacheKafka implements AsyncDisposable {
     this.#node = node;
     try {
       const started = (log: string) => log.includes("Kafka Server started") || null;
-      await node.printed(started, "Kafka to start", 120_000);
+      await node.printed(started, "Kafka to start", 300_000);
     } catch (error) {
       await this.kill();
       throw error;

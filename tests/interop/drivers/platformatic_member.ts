@@ -30,7 +30,7 @@ export class Member {
       ...(args.instanceId === undefined ? {} : { groupInstanceId: args.instanceId }),
       sessionTimeout: args.sessionTimeoutMs ?? 30_000,
       heartbeatInterval: 200,
-      rebalanceTimeout: 30_000,
+      rebalanceTimeout: 60_000, // no less than any session's
       maxWaitTime: 100,
       ...(args.assignor === "cooperative-sticky"
         ? {
