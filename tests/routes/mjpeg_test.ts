@@ -72,20 +72,27 @@ Deno.test("mjpeg: frames come in the pace of their times; speed= changes it, a h
   await using service = await TestService.open();
   await publish(service, { count: 10, everyMs: 100 });
   await publish(service, { from: 10, count: 2, everyMs: 100, startMs: 1_700_000_600_000 });
-  const client = await watch(service, "?viewer=");
-  await client.count(12);
-  const times = client.frames.map(({ atMs }) => atMs - client.frames[0]!.atMs);
-  for (let n = 1; n < 10; n++) {
-    assert(times[n]! >= n * 100 - 15 && times[n]! < n * 100 + 500, `frame ${n} after ${times[n]} ms`);
-  }
-  assert(times[10]! > 2_500 && times[10]! < 3_500, `behind a hole of ten minutes: ${times[10]} ms`);
-  await leave(service, client);
-
-  const fast = await watch(service, "?viewer=&speed=10");
-  await fast.count(10);
-  const tookMs = fast.frames[9]!.atMs - fast.frames[0]!.atMs;
-  assert(tookMs > 70 && tookMs < 700, `${tookMs} ms`);
-  await leave(service, fast);
+  let seen: number[] = [];
+  /** Plays so many frames, again while a busy machine holds them up: when they come, in milliseconds after the first one. */
+  const paced = (query: string, frames: number, isInTime: (times: readonly number[]) => boolean) =>
+    eventually(
+      `the pace of ${query}`,
+      async () => {
+        const client = await watch(service, query);
+        await client.count(frames);
+        seen = client.frames.slice(0, frames).map(({ atMs }) => atMs - client.frames[0]!.atMs);
+        await leave(service, client);
+        return isInTime(seen);
+      },
+      120_000,
+      () => seen,
+    );
+  const isLate = (ms: number, n: number) => ms < n * 100 - 15 || ms >= n * 100 + 500;
+  await paced("?viewer=", 12, (times) => {
+    const hole = times[10]!; // of ten minutes
+    return !times.slice(0, 10).some(isLate) && hole > 2_500 && hole < 3_500;
+  });
+  await paced("?viewer=&speed=10", 10, (times) => times[9]! > 70 && times[9]! < 700);
 });
 
 Deno.test("mjpeg: fps=, key= and until= choose frames; the stream ends where it is to end", async () => {
