@@ -153,7 +153,11 @@ export class Player {
     if (this.isLive && !this.isPaused) {
       const cursor = this.shown ? placeAfter(this.shown, this.#cursor) : "";
       this.open({ cursor });
-    } else if (!this.isLive) this.#stream?.setSpeed(speed);
+    } else if (!this.isLive) {
+      this.#stream?.setSpeed(speed);
+      // What waits would still pass at the pace of before; but nothing undoes a seek of which nothing is shown yet.
+      if (!this.isPaused && this.#drawnAt.length > 0) this.#returnToShown();
+    }
     this.#options.onChange();
   }
 
@@ -183,8 +187,7 @@ export class Player {
     if (!this.#isAsleep || this.isPaused) return;
     this.#isAsleep = false;
     this.#progressMs = Date.now();
-    const cursor = this.shown && !this.isLive ? placeAfter(this.shown, this.#cursor) : "";
-    if (cursor && this.shown?.frame !== this.#received) this.#stream?.seek(cursor);
+    if (!this.isLive) this.#returnToShown();
     this.#stream?.resume();
   }
 
@@ -282,6 +285,14 @@ export class Player {
     this.#drawnAt = [];
     this.#received = "";
     this.#options.onChange();
+  }
+
+  /** Has the stream go on after the frame that is shown, where it is ahead of that. */
+  #returnToShown() {
+    const cursor = this.shown ? placeAfter(this.shown, this.#cursor) : "";
+    if (!cursor || this.shown?.frame === this.#received) return;
+    this.#options.screen.drop();
+    this.#stream?.seek(cursor);
   }
 
   /** @param {string} cursor */

@@ -27,12 +27,15 @@ async function store(service: Service, topic: string): Promise<void> {
 class SlowPage {
   /** Messages of bytes that came over its sockets. */
   frames = 0;
+  /** Messages of text that the page sent. */
+  readonly sent: string[] = [];
   readonly #page: Page;
 
   private constructor(page: Page) {
     this.#page = page;
     page.on("websocket", (socket) => {
       socket.on("framereceived", ({ payload }) => void (this.frames += typeof payload === "string" ? 0 : 1));
+      socket.on("framesent", ({ payload }) => void this.sent.push(String(payload)));
     });
   }
 
@@ -60,11 +63,12 @@ class SlowPage {
     return (await drawnFrames(this.#page)).map(({ offset }) => offset);
   }
 
-  /** Lets it decode again when it has been sent so many frames meanwhile. */
-  async stall(frames: number): Promise<void> {
+  /** Lets it decode again when it has been sent so many frames, and `meanwhile` is done. */
+  async stall(frames: number, meanwhile: () => Promise<unknown> = async () => {}): Promise<void> {
     await this.#let(false);
     const wanted = this.frames + frames;
     await eventually(`${frames} frames that cannot be drawn`, () => this.frames >= wanted);
+    await meanwhile();
     await this.#let(true);
   }
 
@@ -99,6 +103,19 @@ Deno.test({
       const drawn = await slow.drawn();
       assertEquals(drawn, drawn.map((_, n) => n));
       assertEquals(await leftOut(page), false);
+    });
+
+    await step("another speed holds from the frame that is shown on", async (page, slow) => {
+      await page.goto(`${service.url}/video/one?speed=4`);
+      await eventually("a frame", async () => (await slow.drawn()).length > 0);
+      await slow.stall(10, async () => {
+        await page.selectOption("#speed", "1");
+        await eventually("a way back", () => slow.sent.some((text) => text.includes('"seek"')));
+      });
+      const { length } = await slow.drawn();
+      await eventually("more of them", async () => (await slow.drawn()).length > length + 5);
+      const drawn = await slow.drawn();
+      assertEquals(drawn, drawn.map((_, n) => drawn[0]! + n));
     });
 
     await step(
