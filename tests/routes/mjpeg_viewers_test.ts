@@ -34,7 +34,7 @@ Deno.test("mjpeg: a new viewer gets an id in a cookie, begins at the beginning, 
 
 Deno.test("mjpeg: a refresh within a recording goes on at the next frame, ten times", async () => {
   await using service = await TestService.open();
-  await publish(service, { count: 100, everyMs: 100 });
+  await publish(service, { count: 100, everyMs: 1_000 }); // time enough to leave before the next one is sent
   const seen: (number | null)[] = [];
   for (let n = 0; n < 10; n++) {
     const client = await watch(service, "?viewer=a");
