@@ -78,7 +78,7 @@ Deno.test("GroupMembership keeps what it has when Kafka is away for less than th
   const { member, proxy } = ground.add(["a"]);
   await ground.has(member, 1);
   await proxy.stop();
-  await pause(2_000);
+  await pause(1_000);
   proxy.start();
   const before = proxy.count(heartbeatApi);
   await eventually("heartbeats again", () => proxy.count(heartbeatApi) > before + 2);
