@@ -84,26 +84,31 @@ export async function readAlone(kafka: Kafka, args: Ops["consume"][0]): Promise<
   consumer.on("consumer.crash", ({ payload: { error, restart } }) => {
     if (!restart) done.reject(error);
   });
+  // Where to go on in each partition: asked for at each join, as the library begins anew when a coordinator is not there yet.
+  const next = new Map(Object.entries(positions).map(([partition, at]) => [Number(partition), at]));
+  consumer.on("consumer.group_join", () => {
+    for (const [partition, offset] of next) {
+      if (offset !== "earliest") consumer.seek({ topic, partition, offset: String(offset) });
+    }
+  });
   await consumer.connect();
   try {
     await consumer.subscribe({ topic, fromBeginning: autoReset !== "latest" });
     await consumer.run({
       autoCommit: false,
       eachMessage: (payload) => {
-        // Before the seeks below are obeyed it may read partitions that were not asked for.
-        const from = positions[payload.partition];
+        // Before the seeks are obeyed it may read others, and partitions that were not asked for.
+        const from = next.get(payload.partition);
         const record = readRecord(payload);
         const wanted = from === "earliest" || (from !== undefined && record.offset >= from);
-        if (wanted && records.length < count) records.push(record);
+        if (wanted && records.length < count) {
+          records.push(record);
+          next.set(payload.partition, record.offset + 1);
+        }
         if (records.length >= count) done.resolve();
         return Promise.resolve();
       },
     });
-    for (const [partition, offset] of Object.entries(positions)) {
-      if (offset !== "earliest") {
-        consumer.seek({ topic, partition: Number(partition), offset: String(offset) });
-      }
-    }
     await done.promise;
   } finally {
     clearTimeout(timer);

@@ -7,11 +7,13 @@ import { type Context, numbered, type Scenario, values, waitMs } from "./scenari
 
 const needs = ["transactions", "produce", "consume", "isolation"];
 
+/** How long a transaction may stay open while others look at it, ms: longer than each of them has patience. */
+const timeoutMs = 600_000;
+
 /** Opens a transactional producer; closed after the scenario. */
-async function open(driver: Driver, context: Context, id: string, timeoutMs?: number): Promise<string> {
+async function open(driver: Driver, context: Context, id: string): Promise<string> {
   const handle = context.name("handle");
-  const more = timeoutMs === undefined ? {} : { timeoutMs };
-  await driver.ask("txn.open", { handle, transactionalId: id, ...more });
+  await driver.ask("txn.open", { handle, transactionalId: id, timeoutMs });
   // One that was fenced may say so once more.
   context.defer(() => driver.ask("txn.close", { handle }).catch(() => {}));
   return handle;
