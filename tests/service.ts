@@ -85,6 +85,7 @@ export class Service implements AsyncDisposable {
       KAFKA_BROKERS: kafkaBrokers,
       DATA_DIR: this.dataDir,
       LOG_FORMAT: "json",
+      RETENTION_MS: "-1", // records of years ago stay, unless a test is about their going
       ...settings,
     };
     const args = [

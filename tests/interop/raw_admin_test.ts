@@ -367,7 +367,7 @@ Deno.test({
       "log.retention.ms": "86400000",
       "log.retention.bytes": "1073741824",
     });
-    await using service = await Service.open({ command: "broker" });
+    await using service = await Service.open({ command: "broker", settings: { RETENTION_MS: "86400000" } });
     const [ours, theirs] = [service.bootstrap, kafka.bootstrap].map((it) => Number(it.split(":")[1]));
     using first = await ProtocolClient.connect(ours ?? 0);
     using second = await ProtocolClient.connect(theirs ?? 0);
