@@ -58,7 +58,7 @@ if (import.meta.main) {
 }
 
 async function compare(): Promise<void> {
-  const settings = { LOG_LEVEL: "warn", RETENTION_MS: "-1" };
+  const settings = { LOG_LEVEL: "warn" };
   await using full = await Service.open({
     command: "broker",
     settings: { ...settings, BROKER_SYNC: "full" },

@@ -50,7 +50,7 @@ export class ServiceStage implements Stage {
 
   /** @param node a Kafka, which stays the caller's; without it the service runs its own */
   static async open(node?: KafkaNode): Promise<ServiceStage> {
-    const settings = { BROKER_SYNC: "normal", RETENTION_MS: "-1", LOG_LEVEL: "warn" };
+    const settings = { BROKER_SYNC: "normal", LOG_LEVEL: "warn" };
     const proxy = node && new BrokerProxy({ hostname: "127.0.0.1", port: node.port });
     const service = await Service.open({ settings, ...(proxy && { kafkaBrokers: proxy.bootstrap }) });
     return new ServiceStage(service, proxy, node);
